@@ -1,0 +1,162 @@
+//! What can happen to a saga. The journal is a list of these and the only truth; `tests/golden.rs` freezes their spelling.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::{
+    ids::{CallId, Digest, StepName},
+    time::Time,
+};
+
+/// One row of a journal.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Recorded {
+    /// Dense from 1 within its saga (invariant 2).
+    pub seq: u64,
+    /// The ownership under which it was written (invariant 7).
+    pub epoch: u64,
+    /// When it was decided.
+    pub at: Time,
+    /// What happened.
+    pub event: Event,
+}
+
+/// Something that happened to a saga.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Event {
+    /// Always the first, and only the first.
+    SagaStarted(Box<Started>),
+    /// A process took the saga over; the epoch is in the row. Open attempts are unknown from here on.
+    Adopted,
+    /// It is decided to make this attempt, not before `due_at`. Durable before the first byte leaves (invariant 4).
+    CallIntended {
+        call: CallId,
+        attempt: u32,
+        due_at: Time,
+        /// Of method, path and body: every attempt of a call sends the same bytes.
+        request: Digest,
+    },
+    /// It happened.
+    CallSucceeded {
+        call: CallId,
+        attempt: u32,
+        status: u16,
+        #[serde(default, skip_serializing_if = "Value::is_null")]
+        output: Arc<Value>,
+    },
+    /// It happened, but the step's `output` cannot be computed from the reply.
+    CallUnusable { call: CallId, attempt: u32, status: u16, reason: String },
+    /// A definite no: it did not happen.
+    CallRejected {
+        call: CallId,
+        attempt: u32,
+        status: u16,
+        /// The participant's barrier stands behind the answer and will repeat it.
+        acked: bool,
+        reason: String,
+    },
+    /// The request never left: it did not happen.
+    CallNotSent { call: CallId, attempt: u32, reason: String },
+    /// It may have happened.
+    CallUnknown {
+        call: CallId,
+        attempt: u32,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        status: Option<u16>,
+        reason: String,
+    },
+    /// An intended attempt that was still waiting when the saga failed: no byte of it left and none will.
+    CallWithdrawn { call: CallId, attempt: u32 },
+    /// This call is never made: it cannot be rendered, or would not send the bytes it sent before.
+    CallRefused { call: CallId, reason: String },
+    /// A person has to look; `call` says at what.
+    AttentionRaised { call: CallId, reason: AttentionReason, detail: String },
+    /// Somebody asked for the saga to be undone.
+    CancelRequested {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
+    /// From here on nothing new starts and everything that may have happened is undone.
+    CompensationStarted { cause: Cause },
+    /// Terminal: the forward path is done.
+    SagaCompleted {
+        #[serde(default, skip_serializing_if = "Value::is_null")]
+        output: Arc<Value>,
+    },
+    /// Terminal: everything that may have happened is undone.
+    SagaCompensated,
+}
+
+/// What a saga is started with.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Started {
+    /// Name of the definition.
+    pub name: Arc<str>,
+    /// Its version.
+    pub version: u32,
+    /// Its text's digest: the saga finishes on exactly this text (invariant 11).
+    pub definition: Digest,
+    /// Valid by the definition's `input` schema.
+    pub input: Arc<Value>,
+    /// Free words to find it by.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub labels: Map<String, Value>,
+    /// The end of the forward path, fixed at the start.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deadline_at: Option<Time>,
+    /// W3C trace context of the start, passed on to every participant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traceparent: Option<String>,
+}
+
+/// Why a saga is undone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Cause {
+    /// A step failed.
+    StepFailed { step: StepName, failure: Failure, reason: String },
+    /// Somebody asked for it.
+    Cancelled {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
+    /// The forward path took longer than `deadline`.
+    DeadlinePassed,
+}
+
+/// How a step failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Failure {
+    /// The participant said no.
+    Rejected,
+    /// It happened, but the reply is of no use.
+    Unusable,
+    /// All attempts are used up.
+    AttemptsExhausted,
+    /// It could not be sent as the definition says.
+    RefusedHere,
+}
+
+/// Why a person has to look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AttentionReason {
+    /// More attempts than `attempts` allows without asking; it goes on being retried.
+    AttemptsExhausted,
+    /// A definite no where none can be accepted; waits for an operator.
+    Rejected,
+    /// It cannot be sent as the definition says; waits for an operator.
+    RefusedHere,
+    /// It happened at or after the pivot, but its reply is of no use; waits for an operator.
+    Unusable,
+    /// The pivot was rejected after an attempt that may have happened, by a service whose word does not settle it.
+    RejectedAfterUnknown,
+    /// The participant has seen a higher epoch than the true owner's; it goes on being retried.
+    StaleEpoch,
+    /// The participant has stored another body under this key; it goes on being retried.
+    OtherBody,
+}

@@ -1,0 +1,161 @@
+//! Names of things: newtypes, so that a step is never taken for a saga.
+
+use std::{fmt, str::FromStr, sync::Arc};
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+use uuid::Uuid;
+
+/// One run of a definition. Random and time-ordered (UUIDv7), or derived from its start key (UUIDv8).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct SagaId(pub Uuid);
+
+impl SagaId {
+    /// The id of the saga that `key` starts under `name`: the same for ever, so that the primary key of the sagas is the
+    /// check for uniqueness on any engine (invariant 9). UUIDv8 (RFC 9562 §5.8) over SHA-256.
+    pub fn derived(name: &str, key: &str) -> Self {
+        let mut hash = Sha256::new();
+        hash.update(b"amends:start:1\0");
+        hash.update(name.as_bytes());
+        hash.update(b"\0");
+        hash.update(key.as_bytes());
+        let digest = hash.finalize();
+        let mut bytes = [0_u8; 16];
+        bytes.copy_from_slice(&digest[..16]);
+        Self(Uuid::new_v8(bytes))
+    }
+}
+
+impl fmt::Display for SagaId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl FromStr for SagaId {
+    type Err = uuid::Error;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Uuid::try_parse(text).map(Self)
+    }
+}
+
+macro_rules! name {
+    ($(#[$doc:meta])* $type:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $type(pub Arc<str>);
+
+        impl $type {
+            /// The name as text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl From<&str> for $type {
+            fn from(text: &str) -> Self {
+                Self(text.into())
+            }
+        }
+
+        impl fmt::Display for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    };
+}
+
+name!(
+    /// The name of a step: its identity in journal, tests and graph.
+    StepName
+);
+name!(
+    /// The name of a service in the catalogue. Never a host.
+    ServiceName
+);
+
+/// Which way a call goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Op {
+    /// The step's forward call.
+    Action,
+    /// The call that undoes it semantically.
+    Compensate,
+}
+
+impl Op {
+    /// The word on the wire and in the journal.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Action => "action",
+            Self::Compensate => "compensate",
+        }
+    }
+}
+
+/// One call: action or compensation of one step, or of one item of it. One call has one idempotency key.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct CallId {
+    /// The step it belongs to.
+    pub step: StepName,
+    /// The item, for steps that run once per item.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub index: Option<u32>,
+    /// Forward or back.
+    pub op: Op,
+}
+
+impl CallId {
+    /// The forward call of a step without items.
+    pub fn action(step: &StepName) -> Self {
+        Self { step: step.clone(), index: None, op: Op::Action }
+    }
+
+    /// The compensation of a step without items.
+    pub fn compensate(step: &StepName) -> Self {
+        Self { step: step.clone(), index: None, op: Op::Compensate }
+    }
+}
+
+impl fmt::Display for CallId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.step)?;
+        if let Some(index) = self.index {
+            write!(f, "[{index}]")?;
+        }
+        write!(f, " {}", self.op.as_str())
+    }
+}
+
+/// SHA-256 of something, as 64 hex digits.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Digest(pub Arc<str>);
+
+impl Digest {
+    /// The digest of `parts`, each closed by a zero byte so that their borders count.
+    pub fn of(parts: &[&[u8]]) -> Self {
+        let mut hash = Sha256::new();
+        for part in parts {
+            hash.update(part);
+            hash.update(b"\0");
+        }
+        let mut text = String::with_capacity(64);
+        for byte in hash.finalize() {
+            text.push(char::from(b"0123456789abcdef"[usize::from(byte >> 4)]));
+            text.push(char::from(b"0123456789abcdef"[usize::from(byte & 15)]));
+        }
+        Self(text.into())
+    }
+}
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}

@@ -1,0 +1,16 @@
+//! The saga as data: its definition, its events, its state and its decisions.
+//!
+//! Why it exists: everything a saga *means* is decided here, in plain functions over plain values, so that it can be
+//! tested exhaustively, replayed from a journal and explored in virtual time. The engine, the API and the explorer all
+//! ask this crate and none of them decides anything itself.
+//!
+//! **What it must never know:** tokio, sqlx, reqwest, axum, tracing; the wall clock; dice; any other crate of Amends.
+//! Time comes in as an argument, jitter from a hash.
+//!
+//! The way in: [`definition::Definition::parse`] turns YAML into a checked definition; [`decide()`] says what an input means
+//! now; [`evolve()`] applies one event; [`outstanding()`] says what the world is owed.
+
+pub mod event;
+pub mod ids;
+pub mod summary;
+pub mod time;
