@@ -44,7 +44,7 @@ pub enum Event {
         call: CallId,
         attempt: u32,
         status: u16,
-        #[serde(default, skip_serializing_if = "Value::is_null")]
+        #[serde(default, skip_serializing_if = "is_null")]
         output: Arc<Value>,
     },
     /// It happened, but the step's `output` cannot be computed from the reply.
@@ -72,6 +72,8 @@ pub enum Event {
     CallWithdrawn { call: CallId, attempt: u32 },
     /// This call is never made: it cannot be rendered, or would not send the bytes it sent before.
     CallRefused { call: CallId, reason: String },
+    /// The step is over without having succeeded.
+    StepFailed { step: StepName, how: FailedStep },
     /// A person has to look; `call` says at what.
     AttentionRaised { call: CallId, reason: AttentionReason, detail: String },
     /// Somebody asked for the saga to be undone.
@@ -83,8 +85,11 @@ pub enum Event {
     CompensationStarted { cause: Cause },
     /// Terminal: the forward path is done.
     SagaCompleted {
-        #[serde(default, skip_serializing_if = "Value::is_null")]
+        #[serde(default, skip_serializing_if = "is_null")]
         output: Arc<Value>,
+        /// Why the definition's `output` has no value, if it has none. What is done stays done.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        output_error: Option<String>,
     },
     /// Terminal: everything that may have happened is undone.
     SagaCompensated,
@@ -127,7 +132,21 @@ pub enum Cause {
     DeadlinePassed,
 }
 
-/// How a step failed.
+/// What a failed step left behind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FailedStep {
+    /// A definite no, and no attempt that may have happened: nothing to undo.
+    Rejected,
+    /// No attempt ever left: nothing to undo.
+    NeverSent,
+    /// It happened, but its reply is of no use: to be undone.
+    Unusable,
+    /// An attempt may have happened: to be undone.
+    Unresolved,
+}
+
+/// Why a step failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Failure {
@@ -159,4 +178,8 @@ pub enum AttentionReason {
     StaleEpoch,
     /// The participant has stored another body under this key; it goes on being retried.
     OtherBody,
+}
+
+fn is_null(value: &Arc<Value>) -> bool {
+    value.is_null()
 }

@@ -10,7 +10,20 @@
 //! The way in: [`definition::Definition::parse`] turns YAML into a checked definition; [`decide()`] says what an input means
 //! now; [`evolve()`] applies one event; [`outstanding()`] says what the world is owed.
 
+mod decide;
+pub mod definition;
 pub mod event;
+mod evolve;
+pub mod expr;
 pub mod ids;
+mod render;
+mod reply;
+mod retry;
+pub mod state;
 pub mod summary;
 pub mod time;
+
+pub use decide::{Begin, CanCancel, Command, Input, begin, can_cancel, decide, outstanding};
+pub use evolve::{Illegal, begin as begin_state, evolve, fold};
+pub use render::{Rendered, render};
+pub use reply::{Answer, Outcome, RefusedThere, Reply, Terms, classify};

@@ -2,6 +2,7 @@
 
 use std::{ops::Add, time::Duration};
 
+use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
 
 /// Microseconds since 1970-01-01T00:00:00Z. Microseconds, because every database stores them without rounding.
@@ -22,5 +23,30 @@ impl Add<Duration> for Time {
     /// Saturates: a time beyond the last one is the last one.
     fn add(self, later: Duration) -> Self {
         Self(self.0.saturating_add(i64::try_from(later.as_micros()).unwrap_or(i64::MAX)))
+    }
+}
+
+impl Time {
+    /// RFC 3339 in UTC with microseconds. Years beyond chrono's calendar are written as its last one.
+    pub fn to_rfc3339(self) -> String {
+        DateTime::from_timestamp_micros(self.0)
+            .unwrap_or(DateTime::<Utc>::MAX_UTC)
+            .to_rfc3339_opts(SecondsFormat::Micros, true)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_written_in_utc_to_the_microsecond() {
+        for (micros, text) in [
+            (0, "1970-01-01T00:00:00.000000Z"),
+            (-1, "1969-12-31T23:59:59.999999Z"),
+            (1_795_539_661_000_123, "2026-11-24T17:01:01.000123Z"),
+        ] {
+            assert_eq!(Time(micros).to_rfc3339(), text);
+        }
     }
 }

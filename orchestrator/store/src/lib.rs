@@ -6,6 +6,13 @@
 //! **What it must never know:** definitions, steps or calls; HTTP; when to act. It keeps rows it does not read, and
 //! refuses those of a writer who is no longer the owner.
 
+mod append;
+#[cfg(any(test, feature = "testing"))]
+pub mod conformance;
+#[cfg(any(test, feature = "testing"))]
+pub mod memory;
+pub mod sqlite;
+
 use std::{ops::Range, sync::Arc};
 
 use amends_core::{

@@ -1,1 +1,56 @@
-//! (being written)
+//! What a participant links: the guard that makes a call safe to repeat, to lose, to delay and to reorder.
+//!
+//! Why it exists: an orchestrator can only promise that a saga ends well if each service keeps four promises, and keeps
+//! them in the transaction of the business change itself: a call applied once however often it arrives (idempotency),
+//! a compensation without its action changes nothing (null compensation), an action that arrives after its
+//! compensation changes nothing (anti-hanging), an orchestrator that lost the saga changes nothing (fencing).
+//!
+//! Who calls it: the sample services, and anybody's service. A handler is one line around a business function:
+//!
+//! ```ignore
+//! async fn reserve(State(barrier): State<Barrier>, call: Call) -> Response {
+//!     barrier.action(call, |tx, new: NewReservation| Box::pin(reservations::take(tx, new))).await
+//! }
+//! ```
+//!
+//! The business function gets the open transaction and answers with a [`Verdict`]; the barrier stores the reply beside
+//! the change, commits, and acknowledges. What it means is in `rules` (no IO, shared by every kind of store); how one
+//! kind of store keeps it is a module of its own. [`sqlite`] is the first; its tables are migrations of this crate
+//! (`migrations/sqlite/`) with a bookkeeping table of their own, so that they never meet the service's migrations.
+//!
+//! **What it must never know:** what the service does, what the saga is, and any address. It calls nobody.
+
+pub mod call;
+pub mod fault;
+pub mod http;
+#[cfg(feature = "program")]
+pub mod program;
+pub mod reply;
+mod rules;
+pub mod sqlite;
+
+pub use call::{Call, Place};
+pub use reply::{Problem, Reply, Verdict};
+
+/// Why nothing was done. The transaction was rolled back, the answer is a 500 without an ack: the caller asks again.
+#[derive(Debug, thiserror::Error)]
+pub enum Broken {
+    /// The store is unwell. The same call may succeed later.
+    #[error("the store failed")]
+    Store(#[from] sqlx::Error),
+    /// The store's tables could not be brought up to date. The service must not start.
+    #[error("the store could not be migrated")]
+    Migration(#[from] sqlx::migrate::MigrateError),
+    /// A write touched another number of rows than it must. A programming error, or somebody else's hands in the store.
+    #[error("{query} touched {found} rows and must touch {expected}")]
+    RowsTouched { query: &'static str, expected: u64, found: u64 },
+    /// What was read from the store cannot be. Somebody must look.
+    #[error("the store holds what cannot be: {0}")]
+    Corrupt(String),
+    /// A handler's verdict does not follow the contract. A programming error of the service.
+    #[error("the service's verdict is not allowed: {0}")]
+    Verdict(String),
+    /// A handler panicked. A programming error of the service.
+    #[error("the handler panicked")]
+    Panicked(#[source] tokio::task::JoinError),
+}

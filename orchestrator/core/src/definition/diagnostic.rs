@@ -1,0 +1,138 @@
+//! What is wrong with a definition, where, and how to mend it.
+
+use std::fmt;
+
+use serde::Serialize;
+
+/// A place in the definition's text; both count from 1, columns in characters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Mark {
+    pub line: u32,
+    pub column: u32,
+}
+
+/// Whether it can be lived with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    Error,
+    Warning,
+}
+
+/// One finding. The code is stable; the words are not.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Diagnostic {
+    pub code: &'static str,
+    pub severity: Severity,
+    pub message: String,
+    pub line: u32,
+    pub column: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+}
+
+impl fmt::Display for Diagnostic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}: {} {}", self.line, self.column, self.code, self.message)
+    }
+}
+
+/// Stable codes. `E` refuses the definition, `W` does not.
+pub mod code {
+    /// Not YAML, or YAML that this language leaves out (anchors, aliases, tags, merges, several documents).
+    pub const YAML: &str = "E0101";
+    pub const TOO_LARGE: &str = "E0102";
+    pub const UNKNOWN_KEY: &str = "E0201";
+    pub const MISSING_KEY: &str = "E0202";
+    pub const WRONG_TYPE: &str = "E0203";
+    pub const BAD_NAME: &str = "E0204";
+    pub const BAD_DURATION: &str = "E0205";
+    pub const OUT_OF_RANGE: &str = "E0206";
+    pub const BAD_SCHEMA: &str = "E0207";
+    pub const NOT_YET: &str = "E0208";
+    pub const BAD_CALL: &str = "E0301";
+    pub const HOST_IN_CALL: &str = "E0302";
+    pub const UNKNOWN_SERVICE: &str = "E0303";
+    pub const BAD_HEADER: &str = "E0304";
+    pub const KINDS: &str = "E0305";
+    pub const NO_COMPENSATION: &str = "E0306";
+    pub const COMPENSATION_AFTER_PIVOT: &str = "E0307";
+    pub const NO_REASON: &str = "E0308";
+    pub const PIVOTS: &str = "E0309";
+    pub const PIVOT_NOT_ORDERED: &str = "E0310";
+    pub const MISSING_NEEDS: &str = "E0311";
+    pub const UNKNOWN_NEED: &str = "E0312";
+    pub const CYCLE: &str = "E0313";
+    pub const UNLIMITED_WITHOUT_DEADLINE: &str = "E0314";
+    pub const SECRET: &str = "E0315";
+    pub const BAD_EXPRESSION: &str = "E0401";
+    pub const UNKNOWN_REFERENCE: &str = "E0402";
+    pub const NOT_SUCCEEDED_BY_THEN: &str = "E0403";
+    pub const NO_OUTPUT: &str = "E0404";
+    pub const EXCLUDED_INPUT: &str = "E0405";
+    pub const OWN_OUTPUT_WITHOUT_DEFAULT: &str = "E0406";
+    pub const SERVICE_NOT_CHECKED: &str = "W0501";
+    pub const INPUT_MAY_BE_MISSING: &str = "W0502";
+    pub const INPUT_NOT_IN_SCHEMA: &str = "W0503";
+}
+
+/// Gathers findings, so that one look at a definition shows all of them.
+#[derive(Debug, Default)]
+pub(crate) struct Findings {
+    pub(crate) list: Vec<Diagnostic>,
+}
+
+impl Findings {
+    pub(crate) fn error(&mut self, code: &'static str, at: Mark, message: impl Into<String>, hint: impl Into<String>) {
+        self.push(Severity::Error, code, at, message.into(), hint.into());
+    }
+
+    pub(crate) fn warn(&mut self, code: &'static str, at: Mark, message: impl Into<String>, hint: impl Into<String>) {
+        self.push(Severity::Warning, code, at, message.into(), hint.into());
+    }
+
+    fn push(&mut self, severity: Severity, code: &'static str, at: Mark, message: String, hint: String) {
+        let hint = Some(hint).filter(|hint| !hint.is_empty());
+        let found = Diagnostic { code, severity, message, line: at.line, column: at.column, hint };
+        if !self.list.contains(&found) {
+            self.list.push(found);
+        }
+    }
+}
+
+/// The nearest of `known` to a mistyped word, if it is near: at most a third of its letters differ.
+pub(crate) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    known
+        .into_iter()
+        .map(|candidate| (distance(word, candidate), candidate))
+        .filter(|(distance, candidate)| *distance <= candidate.len().max(3) / 3)
+        .min()
+        .map(|(_, candidate)| candidate)
+}
+
+/// Levenshtein's distance, a row at a time.
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, left) in a.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, right) in b.iter().enumerate() {
+            let replaced = diagonal + usize::from(left != *right);
+            diagonal = row[j + 1];
+            row[j + 1] = replaced.min(diagonal + 1).min(row[j] + 1);
+        }
+    }
+    row[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slip_of_the_finger_finds_its_word_and_a_stranger_finds_none() {
+        assert_eq!(nearest("compensat", ["call", "compensate", "pivot"]), Some("compensate"));
+        assert_eq!(nearest("retries", ["call", "compensate", "pivot"]), None);
+    }
+}

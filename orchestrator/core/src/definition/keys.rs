@@ -1,0 +1,101 @@
+//! The keys of the language, each map's in one table: the checks, their hints and the editor's schema read the same one.
+
+/// A map of the language.
+pub(crate) struct Keys {
+    /// For messages: "a step".
+    pub(crate) what: &'static str,
+    pub(crate) known: &'static [Key],
+    /// Part of the language, and refused with a word of their own until this version runs them.
+    pub(crate) not_yet: &'static [&'static str],
+}
+
+pub(crate) struct Key {
+    pub(crate) name: &'static str,
+    pub(crate) required: bool,
+    pub(crate) doc: &'static str,
+}
+
+const fn key(name: &'static str, doc: &'static str) -> Key {
+    Key { name, required: false, doc }
+}
+
+const fn required(name: &'static str, doc: &'static str) -> Key {
+    Key { name, required: true, doc }
+}
+
+pub(crate) const SAGA: Keys = Keys {
+    what: "a saga",
+    known: &[
+        required("saga", "Its name: letters, digits, `-`, `_`, `.`."),
+        key("version", "A whole number from 1. Without it, registering gives the next one."),
+        key("description", "What the transaction is for."),
+        key("input", "JSON Schema 2020-12 of what a start must bring."),
+        key("deadline", "The longest the forward path may take, e.g. `1h`. Fixed at the start."),
+        key("defaults", "`timeout` and `retry` for every action that has none of its own."),
+        required("steps", "The steps in source order, each under its name."),
+        key("output", "What a completed saga answers; may refer to the output of every step."),
+    ],
+    not_yet: &["locks", "labels"],
+};
+
+pub(crate) const DEFAULTS: Keys = Keys {
+    what: "`defaults`",
+    known: &[
+        key("timeout", "Longest time for one attempt, e.g. `2s`."),
+        key("retry", "When an action is tried again."),
+    ],
+    not_yet: &[],
+};
+
+pub(crate) const STEP: Keys = Keys {
+    what: "a step",
+    known: &[
+        key("call", "`<service> <METHOD> </path>`; the service is a name from the catalogue."),
+        key("body", "JSON body of the call; `${{ … }}` may stand anywhere in it."),
+        key("headers", "Further headers of the call."),
+        key("needs", "Names of the steps that must be done first. One step has it, all have it."),
+        key("timeout", "Longest time for one attempt."),
+        key("retry", "When the action is tried again."),
+        key("output", "Computed from `response`; what later steps may refer to."),
+        key("pivot", "`true`: the point of no return. Nothing before it is undone once it succeeds."),
+        key("compensate", "The call that undoes this step, or `none` with a `reason`."),
+        key("reason", "Why `compensate: none` is right."),
+    ],
+    not_yet: &[
+        "sleep",
+        "until",
+        "await",
+        "saga",
+        "input",
+        "if",
+        "for_each",
+        "concurrency",
+        "async",
+        "probe",
+        "idempotent",
+    ],
+};
+
+pub(crate) const COMPENSATE: Keys = Keys {
+    what: "a compensation",
+    known: &[
+        required("call", "`<service> <METHOD> </path>`; undoes what the step did, or may have done."),
+        key("body", "JSON body of the call; the step's own output only with `default(...)`."),
+        key("headers", "Further headers of the call."),
+        key("timeout", "Longest time for one attempt; without it the step's."),
+        key("retry", "When it is tried again; `attempts` says when a person is asked to look."),
+        key("success_on", "Statuses that mean undone beside 2xx, e.g. `[404, 410]`."),
+    ],
+    not_yet: &[],
+};
+
+pub(crate) const RETRY: Keys = Keys {
+    what: "`retry`",
+    known: &[
+        key("attempts", "How many in all, or `unlimited`."),
+        key("backoff", "Before the second attempt, e.g. `100ms`."),
+        key("factor", "Growth of the backoff from attempt to attempt."),
+        key("max_backoff", "The longest backoff."),
+    ],
+    not_yet: &[],
+};

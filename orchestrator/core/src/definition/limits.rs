@@ -1,0 +1,39 @@
+//! Every limit a definition meets, in one place, with its reason.
+
+use std::time::Duration;
+
+/// A definition is read whole and kept for ever; a quarter of a megabyte is more than anybody writes by hand.
+pub const SOURCE_BYTES: usize = 256 * 1024;
+/// Nesting of maps and lists; the readers recurse.
+pub const DEPTH: usize = 32;
+/// Keys, values and items together.
+pub const NODES: usize = 20_000;
+/// Steps of one saga: each event and each decision looks at all of them.
+pub const STEPS: usize = 200;
+/// Length of a saga's, step's or service's name: it stands in headers, keys and indexes.
+pub const NAME_BYTES: usize = 64;
+/// Text of one expression.
+pub const EXPRESSION_BYTES: usize = 4 * 1024;
+/// Parentheses and brackets open at once in one expression; its parser recurses.
+pub const EXPRESSION_DEPTH: usize = 20;
+/// Fuel of one evaluation: an instruction costs about 1, allocated memory is charged too.
+pub const EXPRESSION_FUEL: u64 = 50_000;
+/// Attempts that count: beyond this say `unlimited`.
+pub const ATTEMPTS: u32 = 10_000;
+/// One attempt of a call: a connection that is held longer is an async step in disguise.
+pub const TIMEOUT: Duration = Duration::from_secs(24 * 3600);
+/// Between two attempts.
+pub const BACKOFF: Duration = Duration::from_secs(24 * 3600);
+/// The forward path of a saga.
+pub const DEADLINE: Duration = Duration::from_secs(366 * 24 * 3600);
+/// Growth of the backoff from attempt to attempt.
+pub const FACTOR: f64 = 100.0;
+/// A rendered body.
+pub const BODY_BYTES: usize = 1024 * 1024;
+/// A rendered path with its query.
+pub const PATH_BYTES: usize = 8 * 1024;
+/// Headers of one call, and the bytes of each value.
+pub const HEADERS: usize = 32;
+pub const HEADER_BYTES: usize = 4 * 1024;
+/// An output of a step or a saga as JSON; it lives in memory and journal as long as the saga.
+pub const OUTPUT_BYTES: usize = 256 * 1024;

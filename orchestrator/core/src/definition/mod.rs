@@ -1,0 +1,22 @@
+//! A saga's definition: read from YAML, checked as a whole, valid for good.
+//!
+//! **It must never know** a run of it: no state, no events.
+
+mod calls;
+mod diagnostic;
+pub(crate) mod duration;
+mod keys;
+pub mod limits;
+mod model;
+mod node;
+mod order;
+mod parse;
+mod reader;
+mod references;
+mod schema;
+mod steps;
+
+pub use diagnostic::{Diagnostic, Mark, Severity, code};
+pub use model::{Call, CallStep, Definition, InputError, Kind, Method, Retry, Side, Step, StepIx, Undo};
+pub use parse::{Checked, parse};
+pub use schema::InputSchema;

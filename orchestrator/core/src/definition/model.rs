@@ -1,0 +1,200 @@
+//! A checked definition as data. Only [`super::parse`] makes one.
+
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+
+use serde_json::Value;
+
+use super::schema::InputSchema;
+use crate::{
+    expr::{Piece, Template},
+    ids::{Digest, ServiceName, StepName},
+};
+
+/// A step's place in [`Definition::steps`].
+pub type StepIx = usize;
+
+/// A saga's definition, valid.
+#[derive(Debug)]
+pub struct Definition {
+    pub name: Arc<str>,
+    /// The version its text asks for; without it the registration gives one.
+    pub version: Option<u32>,
+    pub description: Option<String>,
+    /// Of [`Self::source`].
+    pub digest: Digest,
+    pub source: Arc<str>,
+    pub input: Option<InputSchema>,
+    /// The longest the forward path may take.
+    pub deadline: Option<Duration>,
+    /// In source order. Never empty.
+    pub steps: Vec<Step>,
+    pub output: Option<Template>,
+}
+
+/// One step.
+#[derive(Debug)]
+pub struct Step {
+    pub name: StepName,
+    /// Steps that must be done before this one starts.
+    pub needs: Vec<StepIx>,
+    /// All steps before this one, through any number of others.
+    pub ancestors: BTreeSet<StepIx>,
+    pub side: Side,
+    pub kind: Kind,
+}
+
+/// Where a step stands with respect to the point of no return. Without a pivot every step is before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    Before,
+    Pivot,
+    After,
+}
+
+/// What a step does.
+#[derive(Debug)]
+pub enum Kind {
+    /// Calls a service.
+    Call(CallStep),
+}
+
+/// A step that calls a service.
+#[derive(Debug)]
+pub struct CallStep {
+    pub action: Call,
+    pub undo: Undo,
+    /// Computed from the response; what later steps may refer to.
+    pub output: Option<Template>,
+}
+
+/// How a step is undone.
+#[derive(Debug)]
+pub enum Undo {
+    /// By this call.
+    Call(Call),
+    /// Not at all: there is nothing to undo, and the definition says why.
+    Nothing { reason: String },
+    /// Never: it is the pivot or behind it.
+    Never,
+}
+
+/// A call to a service: action or compensation.
+#[derive(Debug)]
+pub struct Call {
+    pub service: ServiceName,
+    pub method: Method,
+    /// The path and query as written, for people.
+    pub path_text: String,
+    pub path: Vec<Piece>,
+    pub headers: Vec<(String, Template)>,
+    pub body: Option<Template>,
+    /// Longest time for one attempt; without it the service's.
+    pub timeout: Option<Duration>,
+    pub retry: Retry,
+    /// Statuses that count as success beside 2xx. Only in compensations.
+    pub success_on: Vec<u16>,
+}
+
+/// Methods a call may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Method {
+    Get,
+    Post,
+    Put,
+    Patch,
+    Delete,
+}
+
+impl Method {
+    /// As on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Post => "POST",
+            Self::Put => "PUT",
+            Self::Patch => "PATCH",
+            Self::Delete => "DELETE",
+        }
+    }
+
+    pub(crate) fn parse(word: &str) -> Option<Self> {
+        [Self::Get, Self::Post, Self::Put, Self::Patch, Self::Delete].into_iter().find(|method| method.as_str() == word)
+    }
+}
+
+/// When a call is tried again.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Retry {
+    /// Before the pivot the action ends after so many attempts; elsewhere a person is asked to look. `None`: unlimited.
+    pub attempts: Option<u32>,
+    pub backoff: Duration,
+    pub factor: f64,
+    pub max_backoff: Duration,
+}
+
+impl Retry {
+    /// For actions that say nothing.
+    pub const ACTION: Self = Self {
+        attempts: Some(5),
+        backoff: Duration::from_millis(100),
+        factor: 2.0,
+        max_backoff: Duration::from_secs(10),
+    };
+    /// For compensations that say nothing. Never given up; a person is asked to look after ten attempts.
+    pub const COMPENSATION: Self = Self {
+        attempts: Some(10),
+        backoff: Duration::from_millis(200),
+        factor: 2.0,
+        max_backoff: Duration::from_secs(60),
+    };
+}
+
+impl Definition {
+    /// The step of that name.
+    pub fn step(&self, name: &StepName) -> Option<(StepIx, &Step)> {
+        self.steps.iter().enumerate().find(|(_, step)| step.name == *name)
+    }
+
+    /// The names of all services it calls.
+    pub fn services(&self) -> BTreeSet<&ServiceName> {
+        self.steps
+            .iter()
+            .flat_map(|step| {
+                let undo = match step.undo() {
+                    Undo::Call(call) => Some(&call.service),
+                    Undo::Nothing { .. } | Undo::Never => None,
+                };
+                [Some(&step.call().action.service), undo].into_iter().flatten()
+            })
+            .collect()
+    }
+
+    /// Whether `input` may start a saga.
+    ///
+    /// # Errors
+    /// Every place that does not fit: a JSON pointer and why.
+    pub fn check_input(&self, input: &Value) -> Result<(), Vec<InputError>> {
+        self.input.as_ref().map_or(Ok(()), |schema| schema.check(input))
+    }
+}
+
+impl Step {
+    /// The call it makes.
+    pub fn call(&self) -> &CallStep {
+        let Kind::Call(call) = &self.kind;
+        call
+    }
+
+    /// How it is undone.
+    pub fn undo(&self) -> &Undo {
+        &self.call().undo
+    }
+}
+
+/// A place in an input that its schema refuses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InputError {
+    /// RFC 6901.
+    pub pointer: String,
+    pub message: String,
+}

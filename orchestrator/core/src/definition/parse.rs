@@ -1,0 +1,138 @@
+//! From YAML to a [`Definition`]: the whole, in the order in which a reader would check it.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use super::{
+    calls::Defaults,
+    diagnostic::{Diagnostic, Findings, Severity, code},
+    keys, limits,
+    model::Definition,
+    node::{self, Node, Tree},
+    order,
+    reader::Reader,
+    references,
+    schema::InputSchema,
+    steps,
+};
+use crate::ids::Digest;
+
+/// A definition and what is to be said of it. The definition is there if nothing said is an error.
+#[derive(Debug)]
+pub struct Checked {
+    pub definition: Option<Definition>,
+    /// In order of their place.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// Reads and checks a definition, wholly: every mistake is found in one pass. `services` is the catalogue; without one a
+/// service is only warned about.
+pub fn parse(source: &str, services: Option<&BTreeSet<String>>) -> Checked {
+    let mut reader = Reader { source, services, findings: Findings::default() };
+    let definition = node::read(source, &mut reader.findings).and_then(|root| definition(&mut reader, &root));
+    let mut diagnostics = reader.findings.list;
+    diagnostics.sort_by_key(|found| (found.line, found.column, found.code));
+    let refused = diagnostics.iter().any(|found| found.severity == Severity::Error);
+    Checked { definition: definition.filter(|_| !refused), diagnostics }
+}
+
+impl Definition {
+    /// Reads and checks a definition.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it, warnings included.
+    pub fn parse(source: &str, services: Option<&BTreeSet<String>>) -> Result<Self, Vec<Diagnostic>> {
+        let checked = parse(source, services);
+        checked.definition.ok_or(checked.diagnostics)
+    }
+}
+
+fn definition(reader: &mut Reader<'_>, root: &Node) -> Option<Definition> {
+    let fields = reader.fields(root, &keys::SAGA)?;
+    refuse_secrets(reader, root);
+    let name = fields.get("saga").and_then(|node| {
+        let name = reader.text(node, "the saga's name")?;
+        reader.name(name, node.at, "a saga", true).then(|| Arc::<str>::from(name))
+    });
+    let version = fields.get("version").and_then(|node| reader.integer(node, "version", 1, i32::MAX as u32));
+    let description = fields.get("description").and_then(|node| reader.text(node, "description")).map(str::to_owned);
+    let input = fields.get("input").and_then(|node| input_schema(reader, node));
+    let deadline = fields.get("deadline").and_then(|node| reader.duration(node, "deadline", limits::DEADLINE));
+    let defaults = Defaults::read(reader, fields.get("defaults"));
+
+    let Some(Node { value: Tree::Map(entries), at }) = fields.get("steps") else {
+        if let Some(node) = fields.get("steps") {
+            let message = format!("steps are a map in source order, not {}", node.what());
+            reader.error(
+                code::WRONG_TYPE,
+                node.at,
+                message,
+                "steps:\n  reserve:\n    call: inventory POST /reservations",
+            );
+        }
+        return None;
+    };
+    if entries.is_empty() {
+        reader.error(code::MISSING_KEY, *at, "a saga has at least one step", "");
+    }
+    if entries.len() > limits::STEPS {
+        reader.error(
+            code::TOO_LARGE,
+            *at,
+            format!("more than {} steps", limits::STEPS),
+            "make sub-sagas of parts of it",
+        );
+        return None;
+    }
+    let order = order::read(reader, entries);
+    let mut steps = Vec::with_capacity(entries.len());
+    for (ix, entry) in entries.iter().enumerate() {
+        steps.push(steps::read(reader, entry, &order.places[ix], &defaults, deadline.is_some()));
+    }
+    let output = fields.get("output").and_then(|node| reader.template(node));
+    references::check(reader, root, &order, entries);
+
+    let steps: Vec<_> = steps.into_iter().collect::<Option<_>>()?;
+    let digest = Digest::of(&[reader.source.as_bytes()]);
+    let source = reader.source.into();
+    Some(Definition { name: name?, version, description, digest, source, input, deadline, steps, output })
+}
+
+fn input_schema(reader: &mut Reader<'_>, node: &Node) -> Option<InputSchema> {
+    if !matches!(node.value, Tree::Map(_)) {
+        reader.error(code::WRONG_TYPE, node.at, format!("input is a JSON Schema, not {}", node.what()), "");
+        return None;
+    }
+    match InputSchema::compile(node.to_json()) {
+        Ok(schema) => Some(schema),
+        Err(why) => {
+            reader.error(
+                code::BAD_SCHEMA,
+                node.at,
+                format!("input is no JSON Schema: {why}"),
+                "draft 2020-12, no remote `$ref`",
+            );
+            None
+        }
+    }
+}
+
+/// Words that secrets begin with. A definition is kept for ever and shown to everybody who may read it.
+const SECRETS: [&str; 9] =
+    ["Bearer ", "Basic ", "sk_live_", "sk_test_", "ghp_", "xoxb-", "AKIA", "-----BEGIN", "eyJhbGciOi"];
+
+fn refuse_secrets(reader: &mut Reader<'_>, node: &Node) {
+    match &node.value {
+        Tree::Text(text) => {
+            let in_url = text.split_once("://").is_some_and(|(_, rest)| {
+                rest.split('/').next().is_some_and(|authority| authority.contains('@') && authority.contains(':'))
+            });
+            if in_url || SECRETS.iter().any(|secret| text.contains(secret)) {
+                let hint = "credentials belong to the service's entry in the catalogue, by reference";
+                reader.error(code::SECRET, node.at, "this looks like a secret", hint);
+            }
+        }
+        Tree::List(items) => items.iter().for_each(|item| refuse_secrets(reader, item)),
+        Tree::Map(entries) => entries.iter().for_each(|(_, value)| refuse_secrets(reader, value)),
+        Tree::Null | Tree::Bool(_) | Tree::Number(_) => {}
+    }
+}

@@ -1,0 +1,195 @@
+//! Every path an expression reads must exist by the time it is read, as far as that can be known from the definition.
+
+use super::{
+    diagnostic::{Mark, code, nearest},
+    model::StepIx,
+    node::{Key, Node, Tree},
+    order::Order,
+    reader::Reader,
+};
+use crate::expr::{PathUse, Segment, Template};
+
+/// Where an expression stands decides what it may read.
+#[derive(Clone, Copy)]
+enum Place {
+    /// Body, path or header of a step's action.
+    Action(StepIx),
+    /// The same of its compensation.
+    Compensation(StepIx),
+    /// A step's `output`.
+    Response,
+    /// The saga's `output`.
+    End,
+}
+
+struct Checker<'r, 's, 'n> {
+    reader: &'r mut Reader<'s>,
+    order: &'r Order,
+    entries: &'n [(Key, Node)],
+    input: Option<&'n Node>,
+}
+
+pub(super) fn check(reader: &mut Reader<'_>, root: &Node, order: &Order, entries: &[(Key, Node)]) {
+    let mut checker = Checker { reader, order, entries, input: field(root, "input") };
+    for (ix, (_, step)) in entries.iter().enumerate() {
+        for name in ["call", "body", "headers"] {
+            checker.all(field(step, name), Place::Action(ix));
+            checker.all(field(step, "compensate").and_then(|undo| field(undo, name)), Place::Compensation(ix));
+        }
+        checker.all(field(step, "output"), Place::Response);
+    }
+    checker.all(field(root, "output"), Place::End);
+}
+
+fn field<'n>(node: &'n Node, name: &str) -> Option<&'n Node> {
+    match &node.value {
+        Tree::Map(entries) => entries.iter().find(|(key, _)| key.name == name).map(|(_, node)| node),
+        _ => None,
+    }
+}
+
+impl Checker<'_, '_, '_> {
+    fn all(&mut self, node: Option<&Node>, place: Place) {
+        match node.map(|node| (&node.value, node.at)) {
+            Some((Tree::Text(text), at)) => {
+                // What does not parse has been said where it was read.
+                let Ok(template) = Template::parse_text(text) else { return };
+                for (nth, expression) in template.expressions().into_iter().enumerate() {
+                    for path in expression.paths() {
+                        let at = self.reader.place(at, nth, path.offset);
+                        self.path(path, place, at);
+                    }
+                }
+            }
+            Some((Tree::List(items), _)) => items.iter().for_each(|item| self.all(Some(item), place)),
+            Some((Tree::Map(entries), _)) => entries.iter().for_each(|(_, value)| self.all(Some(value), place)),
+            Some((Tree::Null | Tree::Bool(_) | Tree::Number(_), _)) | None => {}
+        }
+    }
+
+    fn path(&mut self, path: &PathUse, place: Place, at: Mark) {
+        let names: Vec<&str> = path
+            .segments
+            .iter()
+            .map(|segment| match segment {
+                Segment::Name(name) => &**name,
+                Segment::Index(_) => "",
+            })
+            .collect();
+        match (names[0], place) {
+            ("response", Place::Response) => self.response(&names, at),
+            ("response", _) => {
+                let hint = "name what you need under the step's `output`, and refer to `steps.<name>.output.<field>`";
+                self.unknown(at, "`response` exists only in a step's `output`", hint);
+            }
+            ("input", Place::Response) | ("saga" | "steps", Place::Response) => {
+                self.unknown(
+                    at,
+                    format!("a step's `output` is computed from `response` alone, not from `{}`", names[0]),
+                    "",
+                );
+            }
+            ("input", _) => self.input(path, &names, at),
+            ("saga", _) => self.saga(&names, at),
+            ("steps", _) => self.steps(path, &names, place, at),
+            (other, _) => {
+                let known =
+                    if matches!(place, Place::Response) { &["response"][..] } else { &["input", "saga", "steps"][..] };
+                let hint = match nearest(other, known.iter().copied()) {
+                    Some(near) => format!("did you mean `{near}`?"),
+                    None => format!("here there are: {}", known.join(", ")),
+                };
+                self.unknown(at, format!("there is nothing called `{other}` here"), hint);
+            }
+        }
+    }
+
+    fn unknown(&mut self, at: Mark, message: impl Into<String>, hint: impl Into<String>) {
+        self.reader.error(code::UNKNOWN_REFERENCE, at, message, hint);
+    }
+
+    fn response(&mut self, names: &[&str], at: Mark) {
+        if !matches!(names.get(1), None | Some(&("status" | "headers" | "body"))) {
+            let message = format!("a response has no `{}`", names[1]);
+            self.unknown(at, message, "response.status, response.headers.<name>, response.body");
+        }
+    }
+
+    fn saga(&mut self, names: &[&str], at: Mark) {
+        match (names.get(1), names.len()) {
+            (Some(&"labels"), _) | (Some(&("id" | "name" | "version" | "started_at")), 2) => {}
+            _ => self.unknown(
+                at,
+                "a saga has no such field",
+                "saga.id, saga.name, saga.version, saga.started_at, saga.labels.<name>",
+            ),
+        }
+    }
+
+    fn input(&mut self, path: &PathUse, names: &[&str], at: Mark) {
+        let (Some(schema), Some(name)) = (self.input, names.get(1)) else { return };
+        let Some(Node { value: Tree::Map(properties), .. }) = field(schema, "properties") else { return };
+        let known = properties.iter().any(|(key, _)| key.name == *name);
+        let closed = field(schema, "additionalProperties").is_some_and(|node| matches!(node.value, Tree::Bool(false)));
+        let near = nearest(name, properties.iter().map(|(key, _)| key.name.as_str()));
+        let hint = near.map_or_else(String::new, |near| format!("did you mean `{near}`?"));
+        if !known && closed {
+            self.reader.error(code::EXCLUDED_INPUT, at, format!("the input schema has no `{name}`"), hint);
+        } else if !known {
+            let message = format!("the input schema does not mention `{name}`");
+            self.reader.findings.warn(code::INPUT_NOT_IN_SCHEMA, at, message, hint);
+        } else if !path.guarded && !required(schema, name) {
+            let message = format!("`input.{name}` need not be there");
+            let hint = format!("add it to `required`, or write `input.{name} | default(…)`");
+            self.reader.findings.warn(code::INPUT_MAY_BE_MISSING, at, message, hint);
+        }
+    }
+
+    fn steps(&mut self, path: &PathUse, names: &[&str], place: Place, at: Mark) {
+        let Some(name) = names.get(1) else {
+            return self.unknown(at, "`steps` alone is no value", "steps.<name>.output");
+        };
+        let Some(ix) = self.entries.iter().position(|(key, _)| key.name == *name) else {
+            let near = nearest(name, self.entries.iter().map(|(key, _)| key.name.as_str()));
+            let hint = near.map_or_else(String::new, |near| format!("did you mean `{near}`?"));
+            return self.unknown(at, format!("there is no step `{name}`"), hint);
+        };
+        if names.get(2) != Some(&"output") {
+            return self.unknown(at, format!("of a step only the output can be read: `steps.{name}.output`"), "");
+        }
+        match place {
+            Place::Compensation(own) if own == ix => {
+                if !path.guarded {
+                    let message = format!("after a lost reply `{name}` has no output, and must be undone all the same");
+                    let hint = "use a value known before the call, e.g. saga.id, or add `| default(…)`";
+                    self.reader.error(code::OWN_OUTPUT_WITHOUT_DEFAULT, at, message, hint);
+                }
+            }
+            Place::Action(own) | Place::Compensation(own) if !self.order.places[own].ancestors.contains(&ix) => {
+                let message = format!("`{name}` need not have succeeded when `{}` starts", self.entries[own].0.name);
+                let hint = format!("let it need `{name}`, directly or through others");
+                return self.reader.error(code::NOT_SUCCEEDED_BY_THEN, at, message, hint);
+            }
+            Place::Action(_) | Place::Compensation(_) | Place::Response | Place::End => {}
+        }
+        match (field(&self.entries[ix].1, "output").map(|output| &output.value), names.get(3)) {
+            (None, _) => {
+                let hint = format!("give `{name}` an output, e.g. `output: {{ id: \"${{{{ response.body.id }}}}\" }}`");
+                self.reader.error(code::NO_OUTPUT, at, format!("step `{name}` has no output"), hint);
+            }
+            (Some(Tree::Map(fields)), Some(wanted)) if !fields.iter().any(|(key, _)| key.name == *wanted) => {
+                let near = nearest(wanted, fields.iter().map(|(key, _)| key.name.as_str()));
+                let hint = near.map_or_else(String::new, |near| format!("did you mean `{near}`?"));
+                self.reader.error(code::NO_OUTPUT, at, format!("the output of `{name}` has no `{wanted}`"), hint);
+            }
+            (Some(_), _) => {}
+        }
+    }
+}
+
+fn required(schema: &Node, name: &str) -> bool {
+    match field(schema, "required").map(|node| &node.value) {
+        Some(Tree::List(items)) => items.iter().any(|item| matches!(&item.value, Tree::Text(text) if text == name)),
+        _ => false,
+    }
+}

@@ -1,0 +1,102 @@
+//! One step.
+
+use super::{
+    calls::{self, Defaults, Role},
+    diagnostic::code,
+    keys,
+    model::{CallStep, Kind, Retry, Side, Step, Undo},
+    node::{Key, Node, Tree},
+    order::Place,
+    reader::{Fields, Reader},
+};
+
+/// Reads a step. `None` if anything about it is wrong; what is wrong has been said.
+pub(super) fn read(
+    reader: &mut Reader<'_>,
+    (key, node): &(Key, Node),
+    place: &Place,
+    defaults: &Defaults,
+    has_deadline: bool,
+) -> Option<Step> {
+    let named = reader.name(&key.name, key.at, "a step", false);
+    let fields = reader.fields(node, &keys::STEP)?;
+    if fields.get("call").is_none() {
+        let hint = "give it one of: call";
+        reader.error(code::KINDS, key.at, format!("step `{}` does nothing", key.name), hint);
+    }
+    let action = calls::read(reader, &fields, Role::Action, &Retry { ..defaults.retry }, defaults.timeout);
+    if let Some(action) = &action
+        && action.retry.attempts.is_none()
+        && place.side == Side::Before
+        && !has_deadline
+    {
+        let hint = "give the saga a `deadline`, or the step a number of attempts";
+        let message = format!("step `{}` would be tried for ever", key.name);
+        reader.error(code::UNLIMITED_WITHOUT_DEADLINE, key.at, message, hint);
+    }
+    let output = match fields.get("output") {
+        Some(node) => Some(reader.template(node)?),
+        None => None,
+    };
+    let undo = undo(reader, key, &fields, place.side, defaults, action.as_ref().and_then(|action| action.timeout));
+    Some(Step {
+        name: key.name.as_str().into(),
+        needs: place.needs.clone(),
+        ancestors: place.ancestors.clone(),
+        side: place.side,
+        kind: Kind::Call(CallStep { action: action?, undo: undo?, output }),
+    })
+    .filter(|_| named)
+}
+
+/// Every call says how it is undone; from the pivot on nothing is.
+fn undo(
+    reader: &mut Reader<'_>,
+    key: &Key,
+    fields: &Fields<'_>,
+    side: Side,
+    defaults: &Defaults,
+    step_timeout: Option<std::time::Duration>,
+) -> Option<Undo> {
+    let reason = fields.get("reason");
+    match (side, fields.get("compensate")) {
+        (Side::Before, None) => {
+            let message = format!("step `{}` does not say how it is undone", key.name);
+            let hint = "add `compensate: { call: … }`, or `compensate: none` with a `reason`; its reply can be lost even if it is the last step";
+            reader.error(code::NO_COMPENSATION, key.at, message, hint);
+            None
+        }
+        (Side::Before, Some(Node { value: Tree::Text(none), at })) if none == "none" => match reason {
+            Some(reason) => {
+                let text = reader.text(reason, "reason")?;
+                if text.trim().is_empty() {
+                    reader.error(code::NO_REASON, reason.at, "the reason is empty", "say why there is nothing to undo");
+                    return None;
+                }
+                Some(Undo::Nothing { reason: text.to_owned() })
+            }
+            None => {
+                let hint = "add `reason: …` beside it: why is there nothing to undo?";
+                reader.error(code::NO_REASON, *at, "`compensate: none` without a reason", hint);
+                None
+            }
+        },
+        (Side::Before, Some(node)) => {
+            if reason.is_some() {
+                let hint = "`reason` goes with `compensate: none`";
+                reader.error(code::NO_REASON, fields.key_at("reason"), "a reason without `compensate: none`", hint);
+            }
+            let inner = reader.fields(node, &keys::COMPENSATE)?;
+            let timeout = step_timeout.or(defaults.timeout);
+            calls::read(reader, &inner, Role::Compensation, &Retry::COMPENSATION, timeout).map(Undo::Call)
+        }
+        (Side::Pivot | Side::After, None) => Some(Undo::Never),
+        (Side::Pivot | Side::After, Some(_)) => {
+            let which = if side == Side::Pivot { "is the pivot" } else { "comes after the pivot" };
+            let message = format!("step `{}` {which}: it is never undone", key.name);
+            let hint = "take `compensate` out; from the pivot on steps are retried until they are done";
+            reader.error(code::COMPENSATION_AFTER_PIVOT, fields.key_at("compensate"), message, hint);
+            None
+        }
+    }
+}

@@ -1,0 +1,263 @@
+//! `evolve`: what an event does to a state. The one match over the life of a saga; every pair it does not name is illegal.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use serde_json::Value;
+
+use crate::{
+    event::{AttentionReason, Event, FailedStep, Recorded, Started},
+    ids::{CallId, Op, SagaId},
+    state::{CallState, Phase, State, StepState, Undoable},
+    summary::Status,
+    time::Time,
+};
+
+/// An event that cannot follow: the journal is not one that this machine wrote.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[error("saga {saga}: event {seq} ({what}) cannot follow here: {why}")]
+pub struct Illegal {
+    pub saga: SagaId,
+    pub seq: u64,
+    pub what: String,
+    pub why: &'static str,
+}
+
+/// The state after the first event of a journal.
+///
+/// # Errors
+/// The event is no start.
+pub fn begin(saga: SagaId, first: &Recorded) -> Result<State, Illegal> {
+    match &first.event {
+        Event::SagaStarted(started) if first.seq == 1 => Ok(fresh(saga, started, first)),
+        _ => Err(illegal(saga, first, "a journal begins with saga_started as its first event")),
+    }
+}
+
+/// The state after a whole journal.
+///
+/// # Errors
+/// The journal is empty, or an event cannot follow.
+pub fn fold<'e>(saga: SagaId, journal: impl IntoIterator<Item = &'e Recorded>) -> Result<State, Illegal> {
+    let mut events = journal.into_iter();
+    let first = events.next().ok_or_else(|| Illegal {
+        saga,
+        seq: 1,
+        what: "nothing".to_owned(),
+        why: "the journal is empty",
+    })?;
+    events.try_fold(begin(saga, first)?, evolve)
+}
+
+/// The state after one more event.
+///
+/// # Errors
+/// The event cannot follow (invariant 2: only legal transitions, one terminal event, dense seq, epochs that never fall).
+pub fn evolve(state: State, recorded: &Recorded) -> Result<State, Illegal> {
+    let saga = state.saga;
+    apply(state, recorded).map_err(|why| illegal(saga, recorded, why))
+}
+
+fn apply(mut state: State, recorded: &Recorded) -> Result<State, &'static str> {
+    match (recorded.seq == state.next_seq, &recorded.event) {
+        (false, _) => return Err("its seq is not the next one"),
+        (true, Event::Adopted) if recorded.epoch <= state.epoch => return Err("an adoption raises the epoch"),
+        (true, Event::Adopted) => {}
+        (true, _) if recorded.epoch != state.epoch => return Err("its epoch is not the saga's"),
+        (true, _) => {}
+    }
+    let at = recorded.at;
+    match (state.status, &recorded.event) {
+        (Status::Completed | Status::Compensated | Status::Abandoned, _) => return Err("the saga has ended"),
+        (_, Event::SagaStarted(_)) => return Err("a saga starts once"),
+        (_, Event::Adopted) => {}
+
+        (status, Event::CallIntended { call, attempt, due_at, request }) => {
+            let next = match (call.op, status, state.steps.remove(&call.step)) {
+                (Op::Action, Status::Running, None) => StepState::Calling(first(*due_at, request)),
+                (Op::Action, Status::Running, Some(StepState::Calling(before))) => {
+                    StepState::Calling(again(before, *due_at, request)?)
+                }
+                (Op::Compensate, Status::Compensating, Some(StepState::Compensating { was, call })) => {
+                    StepState::Compensating { was, call: again(call, *due_at, request)? }
+                }
+                (Op::Compensate, Status::Compensating, Some(step)) => {
+                    StepState::Compensating { was: undoable(step)?, call: first(*due_at, request) }
+                }
+                _ => return Err("this call cannot be intended now"),
+            };
+            state.steps.insert(call.step.clone(), next);
+            if state.call(call).map(|call| call.attempt) != Some(*attempt) {
+                return Err("attempts are counted from 1 without gaps");
+            }
+        }
+
+        (_, Event::CallSucceeded { call, attempt, output, .. }) => {
+            open(&mut state, call, *attempt)?;
+            let next = match call.op {
+                Op::Action => StepState::Succeeded { output: output.clone() },
+                Op::Compensate => StepState::Compensated,
+            };
+            state.steps.insert(call.step.clone(), next);
+            state.attention.remove(call);
+        }
+        (_, Event::CallUnusable { call, attempt, .. } | Event::CallUnknown { call, attempt, .. }) => {
+            let call = open(&mut state, call, *attempt)?;
+            call.may_have_happened = true;
+            call.phase = Phase::Closed;
+        }
+        (
+            _,
+            Event::CallRejected { call, attempt, .. }
+            | Event::CallNotSent { call, attempt, .. }
+            | Event::CallWithdrawn { call, attempt },
+        ) => open(&mut state, call, *attempt)?.phase = Phase::Closed,
+
+        (_, Event::CallRefused { call, .. }) => {
+            let halted = |call: Option<CallState>| CallState {
+                phase: Phase::Halted,
+                ..call.unwrap_or(CallState {
+                    request: None,
+                    attempt: 0,
+                    phase: Phase::Halted,
+                    may_have_happened: false,
+                })
+            };
+            let next = match (call.op, state.steps.remove(&call.step)) {
+                (Op::Action, None) => StepState::Calling(halted(None)),
+                (Op::Action, Some(StepState::Calling(call))) => StepState::Calling(halted(Some(call))),
+                (Op::Compensate, Some(StepState::Compensating { was, call })) => {
+                    StepState::Compensating { was, call: halted(Some(call)) }
+                }
+                (Op::Compensate, Some(step)) => StepState::Compensating { was: undoable(step)?, call: halted(None) },
+                _ => return Err("there is no such call to refuse"),
+            };
+            state.steps.insert(call.step.clone(), next);
+        }
+
+        (_, Event::StepFailed { step, how }) => match state.steps.get(step) {
+            Some(StepState::Calling(CallState { phase: Phase::Closed | Phase::Halted, .. })) => {
+                state.attention.remove(&CallId::action(step));
+                state.steps.insert(step.clone(), StepState::Failed(*how));
+            }
+            _ => return Err("only a step whose attempts are over can fail"),
+        },
+
+        (_, Event::AttentionRaised { call, reason, .. }) => {
+            let halts = match reason {
+                AttentionReason::Rejected
+                | AttentionReason::RefusedHere
+                | AttentionReason::Unusable
+                | AttentionReason::RejectedAfterUnknown => true,
+                AttentionReason::AttemptsExhausted | AttentionReason::StaleEpoch | AttentionReason::OtherBody => false,
+            };
+            let under_way = call_mut(&mut state, call).ok_or("attention is about a call under way")?;
+            if halts {
+                under_way.phase = Phase::Halted;
+            }
+            state.attention.insert(call.clone(), *reason);
+        }
+
+        (Status::Running, Event::CancelRequested { .. }) => {}
+        (Status::Running, Event::CompensationStarted { cause }) => {
+            state.status = Status::Compensating;
+            state.cause = Some(cause.clone());
+        }
+        (Status::Running, Event::SagaCompleted { output, .. }) => {
+            end(&mut state, Status::Completed, at)?;
+            state.output = output.clone();
+        }
+        (Status::Compensating, Event::SagaCompensated) => end(&mut state, Status::Compensated, at)?,
+        (
+            Status::Running | Status::Compensating | Status::Succeeded,
+            Event::CancelRequested { .. }
+            | Event::CompensationStarted { .. }
+            | Event::SagaCompleted { .. }
+            | Event::SagaCompensated,
+        ) => return Err("the saga's status does not allow it"),
+    }
+    state.epoch = recorded.epoch;
+    state.next_seq = recorded.seq + 1;
+    state.updated_at = at;
+    Ok(state)
+}
+
+fn fresh(saga: SagaId, started: &Started, first: &Recorded) -> State {
+    State {
+        saga,
+        started: Arc::new(started.clone()),
+        started_at: first.at,
+        updated_at: first.at,
+        ended_at: None,
+        status: Status::Running,
+        epoch: first.epoch,
+        next_seq: 2,
+        cause: None,
+        steps: BTreeMap::new(),
+        attention: BTreeMap::new(),
+        output: Arc::new(Value::Null),
+    }
+}
+
+fn first(due_at: Time, request: &crate::ids::Digest) -> CallState {
+    CallState { request: Some(request.clone()), attempt: 1, phase: Phase::Open { due_at }, may_have_happened: false }
+}
+
+/// One more attempt of the same call: the same bytes, the next number.
+fn again(call: CallState, due_at: Time, request: &crate::ids::Digest) -> Result<CallState, &'static str> {
+    match call.phase {
+        Phase::Open { .. } => Err("the attempt before it has no outcome yet"),
+        Phase::Closed | Phase::Halted if call.request.as_ref().is_some_and(|before| before != request) => {
+            Err("every attempt of a call sends the same bytes")
+        }
+        Phase::Closed | Phase::Halted => Ok(CallState {
+            request: Some(request.clone()),
+            attempt: call.attempt + 1,
+            phase: Phase::Open { due_at },
+            may_have_happened: call.may_have_happened,
+        }),
+    }
+}
+
+fn undoable(step: StepState) -> Result<Undoable, &'static str> {
+    match step {
+        StepState::Succeeded { output } => Ok(Undoable::Succeeded { output }),
+        StepState::Failed(FailedStep::Unusable) => Ok(Undoable::Unusable),
+        StepState::Failed(FailedStep::Unresolved) => Ok(Undoable::Unresolved),
+        StepState::Failed(FailedStep::Rejected | FailedStep::NeverSent)
+        | StepState::Calling(_)
+        | StepState::Compensating { .. }
+        | StepState::Compensated => Err("this step has nothing to undo"),
+    }
+}
+
+fn call_mut<'s>(state: &'s mut State, id: &CallId) -> Option<&'s mut CallState> {
+    match (state.steps.get_mut(&id.step)?, id.op) {
+        (StepState::Calling(call), Op::Action) | (StepState::Compensating { call, .. }, Op::Compensate) => Some(call),
+        _ => None,
+    }
+}
+
+/// The call whose attempt is open.
+fn open<'s>(state: &'s mut State, id: &CallId, attempt: u32) -> Result<&'s mut CallState, &'static str> {
+    match call_mut(state, id) {
+        Some(call) if call.attempt == attempt && matches!(call.phase, Phase::Open { .. }) => Ok(call),
+        _ => Err("this attempt is not open"),
+    }
+}
+
+fn end(state: &mut State, status: Status, at: Time) -> Result<(), &'static str> {
+    if state.calls().next().is_some() {
+        return Err("a call is under way");
+    }
+    state.status = status;
+    state.ended_at = Some(at);
+    Ok(())
+}
+
+fn illegal(saga: SagaId, recorded: &Recorded, why: &'static str) -> Illegal {
+    let what = serde_json::to_value(&recorded.event)
+        .ok()
+        .and_then(|event| Some(event.get("kind")?.as_str()?.to_owned()))
+        .unwrap_or_default();
+    Illegal { saga, seq: recorded.seq, what, why }
+}

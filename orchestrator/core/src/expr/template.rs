@@ -1,0 +1,163 @@
+//! A JSON value in which `${{ … }}` may stand: a body, an output, a path, a header.
+
+use serde_json::{Map, Value};
+
+use super::{Expression, Lookup, tokens::Refusal};
+
+/// A value with expressions in it. A text that is only one expression keeps that expression's type; inside a longer
+/// text a value is written out.
+#[derive(Debug)]
+pub enum Template {
+    Literal(Value),
+    Whole(Expression),
+    Text(Vec<Piece>),
+    List(Vec<Template>),
+    Map(Vec<(String, Template)>),
+}
+
+/// A piece of a text.
+#[derive(Debug)]
+pub enum Piece {
+    Literal(String),
+    Value(Expression),
+}
+
+impl Template {
+    /// Scans a text for expressions. The `nth` of a refusal counts expressions from 0.
+    ///
+    /// # Errors
+    /// The first expression that is none, with its number.
+    pub fn parse_text(text: &str) -> Result<Self, (usize, Refusal)> {
+        let mut pieces = parse_pieces(text)?;
+        Ok(match &pieces[..] {
+            [] => Self::Literal(Value::String(String::new())),
+            [Piece::Literal(_)] => Self::Literal(Value::String(text.to_owned())),
+            [Piece::Value(_)] => {
+                let Some(Piece::Value(expression)) = pieces.pop() else { unreachable!("matched above") };
+                Self::Whole(expression)
+            }
+            _ => Self::Text(pieces),
+        })
+    }
+
+    /// Every expression in it.
+    pub fn expressions(&self) -> Vec<&Expression> {
+        match self {
+            Self::Literal(_) => vec![],
+            Self::Whole(expression) => vec![expression],
+            Self::Text(pieces) => pieces.iter().filter_map(Piece::expression).collect(),
+            Self::List(items) => items.iter().flat_map(Self::expressions).collect(),
+            Self::Map(entries) => entries.iter().flat_map(|(_, value)| value.expressions()).collect(),
+        }
+    }
+
+    /// Its value.
+    ///
+    /// # Errors
+    /// Of the first expression that has none.
+    pub fn render(&self, lookup: &Lookup<'_>) -> Result<Value, String> {
+        Ok(match self {
+            Self::Literal(value) => value.clone(),
+            Self::Whole(expression) => expression.evaluate(lookup)?,
+            Self::Text(pieces) => {
+                let mut text = String::new();
+                for piece in pieces {
+                    match piece {
+                        Piece::Literal(literal) => text.push_str(literal),
+                        Piece::Value(expression) => text.push_str(&written(&expression.evaluate(lookup)?)),
+                    }
+                }
+                Value::String(text)
+            }
+            Self::List(items) => {
+                Value::Array(items.iter().map(|item| item.render(lookup)).collect::<Result<Vec<_>, _>>()?)
+            }
+            Self::Map(entries) => Value::Object(
+                entries
+                    .iter()
+                    .map(|(key, value)| Ok((key.clone(), value.render(lookup)?)))
+                    .collect::<Result<Map<_, _>, String>>()?,
+            ),
+        })
+    }
+}
+
+impl Piece {
+    /// The expression, if it is one.
+    pub fn expression(&self) -> Option<&Expression> {
+        match self {
+            Self::Literal(_) => None,
+            Self::Value(expression) => Some(expression),
+        }
+    }
+}
+
+/// Cuts a text at `${{` and `}}`. A closing inside quotes of the expression does not count.
+pub(crate) fn parse_pieces(text: &str) -> Result<Vec<Piece>, (usize, Refusal)> {
+    let mut pieces = Vec::new();
+    let (mut rest, mut nth) = (text, 0);
+    while let Some(open) = rest.find("${{") {
+        if open > 0 {
+            pieces.push(Piece::Literal(rest[..open].to_owned()));
+        }
+        let inside = &rest[open + 3..];
+        let Some(close) = closing(inside) else {
+            return Err((nth, Refusal { offset: 0, message: "`${{` is not closed by `}}`".to_owned() }));
+        };
+        pieces.push(Piece::Value(Expression::parse(&inside[..close]).map_err(|refusal| (nth, refusal))?));
+        rest = &inside[close + 2..];
+        nth += 1;
+    }
+    if !rest.is_empty() {
+        pieces.push(Piece::Literal(rest.to_owned()));
+    }
+    Ok(pieces)
+}
+
+fn closing(text: &str) -> Option<usize> {
+    let mut quoted = None;
+    for (at, c) in text.char_indices() {
+        match (quoted, c) {
+            (None, '\'' | '"') => quoted = Some(c),
+            (Some(open), c) if open == c => quoted = None,
+            (None, '}') if text[at..].starts_with("}}") => return Some(at),
+            _ => {}
+        }
+    }
+    None
+}
+
+/// A value inside a text: texts as they are, everything else as JSON.
+pub(crate) fn written(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn render(text: &str) -> Result<Value, String> {
+        let template = Template::parse_text(text).map_err(|(nth, refusal)| format!("{nth}: {}", refusal.message))?;
+        template.render(&|path| (path.len() == 1).then(|| json!(7)))
+    }
+
+    #[test]
+    fn only_an_expression_alone_keeps_its_type() {
+        assert_eq!(render("${{ n }}"), Ok(json!(7)));
+        assert_eq!(render("n=${{ n }}"), Ok(json!("n=7")));
+        assert_eq!(render("${{ n }}${{ n }}"), Ok(json!("77")));
+        assert_eq!(render("plain {{ }} $"), Ok(json!("plain {{ }} $")));
+        assert_eq!(render(""), Ok(json!("")));
+        assert_eq!(render("${{ '}}' }}"), Ok(json!("}}")));
+    }
+
+    #[test]
+    fn a_refusal_says_which_expression_it_was() {
+        assert_eq!(render("${{ n }} ${{ n"), Err("1: `${{` is not closed by `}}`".to_owned()));
+    }
+}

@@ -1,0 +1,160 @@
+//! The bytes of a call, from a definition and a state. Canonical: the same state renders the same bytes.
+
+use std::{fmt::Write as _, sync::Arc};
+
+use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::Value;
+
+use crate::{
+    definition::{Call, Definition, Method, Step, Undo, limits},
+    expr::{Piece, Segment, walk, written},
+    ids::{CallId, Digest, Op, ServiceName},
+    state::State,
+};
+
+/// What unreserved characters of RFC 3986 leave to encode: everything else, so that a value stays one segment.
+const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+/// Literal parts are checked with the definition; only what can never stand in a request line is encoded.
+const LITERAL: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'<').add(b'>').add(b'`');
+
+/// A call ready to be sent, apart from where its service lives and how it authenticates.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rendered {
+    pub service: ServiceName,
+    pub method: Method,
+    /// Path and query, encoded.
+    pub path: String,
+    pub headers: Vec<(String, String)>,
+    /// JSON.
+    pub body: Option<Vec<u8>>,
+    /// Of method, path and body.
+    pub digest: Digest,
+}
+
+/// The request of a call.
+///
+/// # Errors
+/// Why it cannot be made: a missing value, a value that cannot stand where it should, or beyond a limit. Retrying cannot
+/// help; the call is *refused here*.
+pub fn render(definition: &Definition, state: &State, id: &CallId) -> Result<Rendered, String> {
+    let (_, step) = definition.step(&id.step).ok_or_else(|| format!("the definition has no step {}", id.step))?;
+    let own = match id.op {
+        Op::Action => None,
+        Op::Compensate => state.output_of(id.step.as_str()).cloned(),
+    };
+    match (id.op, step.undo()) {
+        (Op::Action, _) => request(&step.call().action, step, state, None),
+        (Op::Compensate, Undo::Call(call)) => request(call, step, state, own),
+        (Op::Compensate, Undo::Nothing { .. } | Undo::Never) => Err(format!("{} has no compensation", id.step)),
+    }
+}
+
+/// An action is sent only if its compensation could be sent too, even when the action's reply is lost.
+///
+/// # Errors
+/// As [`render`].
+pub(crate) fn check_compensation(step: &Step, state: &State) -> Result<(), String> {
+    match step.undo() {
+        Undo::Call(call) => {
+            request(call, step, state, None).map(drop).map_err(|why| format!("its compensation: {why}"))
+        }
+        Undo::Nothing { .. } | Undo::Never => Ok(()),
+    }
+}
+
+/// The value of the saga's `output`.
+///
+/// # Errors
+/// As [`render`].
+pub(crate) fn output(definition: &Definition, state: &State) -> Result<Value, String> {
+    let Some(template) = &definition.output else { return Ok(Value::Null) };
+    let output = template.render(&|path| value(state, None, path))?;
+    if output.to_string().len() > limits::OUTPUT_BYTES {
+        return Err(format!("it is larger than {} bytes", limits::OUTPUT_BYTES));
+    }
+    Ok(output)
+}
+
+fn request(call: &Call, step: &Step, state: &State, own: Option<Arc<Value>>) -> Result<Rendered, String> {
+    let own = Own { step: step.name.as_str(), output: own };
+    let lookup = |path: &[Segment]| value(state, Some(&own), path);
+    let path = path(&call.path, &lookup)?;
+    let mut headers = Vec::with_capacity(call.headers.len());
+    for (name, template) in &call.headers {
+        let text = written(&template.render(&lookup)?);
+        if text.len() > limits::HEADER_BYTES || text.chars().any(|c| c.is_control() || !c.is_ascii()) {
+            return Err(format!(
+                "header {name}: its value must be printable ASCII within {} bytes",
+                limits::HEADER_BYTES
+            ));
+        }
+        headers.push((name.clone(), text));
+    }
+    let body = call.body.as_ref().map(|template| template.render(&lookup)).transpose()?;
+    let body = body.map(|body| body.to_string().into_bytes());
+    if body.as_ref().is_some_and(|body| body.len() > limits::BODY_BYTES) {
+        return Err(format!("the body is larger than {} bytes", limits::BODY_BYTES));
+    }
+    let digest = Digest::of(&[call.method.as_str().as_bytes(), path.as_bytes(), body.as_deref().unwrap_or_default()]);
+    Ok(Rendered { service: call.service.clone(), method: call.method, path, headers, body, digest })
+}
+
+/// The step whose call is rendered: its own output is absent for an action, and for a compensation after a lost reply.
+struct Own<'a> {
+    step: &'a str,
+    output: Option<Arc<Value>>,
+}
+
+/// What the names of the language mean in a call of a saga.
+fn value(state: &State, own: Option<&Own<'_>>, path: &[Segment]) -> Option<Value> {
+    let Segment::Name(root) = path.first()? else { return None };
+    match (&**root, &path[1..]) {
+        ("input", rest) => walk(&state.started.input, rest).cloned(),
+        ("saga", [Segment::Name(name), rest @ ..]) => match (&**name, rest) {
+            ("id", []) => Some(state.saga.to_string().into()),
+            ("name", []) => Some(state.started.name.to_string().into()),
+            ("version", []) => Some(state.started.version.into()),
+            ("started_at", []) => Some(state.started_at.to_rfc3339().into()),
+            ("labels", [Segment::Name(label), rest @ ..]) => walk(state.started.labels.get(&**label)?, rest).cloned(),
+            ("labels", []) => Some(Value::Object(state.started.labels.clone())),
+            _ => None,
+        },
+        ("steps", [Segment::Name(step), Segment::Name(output), rest @ ..]) if &**output == "output" => {
+            match own.filter(|own| own.step == &**step) {
+                Some(own) => walk(own.output.as_deref()?, rest).cloned(),
+                None => walk(state.output_of(step)?, rest).cloned(),
+            }
+        }
+        _ => None,
+    }
+}
+
+fn path(pieces: &[Piece], lookup: &crate::expr::Lookup<'_>) -> Result<String, String> {
+    let mut path = String::new();
+    for piece in pieces {
+        match piece {
+            Piece::Literal(text) => write!(path, "{}", utf8_percent_encode(text, LITERAL)),
+            Piece::Value(expression) => {
+                let value = expression.evaluate(lookup)?;
+                if value.is_array() || value.is_object() || value.is_null() {
+                    return Err("path: a list, a map or null is no part of a path".to_owned());
+                }
+                let text = written(&value);
+                if text.is_empty() || text.contains('\0') {
+                    return Err("path: an empty value or a NUL is no part of a path".to_owned());
+                }
+                write!(path, "{}", utf8_percent_encode(&text, SEGMENT))
+            }
+        }
+        .expect("invariant: writing to a text cannot fail");
+    }
+    let before_query = path.split('?').next().unwrap_or_default();
+    if before_query.split('/').any(|segment| segment == "." || segment == "..") {
+        // Every reader of URLs resolves dot segments, encoded or not: they would lead to another path.
+        return Err("path: a segment `.` or `..` would lead elsewhere".to_owned());
+    }
+    if path.len() > limits::PATH_BYTES {
+        return Err(format!("path: longer than {} bytes", limits::PATH_BYTES));
+    }
+    Ok(path)
+}

@@ -1,0 +1,137 @@
+//! What a journal folds to: where a saga stands. Every variant holds only what is true there.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use serde_json::Value;
+
+use crate::{
+    event::{AttentionReason, Cause, FailedStep, Started},
+    ids::{CallId, Digest, Op, SagaId, StepName},
+    summary::{Status, Summary},
+    time::Time,
+};
+
+/// One saga.
+#[derive(Clone, Debug, PartialEq)]
+pub struct State {
+    pub saga: SagaId,
+    pub started: Arc<Started>,
+    pub started_at: Time,
+    /// `at` of the last event.
+    pub updated_at: Time,
+    pub ended_at: Option<Time>,
+    pub status: Status,
+    pub epoch: u64,
+    /// `seq` of the next event.
+    pub next_seq: u64,
+    /// Why it is undone, if it is.
+    pub cause: Option<Cause>,
+    /// Steps that have begun; the others are pending.
+    pub steps: BTreeMap<StepName, StepState>,
+    /// What a person has to look at.
+    pub attention: BTreeMap<CallId, AttentionReason>,
+    pub output: Arc<Value>,
+}
+
+/// One step. A step that is in no map is pending.
+#[derive(Clone, Debug, PartialEq)]
+pub enum StepState {
+    /// Its action is under way.
+    Calling(CallState),
+    /// It is done.
+    Succeeded { output: Arc<Value> },
+    /// It is over without having succeeded.
+    Failed(FailedStep),
+    /// What it did, or may have done, is being undone. `was` is what is undone.
+    Compensating { was: Undoable, call: CallState },
+    /// It is undone.
+    Compensated,
+}
+
+/// What can be undone.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Undoable {
+    Succeeded { output: Arc<Value> },
+    Unusable,
+    Unresolved,
+}
+
+/// One call with its attempts.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CallState {
+    /// Digest of the bytes that every attempt sends; `None` before the first intent.
+    pub request: Option<Digest>,
+    /// Number of the last attempt intended; 0: none was.
+    pub attempt: u32,
+    pub phase: Phase,
+    /// An attempt may have happened. Never cleared (stickiness of *unknown*).
+    pub may_have_happened: bool,
+}
+
+/// Where a call stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// The attempt is intended and has no outcome yet. It is not sent before `due_at`.
+    Open { due_at: Time },
+    /// The last attempt has an outcome, and what follows from it is decided in the same commit.
+    Closed,
+    /// Waits for an operator.
+    Halted,
+}
+
+impl State {
+    /// The step's state; `None` while it is pending.
+    pub fn step(&self, name: &StepName) -> Option<&StepState> {
+        self.steps.get(name)
+    }
+
+    /// The output of a step that has succeeded.
+    pub fn output_of(&self, name: &str) -> Option<&Arc<Value>> {
+        match self.steps.get(name)? {
+            StepState::Succeeded { output } | StepState::Compensating { was: Undoable::Succeeded { output }, .. } => {
+                Some(output)
+            }
+            _ => None,
+        }
+    }
+
+    /// The call, if it is under way.
+    pub fn call(&self, id: &CallId) -> Option<&CallState> {
+        match (self.steps.get(&id.step)?, id.op) {
+            (StepState::Calling(call), Op::Action) | (StepState::Compensating { call, .. }, Op::Compensate) => {
+                Some(call)
+            }
+            _ => None,
+        }
+    }
+
+    /// Calls under way, in order of their steps' names.
+    pub fn calls(&self) -> impl Iterator<Item = (CallId, &CallState)> {
+        self.steps.iter().filter_map(|(name, step)| match step {
+            StepState::Calling(call) => Some((CallId::action(name), call)),
+            StepState::Compensating { call, .. } => Some((CallId::compensate(name), call)),
+            _ => None,
+        })
+    }
+
+    /// The row beside the journal (invariant 2).
+    pub fn summary(&self) -> Summary {
+        Summary {
+            status: self.status,
+            attention: !self.attention.is_empty(),
+            wake_at: self.wake_at(),
+            ended_at: self.ended_at,
+        }
+    }
+
+    /// The next time at which something is due by itself. A deadline counts as long as the saga runs forward: whether it
+    /// still has an effect is decided when it has come.
+    fn wake_at(&self) -> Option<Time> {
+        let due = self.calls().filter_map(|(_, call)| match call.phase {
+            Phase::Open { due_at } => Some(due_at),
+            Phase::Closed | Phase::Halted => None,
+        });
+        let deadline = self.started.deadline_at.filter(|_| self.status == Status::Running);
+        due.chain(deadline).min()
+    }
+}

@@ -1,0 +1,76 @@
+//! What is true of every append and every batch, whichever side writes it.
+
+use std::{collections::HashMap, hash::Hash};
+
+use amends_core::time::Time;
+
+use crate::{Append, AppendError, StoreError};
+
+/// Numbers in the databases are signed: sequence numbers, epochs and versions above this do not exist.
+pub(crate) const NUMBER_MAX: u64 = i64::MAX as u64;
+
+impl Append {
+    /// Refuses what must not reach a database: one broken append fails alone, because inside a batch it would break its
+    /// neighbours too.
+    pub(crate) fn check(&self) -> Result<(), AppendError> {
+        let broken = |what: &str| {
+            Err(StoreError::Corrupt { reason: format!("append to saga {} was not written: {what}", self.saga) }.into())
+        };
+        let Some(first) = self.events.first() else { return broken("it has no events") };
+        if self.events.iter().zip(first.seq..).any(|(event, seq)| event.seq != seq) {
+            return broken("its events are not dense");
+        }
+        if self.events.iter().any(|event| event.epoch != self.epoch) {
+            return broken("an event carries another epoch than its append");
+        }
+        if self.create.is_some() != (first.seq == 1) {
+            return broken("a saga is made by its first event and by no other");
+        }
+        if self.create.is_some() && self.epoch != 1 {
+            return broken("the first epoch is 1");
+        }
+        if first.seq < 1 || self.epoch < 1 || self.epoch >= NUMBER_MAX || self.next_seq() > NUMBER_MAX {
+            return broken("a number is out of range");
+        }
+        if self.summary.ended_at.is_some() != self.summary.status.is_terminal() {
+            return broken("a saga has an end if and only if its status is terminal");
+        }
+        Ok(())
+    }
+
+    /// `seq` of the first event. Holds after [`Append::check`].
+    pub(crate) fn expected_seq(&self) -> u64 {
+        self.events.first().expect("invariant: a checked append has events").seq
+    }
+
+    /// One above the last event.
+    pub(crate) fn next_seq(&self) -> u64 {
+        self.events.last().map_or(0, |event| event.seq.saturating_add(1))
+    }
+
+    /// `at` of the first event: for a create, when the saga started.
+    pub(crate) fn first_at(&self) -> Time {
+        self.events.first().expect("invariant: a checked append has events").at
+    }
+
+    /// `at` of the last event.
+    pub(crate) fn last_at(&self) -> Time {
+        self.events.last().expect("invariant: a checked append has events").at
+    }
+}
+
+/// Deals `items` out so that no round has two of one key and those of one key keep their order. One statement over many
+/// rows then means the same as one statement after the other. Nearly always there is one round.
+pub(crate) fn rounds<T, K: Hash + Eq>(items: impl IntoIterator<Item = T>, key: impl Fn(&T) -> K) -> Vec<Vec<T>> {
+    let mut seen: HashMap<K, usize> = HashMap::new();
+    let mut rounds: Vec<Vec<T>> = Vec::new();
+    for item in items {
+        let times = seen.entry(key(&item)).or_default();
+        if rounds.len() == *times {
+            rounds.push(Vec::new());
+        }
+        rounds[*times].push(item);
+        *times += 1;
+    }
+    rounds
+}

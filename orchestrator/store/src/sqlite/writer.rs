@@ -1,0 +1,145 @@
+//! The one connection that writes, and the only way to it.
+//!
+//! A transaction runs in a task of its own, so that a caller who goes away cancels nothing half-way. The connection is
+//! taken out of its place for as long, and comes back only if it is known to be clean; otherwise a fresh one is opened.
+
+use std::{
+    panic,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use sqlx::{ConnectOptions, Connection, SqliteConnection, sqlite::SqliteConnectOptions};
+use tokio::sync::Mutex;
+
+use super::lock::ServerLock;
+use crate::{StoreError, Written};
+
+/// What the statements of a transaction come to.
+pub(super) enum Work<T> {
+    /// It wrote: commit, then answer.
+    Wrote(T),
+    /// It wrote nothing: no sync is due.
+    Untouched(T),
+}
+
+pub(super) type Working<'c, T> = Pin<Box<dyn Future<Output = Result<Work<T>, sqlx::Error>> + Send + 'c>>;
+
+pub(super) struct Writer {
+    /// `None` while it is in use, and after it could not be trusted any more.
+    connection: Mutex<Option<SqliteConnection>>,
+    options: SqliteConnectOptions,
+    commits: AtomicU64,
+    appends: AtomicU64,
+    /// Last, so that the connection ends before the right to have it.
+    _lock: ServerLock,
+}
+
+impl Writer {
+    pub(super) fn new(connection: SqliteConnection, options: SqliteConnectOptions, lock: ServerLock) -> Self {
+        Self {
+            connection: Mutex::new(Some(connection)),
+            options,
+            commits: AtomicU64::new(0),
+            appends: AtomicU64::new(0),
+            _lock: lock,
+        }
+    }
+
+    /// Runs `work` in one transaction that holds SQLite's write lock from its first statement on. Any error: nothing was
+    /// written, or (an error of the commit itself) it is not known.
+    pub(super) async fn transaction<T: Send + 'static>(
+        self: &Arc<Self>,
+        work: impl for<'c> FnOnce(&'c mut SqliteConnection) -> Working<'c, T> + Send + 'static,
+    ) -> Result<T, sqlx::Error> {
+        let writer = Arc::clone(self);
+        match tokio::spawn(async move { writer.run(work).await }).await {
+            Ok(result) => result,
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => panic::resume_unwind(panic),
+                // The runtime is shutting down.
+                Err(_) => Err(sqlx::Error::WorkerCrashed),
+            },
+        }
+    }
+
+    async fn run<T>(
+        &self,
+        work: impl for<'c> FnOnce(&'c mut SqliteConnection) -> Working<'c, T>,
+    ) -> Result<T, sqlx::Error> {
+        let mut place = self.connection.lock().await;
+        let mut connection = match place.take() {
+            Some(connection) => connection,
+            None => self.options.connect().await?,
+        };
+        let mut transaction = match connection.begin_with("begin immediate").await {
+            Ok(transaction) => transaction,
+            Err(error) => {
+                // Busy beyond the timeout, mostly: no transaction was begun, the connection is as it was. After any other
+                // error a fresh one is opened.
+                if error.as_database_error().is_some() {
+                    *place = Some(connection);
+                }
+                return Err(error);
+            }
+        };
+        let result = work(&mut transaction).await;
+        // Without `?`: whatever fails from here on leaves the place empty.
+        match result {
+            Ok(Work::Wrote(answer)) => {
+                transaction.commit().await?;
+                *place = Some(connection);
+                Ok(answer)
+            }
+            Ok(Work::Untouched(answer)) => {
+                transaction.rollback().await?;
+                *place = Some(connection);
+                Ok(answer)
+            }
+            Err(error) => {
+                // Fails when SQLite has rolled back by itself (disk full, IO error); sqlx would then count wrongly.
+                if transaction.rollback().await.is_ok() {
+                    *place = Some(connection);
+                }
+                Err(error)
+            }
+        }
+    }
+
+    pub(super) fn count(&self, appends: u64) {
+        self.commits.fetch_add(1, Ordering::Relaxed);
+        self.appends.fetch_add(appends, Ordering::Relaxed);
+    }
+
+    pub(super) fn written(&self) -> Written {
+        Written { commits: self.commits.load(Ordering::Relaxed), appends: self.appends.load(Ordering::Relaxed) }
+    }
+
+    pub(super) async fn close(&self) {
+        if let Some(connection) = self.connection.lock().await.take()
+            && let Err(error) = connection.close().await
+        {
+            // Nothing is lost: the next server reads the WAL.
+            tracing::warn!(error = %error, "the SQLite file could not be closed cleanly");
+        }
+    }
+
+    /// For tests that break the connection on purpose.
+    #[cfg(test)]
+    pub(super) async fn with_connection<T>(
+        &self,
+        work: impl AsyncFnOnce(&mut SqliteConnection) -> Result<T, sqlx::Error>,
+    ) -> Result<T, StoreError> {
+        let mut place = self.connection.lock().await;
+        let mut connection = match place.take() {
+            Some(connection) => connection,
+            None => self.options.connect().await?,
+        };
+        let result = work(&mut connection).await?;
+        *place = Some(connection);
+        Ok(result)
+    }
+}

@@ -1,0 +1,136 @@
+//! The shell of a participant that is a program of its own: flags, listener, graceful stop. The demo, which runs all
+//! services in one process, uses [`serve`] alone.
+//!
+//! **What it must never know:** which service it runs.
+
+use std::{
+    io::{self, Write},
+    net::SocketAddr,
+    path::PathBuf,
+    time::Duration,
+};
+
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    server::graceful::GracefulShutdown,
+    service::TowerToHyperService,
+};
+use tokio::net::TcpListener;
+
+use crate::{
+    fault::{AbortAfterCommit, Faults},
+    sqlite::Barrier,
+};
+
+/// A client that does not send its headers by then is cut off.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+/// What is still open after that is cut off at a stop; the barrier's transactions end by themselves.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
+/// After accepting failed (no file descriptors left, say).
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// The flags every service has.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Options {
+    /// Where to listen; port 0 takes a free one
+    #[arg(long, env = "AMENDS_LISTEN", default_value = "127.0.0.1:0")]
+    pub listen: SocketAddr,
+    /// The SQLite file that this service and nobody else owns; made if it is not there
+    #[arg(long, env = "AMENDS_DATABASE")]
+    pub database: PathBuf,
+    /// Failure injection: STEP[:action|compensate[:nth]], die right after that call's commit, before its reply
+    #[arg(long, env = "AMENDS_ABORT_AFTER_COMMIT", value_name = "STEP[:OP[:NTH]]")]
+    pub abort_after_commit: Option<AbortAfterCommit>,
+}
+
+impl Options {
+    /// What the flags want to go wrong.
+    pub fn faults(&self) -> Faults {
+        self.abort_after_commit.clone().map(Faults::abort).unwrap_or_default()
+    }
+}
+
+/// Logs to stderr, announces the address as the only line on stdout, serves until SIGTERM or ctrl-c, closes the store.
+///
+/// # Errors
+/// The address is taken, or stdout is gone.
+pub async fn run(options: &Options, barrier: Barrier, router: Router) -> io::Result<()> {
+    let listener = TcpListener::bind(options.listen).await?;
+    let address = listener.local_addr()?;
+    let mut stdout = io::stdout();
+    writeln!(stdout, "listening on http://{address}")?;
+    stdout.flush()?;
+    tracing::info!(%address, database = %options.database.display(), "listening");
+    serve(listener, router, stop_signal()?).await;
+    barrier.close().await;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// Logs on stderr; `RUST_LOG` says what, `info` by default.
+pub fn log_to_stderr() {
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into());
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).init();
+}
+
+/// Serves until `stop`, then lets the requests in flight end, within a bound.
+pub async fn serve(listener: TcpListener, router: Router, stop: impl Future<Output = ()>) {
+    let connections = GracefulShutdown::new();
+    let mut stop = std::pin::pin!(stop);
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = &mut stop => break,
+        };
+        let stream = match accepted {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                tracing::warn!(%error, "accepting failed");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+                continue;
+            }
+        };
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "no TCP_NODELAY");
+        }
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEADER_TIMEOUT)
+            .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router.clone()));
+        let connection = connections.watch(connection);
+        tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!(%error, "connection ended");
+            }
+        });
+    }
+    drop(listener);
+    if tokio::time::timeout(DRAIN_TIMEOUT, connections.shutdown()).await.is_err() {
+        tracing::warn!("requests were still open at the end of the drain");
+    }
+}
+
+#[cfg(unix)]
+fn stop_signal() -> io::Result<impl Future<Output = ()>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+}
+
+#[cfg(not(unix))]
+fn stop_signal() -> io::Result<impl Future<Output = ()>> {
+    Ok(async {
+        if let Err(error) = tokio::signal::ctrl_c().await {
+            tracing::error!(%error, "no ctrl-c here, so no graceful stop either");
+            std::future::pending::<()>().await;
+        }
+    })
+}
