@@ -29,6 +29,8 @@ pub enum Input {
     Answered { call: CallId, attempt: u32, reply: Reply, terms: Terms },
     /// An intended attempt is certain never to be sent, because the saga failed while it waited for its turn.
     Withdrawn { call: CallId, attempt: u32 },
+    /// The owner lets go, with nothing in flight: so that its successor need not take what never left for unknown.
+    Released,
     /// A time that something waits for may have come.
     TimePassed,
     /// Somebody wants the saga undone. [`can_cancel`] says before whether that is possible.
@@ -75,7 +77,8 @@ pub fn begin(definition: &Definition, saga: SagaId, with: Begin, now: Time) -> V
 
 /// What an input means now; nothing, if it is late or has no effect.
 pub fn decide(definition: &Definition, state: &State, input: Input, now: Time) -> Vec<Recorded> {
-    if state.status.is_terminal() {
+    let adopted = matches!(input, Input::Adopted { .. });
+    if state.status.is_terminal() || (state.released && !adopted) {
         return Vec::new();
     }
     // A clock that went back must not make a journal in which time does.
@@ -86,6 +89,10 @@ pub fn decide(definition: &Definition, state: &State, input: Input, now: Time) -
         Input::Answered { call, attempt, reply, terms } => draft.answer(&call, attempt, reply, &terms),
         Input::Withdrawn { call, attempt } => draft.withdrawn(&call, attempt),
         Input::TimePassed => {}
+        Input::Released => {
+            draft.push(Event::Released);
+            return draft.events;
+        }
         Input::CancelRequested { reason } => draft.cancel(reason),
     }
     draft.advance();
@@ -135,12 +142,17 @@ impl Draft<'_> {
 
     // ---- inputs -----------------------------------------------------------------------------------------------------
 
-    /// Open attempts that may have left are unknown, first of all. One that was not due yet cannot have left: it stands.
+    /// Open attempts that may have left are unknown, first of all. One that was not due yet, or that the owner let go of in
+    /// good order, cannot have left: it stands.
     fn adopt(&mut self, epoch: u64) {
         if epoch <= self.state.epoch {
             return;
         }
+        let released = self.state.released;
         self.push_under(epoch, Event::Adopted);
+        if released {
+            return;
+        }
         let open: Vec<_> = self
             .state
             .calls()

@@ -31,6 +31,8 @@ pub enum Event {
     SagaStarted(Box<Started>),
     /// A process took the saga over; the epoch is in the row. Open attempts are unknown from here on.
     Adopted,
+    /// The owner let go in good order: no intended attempt that has no outcome has left, and none will before an adoption.
+    Released,
     /// It is decided to make this attempt, not before `due_at`. Durable before the first byte leaves (invariant 4).
     CallIntended {
         call: CallId,

@@ -69,7 +69,9 @@ fn apply(mut state: State, recorded: &Recorded) -> Result<State, &'static str> {
     match (state.status, &recorded.event) {
         (Status::Completed | Status::Compensated | Status::Abandoned, _) => return Err("the saga has ended"),
         (_, Event::SagaStarted(_)) => return Err("a saga starts once"),
-        (_, Event::Adopted) => {}
+        (_, Event::Adopted) => state.released = false,
+        _ if state.released => return Err("the owner has let go"),
+        (_, Event::Released) => state.released = true,
 
         (status, Event::CallIntended { call, attempt, due_at, request }) => {
             let next = match (call.op, status, state.steps.remove(&call.step)) {
@@ -191,6 +193,7 @@ fn fresh(saga: SagaId, started: &Started, first: &Recorded) -> State {
         status: Status::Running,
         epoch: first.epoch,
         next_seq: 2,
+        released: false,
         cause: None,
         steps: BTreeMap::new(),
         attention: BTreeMap::new(),

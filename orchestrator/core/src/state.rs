@@ -24,6 +24,8 @@ pub struct State {
     pub epoch: u64,
     /// `seq` of the next event.
     pub next_seq: u64,
+    /// Its owner let go in good order: what is open has not left.
+    pub released: bool,
     /// Why it is undone, if it is.
     pub cause: Option<Cause>,
     /// Steps that have begun; the others are pending.

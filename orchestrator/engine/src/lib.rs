@@ -1,1 +1,35 @@
-//! (being written)
+//! Makes time pass: owns live sagas, calls participants, commits decisions, adopts orphans.
+//!
+//! Why it exists: `core` says what a saga owes; somebody has to wait, send and write it down, in this order: **write
+//! first, then act**. One loop ([`driver`]) does it for every saga, after a start, a restart and an adoption alike:
+//! input arrives → `decide` → one durable append → `evolve` → dispatch what is outstanding and not in flight.
+//!
+//! Who calls it: `api` (start, cancel, register, wait) and `cli` (open, shutdown).
+//!
+//! **What it must never know:** what an outcome means for a saga (core), SQL (store), HTTP towards its own callers (api).
+//!
+//! Three doors have a real and a simulated side, and nothing else is a trait: `Store`, [`Participant`], [`Clock`].
+
+mod bulkhead;
+mod cancel;
+mod catalogue;
+mod clock;
+mod committer;
+mod definitions;
+mod driver;
+mod engine;
+mod error;
+mod http;
+mod participant;
+mod recovery;
+mod registry;
+mod start;
+
+pub use catalogue::{Catalogue, Contract, Service};
+pub use clock::{Clock, SystemClock};
+pub use definitions::Registered;
+pub use engine::{Engine, Limits, Load, Setup};
+pub use error::{CancelError, OpenError, RegisterError, StartError};
+pub use http::HttpParticipant;
+pub use participant::{Participant, Request};
+pub use start::{Start, Started};

@@ -3,6 +3,7 @@
 use std::{collections::HashMap, hash::Hash};
 
 use amends_core::time::Time;
+use uuid::Uuid;
 
 use crate::{Append, AppendError, StoreError};
 
@@ -38,6 +39,16 @@ impl Append {
         Ok(())
     }
 
+    /// Why this append, which just wrote nothing, did not. `Ok` when it was made before and its answer was lost.
+    pub(crate) fn judge(&self, standing: Option<&Standing>) -> Result<(), AppendError> {
+        match standing {
+            Some(it) if it.last_commit == self.commit && it.next_seq == self.next_seq() => Ok(()),
+            Some(_) if self.create.is_some() => Err(AppendError::Exists),
+            Some(it) if it.epoch != self.epoch => Err(AppendError::Fenced),
+            Some(_) | None => Err(AppendError::Conflict),
+        }
+    }
+
     /// `seq` of the first event. Holds after [`Append::check`].
     pub(crate) fn expected_seq(&self) -> u64 {
         self.events.first().expect("invariant: a checked append has events").seq
@@ -57,6 +68,14 @@ impl Append {
     pub(crate) fn last_at(&self) -> Time {
         self.events.last().expect("invariant: a checked append has events").at
     }
+}
+
+/// Where a saga stands: what an append is held against.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Standing {
+    pub(crate) epoch: u64,
+    pub(crate) next_seq: u64,
+    pub(crate) last_commit: Uuid,
 }
 
 /// Deals `items` out so that no round has two of one key and those of one key keep their order. One statement over many

@@ -53,7 +53,13 @@ pub struct Faults {
 impl Faults {
     /// Die as told by the flag.
     pub fn abort(abort: AbortAfterCommit) -> Self {
-        Self { abort: Some(Arc::new(abort)), ..Self::default() }
+        Self {
+            abort: Some(Arc::new(abort)),
+            #[cfg(feature = "testing")]
+            pause: Pause::default(),
+            #[cfg(feature = "testing")]
+            off: None,
+        }
     }
 
     /// Pauses on demand, one rule broken.

@@ -175,6 +175,16 @@ pub(crate) enum Answer {
     Refused(Refused),
 }
 
+impl Answer {
+    /// For the log, which holds no bodies.
+    pub(crate) fn word(&self) -> &str {
+        match self {
+            Self::Definite { reply, .. } => reply.status().as_str(),
+            Self::Refused(refused) => refused.as_str(),
+        }
+    }
+}
+
 impl IntoResponse for Answer {
     fn into_response(self) -> Response {
         match self {

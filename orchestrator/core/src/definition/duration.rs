@@ -6,7 +6,7 @@ use std::time::Duration;
 ///
 /// # Errors
 /// Says what is wrong and how to write it.
-pub(crate) fn parse(text: &str) -> Result<Duration, String> {
+pub fn parse(text: &str) -> Result<Duration, String> {
     let hint = "write 250ms, 30s, 5m, 2h, 7d or PT1H30M";
     let bytes = text.as_bytes();
     if text.is_empty() || text.len() > 40 {

@@ -4,7 +4,7 @@
 
 mod calls;
 mod diagnostic;
-pub(crate) mod duration;
+mod duration;
 mod keys;
 pub mod limits;
 mod model;
@@ -16,6 +16,7 @@ mod references;
 mod schema;
 mod steps;
 
+pub use duration::parse as parse_duration;
 pub use diagnostic::{Diagnostic, Mark, Severity, code};
 pub use model::{Call, CallStep, Definition, InputError, Kind, Method, Retry, Side, Step, StepIx, Undo};
 pub use parse::{Checked, parse};

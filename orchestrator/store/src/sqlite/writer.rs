@@ -75,38 +75,11 @@ impl Writer {
             Some(connection) => connection,
             None => self.options.connect().await?,
         };
-        let mut transaction = match connection.begin_with("begin immediate").await {
-            Ok(transaction) => transaction,
-            Err(error) => {
-                // Busy beyond the timeout, mostly: no transaction was begun, the connection is as it was. After any other
-                // error a fresh one is opened.
-                if error.as_database_error().is_some() {
-                    *place = Some(connection);
-                }
-                return Err(error);
-            }
-        };
-        let result = work(&mut transaction).await;
-        // Without `?`: whatever fails from here on leaves the place empty.
-        match result {
-            Ok(Work::Wrote(answer)) => {
-                transaction.commit().await?;
-                *place = Some(connection);
-                Ok(answer)
-            }
-            Ok(Work::Untouched(answer)) => {
-                transaction.rollback().await?;
-                *place = Some(connection);
-                Ok(answer)
-            }
-            Err(error) => {
-                // Fails when SQLite has rolled back by itself (disk full, IO error); sqlx would then count wrongly.
-                if transaction.rollback().await.is_ok() {
-                    *place = Some(connection);
-                }
-                Err(error)
-            }
+        let (result, clean) = within_transaction(&mut connection, work).await;
+        if clean {
+            *place = Some(connection);
         }
+        result
     }
 
     pub(super) fn count(&self, appends: u64) {
@@ -141,5 +114,35 @@ impl Writer {
         let result = work(&mut connection).await?;
         *place = Some(connection);
         Ok(result)
+    }
+}
+
+/// The result, and whether the connection may be used again: that it is in no transaction, in SQLite's eyes and in sqlx's.
+async fn within_transaction<T>(
+    connection: &mut SqliteConnection,
+    work: impl for<'c> FnOnce(&'c mut SqliteConnection) -> Working<'c, T>,
+) -> (Result<T, sqlx::Error>, bool) {
+    let mut transaction = match connection.begin_with("begin immediate").await {
+        Ok(transaction) => transaction,
+        Err(error) => {
+            // SQLite answered, mostly that it is busy: then nothing was begun.
+            let clean = error.as_database_error().is_some();
+            return (Err(error), clean);
+        }
+    };
+    match work(&mut transaction).await {
+        Ok(Work::Wrote(answer)) => match transaction.commit().await {
+            Ok(()) => (Ok(answer), true),
+            Err(error) => (Err(error), false),
+        },
+        Ok(Work::Untouched(answer)) => {
+            let clean = transaction.rollback().await.is_ok();
+            (Ok(answer), clean)
+        }
+        Err(error) => {
+            // Fails when SQLite has rolled back by itself (disk full, IO error): sqlx would count on wrongly.
+            let clean = transaction.rollback().await.is_ok();
+            (Err(error), clean)
+        }
     }
 }

@@ -171,7 +171,7 @@ impl Barrier {
             attempt = headers.attempt,
             epoch = headers.epoch,
             fresh = judged.fresh,
-            answer = ?judged.answer,
+            answer = judged.answer.word(),
             "answered"
         );
         if judged.fresh {

@@ -1,0 +1,54 @@
+//! The write door: gathers the appends that are waiting, from any number of sagas, into one transaction (group commit).
+//! As long as one is being synced the next gathers; no timer, and a lone saga waits for nobody.
+
+use std::sync::Arc;
+
+use amends_store::{Append, AppendError, Store, StoreError};
+use tokio::sync::{mpsc, oneshot};
+
+/// Appends in one transaction. Bounds the memory of a batch and the time its writers wait.
+const BATCH_APPENDS: usize = 1_024;
+/// Appends that wait for the next transaction. Each live saga has at most one, and their number is bounded.
+const QUEUE_APPENDS: usize = 65_536;
+
+type Answer = oneshot::Sender<Result<(), AppendError>>;
+
+#[derive(Clone)]
+pub(crate) struct Committer {
+    queue: mpsc::Sender<(Append, Answer)>,
+}
+
+impl Committer {
+    pub(crate) fn spawn(store: Arc<dyn Store>) -> Self {
+        let (queue, waiting) = mpsc::channel(QUEUE_APPENDS);
+        tokio::spawn(run(store, waiting));
+        Self { queue }
+    }
+
+    /// Returns when the append is durable, or why it is not.
+    pub(crate) async fn append(&self, append: Append) -> Result<(), AppendError> {
+        let gone = || StoreError::Unavailable { reason: "the write door is closed".to_owned(), source: None };
+        let (answer, verdict) = oneshot::channel();
+        self.queue.send((append, answer)).await.map_err(|_| gone())?;
+        verdict.await.map_err(|_| gone())?
+    }
+}
+
+async fn run(store: Arc<dyn Store>, mut waiting: mpsc::Receiver<(Append, Answer)>) {
+    let mut gathered = Vec::with_capacity(BATCH_APPENDS);
+    while waiting.recv_many(&mut gathered, BATCH_APPENDS).await > 0 {
+        let (batch, answers): (Vec<_>, Vec<_>) = gathered.drain(..).unzip();
+        let store = store.clone();
+        // In a task of its own: a panic behind the door must not close it for everybody.
+        let verdicts = tokio::spawn(async move { store.commit(batch).await }).await.unwrap_or_else(|panic| {
+            tracing::error!(%panic, "the store panicked; the batch will be tried again");
+            let lost = StoreError::Unavailable { reason: "the store panicked".to_owned(), source: None };
+            vec![Err(AppendError::Unavailable(lost)); answers.len()]
+        });
+        assert_eq!(verdicts.len(), answers.len(), "invariant: a store answers for each append");
+        for (answer, verdict) in answers.into_iter().zip(verdicts) {
+            // Nobody waits any more if its writer ended; the append is made all the same.
+            drop(answer.send(verdict));
+        }
+    }
+}

@@ -1,0 +1,354 @@
+//! The one loop: drives one saga from wherever its state is to its end.
+
+use std::{
+    collections::BTreeMap,
+    panic::AssertUnwindSafe,
+    sync::{
+        Arc,
+        atomic::{AtomicU8, Ordering},
+    },
+    time::Duration,
+};
+
+use amends_core::{
+    CanCancel, Command, Input, RefusedThere, Reply, can_cancel, decide,
+    definition::{Definition, Side},
+    evolve, fold,
+    ids::{CallId, Op, SagaId},
+    outstanding, render,
+    state::State,
+    summary::Status,
+    time::Time,
+};
+use amends_protocol::participant::{self as wire, CallHeaders};
+use amends_store::{Append, AppendError};
+use futures_util::FutureExt as _;
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot, watch};
+use uuid::Uuid;
+
+use crate::{
+    Engine, Request,
+    cancel::CancelVerdict,
+    registry::{Live, Message, Progress},
+};
+
+/// Between two tries of an append while the store is away.
+const APPEND_RETRY_FIRST: Duration = Duration::from_millis(50);
+const APPEND_RETRY_MOST: Duration = Duration::from_secs(2);
+
+/// A saga in memory. There is one driver per saga, and it has at most one append outstanding.
+pub(crate) struct Driver {
+    engine: Engine,
+    definition: Arc<Definition>,
+    state: State,
+    mailbox: mpsc::UnboundedReceiver<Message>,
+    /// To itself: answers of its calls.
+    post: mpsc::UnboundedSender<Message>,
+    progress: watch::Sender<Progress>,
+    /// Attempts handed to a task and not answered yet.
+    in_flight: BTreeMap<CallId, InFlight>,
+    /// As long as it lives it takes a place.
+    place: OwnedSemaphorePermit,
+}
+
+struct InFlight {
+    attempt: u32,
+    gate: Arc<Gate>,
+}
+
+/// Why a driver stopped driving.
+#[derive(Debug)]
+enum End {
+    /// The saga has ended.
+    Finished,
+    /// The engine shuts down; everything open has been let go of in good order.
+    Released,
+    /// The journal or the owner is not what this driver thinks: nothing may be sent from here any more.
+    Lost(&'static str),
+}
+
+impl Driver {
+    /// Drives a saga whose state is durable.
+    pub(crate) fn launch(engine: Engine, definition: Arc<Definition>, state: State, place: OwnedSemaphorePermit) {
+        Self::launch_with(engine, definition, state, place, None);
+    }
+
+    /// The same, with an input that comes first: the adoption.
+    pub(crate) fn launch_with(
+        engine: Engine,
+        definition: Arc<Definition>,
+        state: State,
+        place: OwnedSemaphorePermit,
+        first: Option<Input>,
+    ) {
+        let saga = state.saga;
+        let (post, mailbox) = mpsc::unbounded_channel();
+        let (progress, seen) = watch::channel(Progress::default());
+        if let Some(first) = first {
+            post.send(Message::Input(first)).expect("invariant: the mailbox is held below");
+        }
+        engine.inner.registry.insert(saga, Live { mailbox: post.clone(), progress: seen });
+        let tasks = engine.inner.tasks.clone();
+        let driver = Self { engine, definition, state, mailbox, post, progress, in_flight: BTreeMap::new(), place };
+        tasks.spawn(driver.supervise(saga));
+    }
+
+    /// A driver that panics takes nobody along: its saga is taken up again from the journal, after a pause.
+    async fn supervise(mut self, saga: SagaId) {
+        let end = AssertUnwindSafe(self.run()).catch_unwind().await;
+        let engine = self.engine.clone();
+        engine.inner.registry.remove(saga);
+        let why = match end {
+            Ok(End::Finished | End::Released) => return,
+            Ok(End::Lost(why)) => why,
+            Err(_) => "its driver panicked",
+        };
+        // Attempts still in flight belong to the epoch that is over: their answers have nowhere to go.
+        tracing::warn!(saga.id = %saga, why, "saga dropped from memory; looking at its journal again");
+        engine.take_up_again(saga, self.place).await;
+    }
+
+    async fn run(&mut self) -> End {
+        loop {
+            let Some(wake_at) = self.dispatch() else {
+                self.tell();
+                return End::Finished;
+            };
+            self.tell();
+            if self.engine.inner.stopping.is_cancelled() && self.nothing_on_the_wire() {
+                return self.release().await;
+            }
+            let first = tokio::select! {
+                message = self.mailbox.recv() => message,
+                () = wake(&self.engine, wake_at) => Some(Message::Input(Input::TimePassed)),
+                () = self.engine.inner.stopping.cancelled(), if !self.engine.inner.stopping.is_cancelled() => continue,
+            };
+            let first = first.expect("invariant: the driver holds a sender of its own mailbox");
+            if let Err(end) = self.take(first).await {
+                return end;
+            }
+        }
+    }
+
+    /// Everything that has arrived becomes one decision and one append.
+    async fn take(&mut self, first: Message) -> Result<(), End> {
+        let mut state = self.state.clone();
+        let mut events = Vec::new();
+        let mut verdicts: Vec<(oneshot::Sender<CancelVerdict>, CanCancel)> = Vec::new();
+        let mut next = Some(first);
+        while let Some(message) = next {
+            let input = match message {
+                Message::Input(input) => input,
+                Message::Cancel { reason, verdict } => {
+                    verdicts.push((verdict, can_cancel(&self.definition, &state)));
+                    Input::CancelRequested { reason }
+                }
+                Message::OwnershipLost => return Err(End::Lost("a participant has seen a newer owner")),
+            };
+            if let Input::Answered { call, attempt, .. } = &input
+                && self.in_flight.get(call).is_some_and(|in_flight| in_flight.attempt == *attempt)
+            {
+                self.in_flight.remove(call);
+            }
+            for event in decide(&self.definition, &state, input, self.engine.inner.clock.now()) {
+                state = evolve(state, &event).expect("invariant: what is decided can be folded");
+                events.push(event);
+            }
+            next = self.mailbox.try_recv().ok();
+        }
+        if !events.is_empty() {
+            self.append(&state, events).await?;
+            self.state = state;
+        }
+        for (verdict, can) in verdicts {
+            // Nobody waits any more if the caller went away.
+            let _ = verdict.send(CancelVerdict(can));
+        }
+        Ok(())
+    }
+
+    /// Returns when the events are durable. A store that is away is waited for: until then nothing follows from them.
+    async fn append(&self, state: &State, events: Vec<amends_core::event::Recorded>) -> Result<(), End> {
+        let append = Append {
+            saga: state.saga,
+            commit: Uuid::new_v4(),
+            epoch: state.epoch,
+            events,
+            summary: state.summary(),
+            create: None,
+        };
+        let mut pause = APPEND_RETRY_FIRST;
+        loop {
+            match self.engine.inner.committer.append(append.clone()).await {
+                Ok(()) => return Ok(()),
+                Err(AppendError::Fenced) => return Err(End::Lost("another process owns it")),
+                Err(AppendError::Conflict | AppendError::Exists) => {
+                    return Err(End::Lost("its journal goes on differently"));
+                }
+                Err(AppendError::Unavailable(error)) => {
+                    if pause == APPEND_RETRY_FIRST {
+                        tracing::warn!(saga.id = %state.saga, %error, "the store is away; waiting for it");
+                    }
+                    tokio::time::sleep(pause).await;
+                    pause = (pause * 2).min(APPEND_RETRY_MOST);
+                }
+            }
+        }
+    }
+
+    /// Hands out what is owed and not in flight. Answers when something is due next; `None`: the saga has ended.
+    fn dispatch(&mut self) -> Option<Option<Time>> {
+        let now = self.engine.inner.clock.now();
+        let stopping = self.engine.inner.stopping.is_cancelled();
+        let undoing = self.state.status == Status::Compensating;
+        let mut wake_at: Option<Time> = None;
+        for command in outstanding(&self.definition, &self.state) {
+            match command {
+                Command::Finish => return None,
+                Command::Wake { at } => wake_at = Some(wake_at.map_or(at, |before| before.min(at))),
+                Command::Call { call, attempt, due_at } => {
+                    let in_flight = self.in_flight.get(&call).filter(|in_flight| in_flight.attempt == attempt);
+                    let withdrawn = in_flight.is_none_or(|in_flight| undoing && in_flight.gate.withdraw());
+                    if undoing && call.op == Op::Action && withdrawn {
+                        // The saga failed before this attempt had its turn.
+                        self.in_flight.remove(&call);
+                        drop(self.post.send(Message::Input(Input::Withdrawn { call, attempt })));
+                    } else if in_flight.is_some() || stopping {
+                        // It is under way, or is left to the successor.
+                    } else if due_at <= now {
+                        self.send(call, attempt);
+                    } else {
+                        wake_at = Some(wake_at.map_or(due_at, |before| before.min(due_at)));
+                    }
+                }
+            }
+        }
+        Some(wake_at)
+    }
+
+    /// Sends an attempt whose intent is durable, in a task of its own.
+    fn send(&mut self, call: CallId, attempt: u32) {
+        let gate = Arc::new(Gate::default());
+        self.in_flight.insert(call.clone(), InFlight { attempt, gate: gate.clone() });
+        let (engine, post) = (self.engine.clone(), self.post.clone());
+        let (saga, epoch) = (self.state.saga, self.state.epoch);
+        let prepared = self.prepare(&call, attempt);
+        tokio::spawn(async move {
+            let answered = |reply, terms| Message::Input(Input::Answered { call, attempt, reply, terms });
+            let (request, terms) = match prepared {
+                Ok(prepared) => prepared,
+                Err(reason) => {
+                    drop(post.send(answered(Reply::NotSent { reason }, Default::default())));
+                    return;
+                }
+            };
+            // Parked until there is a place in the service's bulkhead; the saga may fail meanwhile.
+            let _place = engine.inner.bulkheads.enter(&request.rendered.service).await;
+            if !gate.pass() {
+                return;
+            }
+            let call = AssertUnwindSafe(engine.inner.participant.call(request)).catch_unwind();
+            let reply = call.await.unwrap_or_else(|_| Reply::Lost { reason: "the call's task panicked".to_owned() });
+            let message = match &reply {
+                Reply::Answered(answer) if answer.refused == Some(RefusedThere::StaleEpoch) => {
+                    if engine.owns(saga, epoch).await { answered(reply, terms) } else { Message::OwnershipLost }
+                }
+                _ => answered(reply, terms),
+            };
+            drop(post.send(message));
+        });
+    }
+
+    fn prepare(&self, call: &CallId, attempt: u32) -> Result<(Request, amends_core::Terms), String> {
+        let rendered = render(&self.definition, &self.state, call)?;
+        let intended = self.state.call(call).and_then(|call| call.request.clone());
+        if intended.as_ref() != Some(&rendered.digest) {
+            return Err("the request renders differently than when it was intended".to_owned());
+        }
+        let service = self.engine.inner.catalogue.get(&rendered.service);
+        let service = service.ok_or_else(|| format!("the catalogue has no service {}", rendered.service))?;
+        let (_, step) = self.definition.step(&call.step).expect("invariant: an intended call has a step");
+        let timeout = match (call.op, step.undo()) {
+            (Op::Compensate, amends_core::definition::Undo::Call(undo)) => undo.timeout,
+            _ => step.call().action.timeout,
+        };
+        let counts = call.op == Op::Action && step.side != Side::After;
+        let headers = CallHeaders {
+            saga: self.state.saga.0,
+            name: self.state.started.name.to_string(),
+            step: call.step.to_string(),
+            index: call.index,
+            op: match call.op {
+                Op::Action => wire::Op::Action,
+                Op::Compensate => wire::Op::Compensate,
+            },
+            attempt,
+            epoch: self.state.epoch,
+            deadline: self.state.started.deadline_at.filter(|_| counts).map(Time::to_rfc3339),
+            traceparent: self.state.started.traceparent.clone(),
+        };
+        let terms = service.terms();
+        Ok((Request { rendered, headers, timeout: timeout.unwrap_or(service.timeout) }, terms))
+    }
+
+    /// Whatever waits for its turn is called back; what has passed its gate is on the wire and awaited.
+    fn nothing_on_the_wire(&mut self) -> bool {
+        self.in_flight.retain(|_, in_flight| !in_flight.gate.withdraw());
+        self.in_flight.is_empty()
+    }
+
+    async fn release(&mut self) -> End {
+        let mut state = self.state.clone();
+        let events = decide(&self.definition, &state, Input::Released, self.engine.inner.clock.now());
+        for event in &events {
+            state = evolve(state, event).expect("invariant: what is decided can be folded");
+        }
+        match self.append(&state, events).await {
+            Ok(()) => End::Released,
+            Err(end) => end,
+        }
+    }
+
+    fn tell(&self) {
+        let summary = self.state.summary();
+        let now = Progress { ended: summary.status.is_terminal(), attention: summary.attention };
+        self.progress.send_if_modified(|progress| std::mem::replace(progress, now) != now);
+    }
+}
+
+async fn wake(engine: &Engine, at: Option<Time>) {
+    match at {
+        Some(at) => engine.inner.clock.sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Between an attempt that waits and its sending: either it is sent or it is called back, never both.
+#[derive(Default)]
+struct Gate(AtomicU8);
+
+impl Gate {
+    const PASSED: u8 = 1;
+    const WITHDRAWN: u8 = 2;
+
+    /// `true`: send it now.
+    fn pass(&self) -> bool {
+        self.0.compare_exchange(0, Self::PASSED, Ordering::AcqRel, Ordering::Acquire).is_ok()
+    }
+
+    /// `true`: it has not been sent and will not be.
+    fn withdraw(&self) -> bool {
+        match self.0.compare_exchange(0, Self::WITHDRAWN, Ordering::AcqRel, Ordering::Acquire) {
+            Ok(_) => true,
+            Err(before) => before == Self::WITHDRAWN,
+        }
+    }
+}
+
+/// The state of a journal as it is stored.
+pub(crate) fn folded(
+    saga: SagaId,
+    journal: &[amends_core::event::Recorded],
+) -> Result<State, amends_store::StoreError> {
+    fold(saga, journal).map_err(|illegal| amends_store::StoreError::Corrupt { reason: illegal.to_string() })
+}

@@ -1,0 +1,64 @@
+//! What can go wrong, by what the caller should do.
+
+use std::time::Duration;
+
+use amends_core::{
+    definition::{Diagnostic, InputError},
+    ids::SagaId,
+};
+use amends_store::StoreError;
+
+/// Why a saga was not started. Nothing was written.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error("there is no definition `{name}`{}", version.map(|version| format!(" in version {version}")).unwrap_or_default())]
+    UnknownDefinition { name: String, version: Option<u32> },
+    #[error("the input does not fit the definition's schema")]
+    Input(Vec<InputError>),
+    #[error("{message}")]
+    Labels { message: String },
+    /// The key was used before, to ask for something else.
+    #[error("this idempotency key has started saga {saga} with another request")]
+    KeyReused { saga: SagaId },
+    /// As many sagas live here as may.
+    #[error("too many sagas are live")]
+    Overloaded { retry_after: Duration },
+    #[error("the server is shutting down")]
+    ShuttingDown,
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Why a saga was not cancelled.
+#[derive(Debug, thiserror::Error)]
+pub enum CancelError {
+    #[error("there is no such saga")]
+    UnknownSaga,
+    #[error("{why}")]
+    TooLate { why: String },
+    /// It is not driven here now; ask again.
+    #[error("the saga is not driven by this process at the moment")]
+    NotHere { retry_after: Duration },
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Why a definition was not registered.
+#[derive(Debug, thiserror::Error)]
+pub enum RegisterError {
+    #[error("a definition has at most {limit_bytes} bytes")]
+    TooLarge { limit_bytes: usize },
+    #[error("the definition is not valid")]
+    Invalid(Vec<Diagnostic>),
+    #[error("`{name}` version {version} is another text; a version never changes")]
+    Taken { name: String, version: u32 },
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Why the engine does not open.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}

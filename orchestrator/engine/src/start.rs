@@ -1,0 +1,167 @@
+//! Starting a saga: one commit, then it is driven from memory.
+
+use std::{sync::Arc, time::Duration};
+
+use amends_core::{
+    Begin, begin, fold,
+    ids::{Digest, SagaId},
+};
+use amends_store::{Append, AppendError, Create, Head, StartKey};
+use serde_json::{Map, Value};
+use tokio::sync::OwnedSemaphorePermit;
+use uuid::Uuid;
+
+use crate::{Engine, StartError, driver::Driver};
+
+/// When a place may be free again.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+/// Labels are for finding a saga, not for carrying data.
+const LABELS: usize = 16;
+const LABEL_BYTES: usize = 256;
+
+/// What is asked for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Start {
+    pub name: String,
+    /// `None`: the latest.
+    pub version: Option<u32>,
+    pub input: Value,
+    pub labels: Map<String, Value>,
+    /// Repeats with the same key start nothing new (invariant 9).
+    pub key: Option<String>,
+    /// W3C trace context of the caller.
+    pub traceparent: Option<String>,
+}
+
+/// What came of it. Durable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Started {
+    pub saga: SagaId,
+    /// `false`: the key has started it before.
+    pub created: bool,
+}
+
+impl Engine {
+    /// Starts a saga. `Ok` once its first events are durable (invariant 8).
+    ///
+    /// # Errors
+    /// See [`StartError`]; nothing was written.
+    pub async fn start(&self, start: Start) -> Result<Started, StartError> {
+        // In a task of its own: a caller that goes away between the commit and the drive must not strand the saga.
+        let engine = self.clone();
+        tokio::spawn(async move { engine.start_here(start).await }).await.unwrap_or_else(|panic| {
+            tracing::error!(%panic, "a start panicked");
+            let reason = "the start failed in an unforeseen way".to_owned();
+            Err(StartError::Store(amends_store::StoreError::Unavailable { reason, source: None }))
+        })
+    }
+
+    async fn start_here(&self, start: Start) -> Result<Started, StartError> {
+        let key = start.key.as_ref().map(|key| StartKey { key: key.as_str().into(), request: request_digest(&start) });
+        let saga = match &key {
+            Some(key) => SagaId::derived(&start.name, &key.key),
+            None => SagaId(Uuid::now_v7()),
+        };
+        match self.create(saga, start, key.clone()).await {
+            Ok(true) => Ok(Started { saga, created: true }),
+            // It exists, or cannot be made now: in both cases an earlier start under the same key is the answer.
+            refused => match (key, refused) {
+                (Some(key), refused) => match self.inner.store.head(saga).await? {
+                    Some(head) => earlier(&head, &key),
+                    None => refused.and(Err(StartError::Overloaded { retry_after: RETRY_AFTER })),
+                },
+                (None, Ok(_)) => Err(StartError::Overloaded { retry_after: RETRY_AFTER }),
+                (None, Err(error)) => Err(error),
+            },
+        }
+    }
+
+    /// Makes the saga; `false` if there is one with this id.
+    async fn create(&self, saga: SagaId, start: Start, key: Option<StartKey>) -> Result<bool, StartError> {
+        let unknown = || StartError::UnknownDefinition { name: start.name.clone(), version: start.version };
+        if !self.accepting() {
+            return Err(StartError::ShuttingDown);
+        }
+        let (definition, version) = self.versioned(&start.name, start.version).await?.ok_or_else(unknown)?;
+        definition.check_input(&start.input).map_err(StartError::Input)?;
+        check_labels(&start.labels)?;
+        let place = self.place().ok_or(StartError::Overloaded { retry_after: RETRY_AFTER })?;
+
+        let with =
+            Begin { version, input: Arc::new(start.input), labels: start.labels, traceparent: start.traceparent };
+        let events = begin(&definition, saga, with, self.inner.clock.now());
+        let state = fold(saga, &events).expect("invariant: what begins a saga can be folded");
+        let append = Append {
+            saga,
+            commit: Uuid::new_v4(),
+            epoch: state.epoch,
+            events,
+            summary: state.summary(),
+            create: Some(Create {
+                owner: self.inner.owner,
+                name: definition.name.clone(),
+                version,
+                definition: definition.digest.clone(),
+                key,
+            }),
+        };
+        match self.inner.committer.append(append).await {
+            Ok(()) => {
+                Driver::launch(self.clone(), definition, state, place);
+                Ok(true)
+            }
+            Err(AppendError::Exists | AppendError::Conflict | AppendError::Fenced) => Ok(false),
+            Err(AppendError::Unavailable(error)) => Err(error.into()),
+        }
+    }
+
+    /// A place for one more live saga, if there is one.
+    fn place(&self) -> Option<OwnedSemaphorePermit> {
+        self.inner.places.clone().try_acquire_owned().ok()
+    }
+}
+
+fn earlier(head: &Head, key: &StartKey) -> Result<Started, StartError> {
+    match &head.key {
+        Some(before) if before == key => Ok(Started { saga: head.saga, created: false }),
+        _ => Err(StartError::KeyReused { saga: head.saga }),
+    }
+}
+
+/// What a repeat under the same key must ask for again. The version counts only where it was asked for.
+fn request_digest(start: &Start) -> Digest {
+    let version = start.version.map(|version| version.to_string()).unwrap_or_default();
+    let labels = Value::Object(start.labels.clone());
+    Digest::of(&[
+        start.name.as_bytes(),
+        version.as_bytes(),
+        canonical(&start.input).to_string().as_bytes(),
+        canonical(&labels).to_string().as_bytes(),
+    ])
+}
+
+/// The same value with its keys in order, so that the order in which a caller writes them does not count.
+fn canonical(value: &Value) -> Value {
+    match value {
+        Value::Object(map) => {
+            let mut entries: Vec<_> = map.iter().collect();
+            entries.sort_by_key(|(key, _)| key.as_str());
+            Value::Object(entries.into_iter().map(|(key, value)| (key.clone(), canonical(value))).collect())
+        }
+        Value::Array(items) => items.iter().map(canonical).collect(),
+        other => other.clone(),
+    }
+}
+
+fn check_labels(labels: &Map<String, Value>) -> Result<(), StartError> {
+    let fits = |key: &str, value: &Value| match value {
+        Value::String(text) => key.len() + text.len() <= LABEL_BYTES,
+        Value::Number(_) | Value::Bool(_) => key.len() <= LABEL_BYTES,
+        Value::Null | Value::Array(_) | Value::Object(_) => false,
+    };
+    if labels.len() <= LABELS && labels.iter().all(|(key, value)| fits(key, value)) {
+        return Ok(());
+    }
+    let message = format!("at most {LABELS} labels, each a text, number or boolean of at most {LABEL_BYTES} bytes");
+    Err(StartError::Labels { message })
+}
