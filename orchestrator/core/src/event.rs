@@ -40,6 +40,9 @@ pub enum Event {
         due_at: Time,
         /// Of method, path and body: every attempt of a call sends the same bytes.
         request: Digest,
+        /// It is the pivot's: from here on cancel and deadline have no effect.
+        #[serde(default, skip_serializing_if = "is_false")]
+        pivot: bool,
     },
     /// It happened.
     CallSucceeded {
@@ -180,6 +183,21 @@ pub enum AttentionReason {
     StaleEpoch,
     /// The participant has stored another body under this key; it goes on being retried.
     OtherBody,
+}
+
+impl AttentionReason {
+    /// The call is not made again until an operator says so.
+    pub fn halts(self) -> bool {
+        match self {
+            Self::Rejected | Self::RefusedHere | Self::Unusable | Self::RejectedAfterUnknown => true,
+            Self::AttemptsExhausted | Self::StaleEpoch | Self::OtherBody => false,
+        }
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+fn is_false(value: &bool) -> bool {
+    !*value
 }
 
 fn is_null(value: &Arc<Value>) -> bool {

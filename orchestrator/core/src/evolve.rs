@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use serde_json::Value;
 
 use crate::{
-    event::{AttentionReason, Event, FailedStep, Recorded, Started},
+    event::{Event, FailedStep, Recorded, Started},
     ids::{CallId, Op, SagaId},
     state::{CallState, Phase, State, StepState, Undoable},
     summary::Status,
@@ -73,7 +73,7 @@ fn apply(mut state: State, recorded: &Recorded) -> Result<State, &'static str> {
         _ if state.released => return Err("the owner has let go"),
         (_, Event::Released) => state.released = true,
 
-        (status, Event::CallIntended { call, attempt, due_at, request }) => {
+        (status, Event::CallIntended { call, attempt, due_at, request, pivot }) => {
             let next = match (call.op, status, state.steps.remove(&call.step)) {
                 (Op::Action, Status::Running, None) => StepState::Calling(first(*due_at, request)),
                 (Op::Action, Status::Running, Some(StepState::Calling(before))) => {
@@ -91,6 +91,7 @@ fn apply(mut state: State, recorded: &Recorded) -> Result<State, &'static str> {
             if state.call(call).map(|call| call.attempt) != Some(*attempt) {
                 return Err("attempts are counted from 1 without gaps");
             }
+            state.past_return |= *pivot;
         }
 
         (_, Event::CallSucceeded { call, attempt, output, .. }) => {
@@ -115,29 +116,34 @@ fn apply(mut state: State, recorded: &Recorded) -> Result<State, &'static str> {
         ) => open(&mut state, call, *attempt)?.phase = Phase::Closed,
 
         (_, Event::CallRefused { call, .. }) => {
-            let halted = |call: Option<CallState>| CallState {
-                phase: Phase::Halted,
-                ..call.unwrap_or(CallState {
-                    request: None,
-                    attempt: 0,
-                    phase: Phase::Halted,
-                    may_have_happened: false,
-                })
-            };
-            let next = match (call.op, state.steps.remove(&call.step)) {
-                (Op::Action, None) => StepState::Calling(halted(None)),
-                (Op::Action, Some(StepState::Calling(call))) => StepState::Calling(halted(Some(call))),
-                (Op::Compensate, Some(StepState::Compensating { was, call })) => {
-                    StepState::Compensating { was, call: halted(Some(call)) }
+            let never_sent = CallState { request: None, attempt: 0, phase: Phase::Halted, may_have_happened: false };
+            let next = match (call.op, state.status, state.steps.remove(&call.step)) {
+                (Op::Action, Status::Running, None) => StepState::Calling(never_sent),
+                (Op::Action, _, Some(StepState::Calling(call))) => StepState::Calling(halted(call)?),
+                (Op::Compensate, _, Some(StepState::Compensating { was, call })) => {
+                    StepState::Compensating { was, call: halted(call)? }
                 }
-                (Op::Compensate, Some(step)) => StepState::Compensating { was: undoable(step)?, call: halted(None) },
+                (Op::Compensate, Status::Compensating, Some(step)) => {
+                    StepState::Compensating { was: undoable(step)?, call: never_sent }
+                }
                 _ => return Err("there is no such call to refuse"),
             };
             state.steps.insert(call.step.clone(), next);
         }
 
         (_, Event::StepFailed { step, how }) => match state.steps.get(step) {
-            Some(StepState::Calling(CallState { phase: Phase::Closed | Phase::Halted, .. })) => {
+            Some(StepState::Calling(CallState { phase: Phase::Closed | Phase::Halted, may_have_happened, .. })) => {
+                match (how, may_have_happened) {
+                    (FailedStep::NeverSent, true) => {
+                        return Err("an attempt may have happened, and that is never cleared");
+                    }
+                    (FailedStep::Unresolved | FailedStep::Unusable, false) => {
+                        return Err("no attempt may have happened");
+                    }
+                    (FailedStep::Rejected, _)
+                    | (FailedStep::NeverSent, false)
+                    | (FailedStep::Unresolved | FailedStep::Unusable, true) => {}
+                }
                 state.attention.remove(&CallId::action(step));
                 state.steps.insert(step.clone(), StepState::Failed(*how));
             }
@@ -145,15 +151,11 @@ fn apply(mut state: State, recorded: &Recorded) -> Result<State, &'static str> {
         },
 
         (_, Event::AttentionRaised { call, reason, .. }) => {
-            let halts = match reason {
-                AttentionReason::Rejected
-                | AttentionReason::RefusedHere
-                | AttentionReason::Unusable
-                | AttentionReason::RejectedAfterUnknown => true,
-                AttentionReason::AttemptsExhausted | AttentionReason::StaleEpoch | AttentionReason::OtherBody => false,
-            };
             let under_way = call_mut(&mut state, call).ok_or("attention is about a call under way")?;
-            if halts {
+            if reason.halts() {
+                if matches!(under_way.phase, Phase::Open { .. }) {
+                    return Err("the attempt has no outcome yet");
+                }
                 under_way.phase = Phase::Halted;
             }
             state.attention.insert(call.clone(), *reason);
@@ -194,6 +196,7 @@ fn fresh(saga: SagaId, started: &Started, first: &Recorded) -> State {
         epoch: first.epoch,
         next_seq: 2,
         released: false,
+        past_return: false,
         cause: None,
         steps: BTreeMap::new(),
         attention: BTreeMap::new(),
@@ -214,10 +217,17 @@ fn again(call: CallState, due_at: Time, request: &crate::ids::Digest) -> Result<
         }
         Phase::Closed | Phase::Halted => Ok(CallState {
             request: Some(request.clone()),
-            attempt: call.attempt + 1,
+            attempt: call.attempt.saturating_add(1),
             phase: Phase::Open { due_at },
             may_have_happened: call.may_have_happened,
         }),
+    }
+}
+
+fn halted(call: CallState) -> Result<CallState, &'static str> {
+    match call.phase {
+        Phase::Open { .. } => Err("the attempt has no outcome yet"),
+        Phase::Closed | Phase::Halted => Ok(CallState { phase: Phase::Halted, ..call }),
     }
 }
 

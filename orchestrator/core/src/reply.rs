@@ -66,7 +66,9 @@ pub enum Outcome {
 pub fn classify(step: &CallStep, call: &Call, op: Op, reply: Reply, terms: &Terms) -> Outcome {
     let answer = match reply {
         Reply::NotSent { reason } => return Outcome::NotSent { reason },
-        Reply::Lost { reason } => return unknown(None, reason),
+        Reply::Lost { reason } => {
+            return Outcome::Unknown { status: None, reason, retry_after: None, refused: None };
+        }
         Reply::Answered(answer) => answer,
     };
     let status = answer.status;
@@ -78,7 +80,7 @@ pub fn classify(step: &CallStep, call: &Call, op: Op, reply: Reply, terms: &Term
         return Outcome::Unknown {
             status: Some(status),
             reason: word.to_owned(),
-            retry_after: None,
+            retry_after: answer.retry_after,
             refused: Some(refused),
         };
     }
@@ -87,22 +89,21 @@ pub fn classify(step: &CallStep, call: &Call, op: Op, reply: Reply, terms: &Term
     match status {
         200..=299 if definite => succeeded(step, op, &answer),
         _ if definite && op == Op::Compensate && call.success_on.contains(&status) => succeeded(step, op, &answer),
-        408 | 425 | 429 => retry_later(&answer, format!("answered {status}")),
-        400..=499 if definite && rejects => Outcome::Rejected { status, acked: answer.acked, reason: said(&answer) },
-        400..=499 if definite => {
-            unknown(Some(status), format!("answered {status}, which this service does not mean as a no"))
+        408 | 425 | 429 => unknown(&answer, format!("answered {status}")),
+        // Only a barrier stores its no. The word of a plain service is not worth more for looking like an ack.
+        400..=499 if definite && rejects => {
+            Outcome::Rejected { status, acked: answer.acked && terms.barrier, reason: said(&answer) }
         }
-        200..=299 | 400..=499 => unknown(Some(status), format!("answered {status} without the ack that is due")),
-        300..=399 => unknown(Some(status), format!("answered {status}; redirects are not followed")),
-        _ => retry_later(&answer, format!("answered {status}")),
+        400..=499 if definite => {
+            unknown(&answer, format!("answered {status}, which this service does not mean as a no"))
+        }
+        200..=299 | 400..=499 => unknown(&answer, format!("answered {status} without the ack that is due")),
+        300..=399 => unknown(&answer, format!("answered {status}; redirects are not followed")),
+        _ => unknown(&answer, format!("answered {status}")),
     }
 }
 
-fn unknown(status: Option<u16>, reason: String) -> Outcome {
-    Outcome::Unknown { status, reason, retry_after: None, refused: None }
-}
-
-fn retry_later(answer: &Answer, reason: String) -> Outcome {
+fn unknown(answer: &Answer, reason: String) -> Outcome {
     Outcome::Unknown { status: Some(answer.status), reason, retry_after: answer.retry_after, refused: None }
 }
 
@@ -112,11 +113,13 @@ fn succeeded(step: &CallStep, op: Op, answer: &Answer) -> Outcome {
         return Outcome::Success { status, output: Value::Null };
     };
     let body = if answer.body.is_empty() { Ok(Value::Null) } else { serde_json::from_slice(&answer.body) };
-    let needs_body = template
-        .expressions()
-        .iter()
-        .flat_map(|expression| expression.paths())
-        .any(|path| matches!(path.segments.get(1), Some(Segment::Name(name)) if &**name == "body"));
+    let needs_body = template.expressions().iter().flat_map(|expression| expression.paths()).any(|path| {
+        match path.segments.get(1) {
+            Some(Segment::Name(name)) => &**name == "body",
+            Some(Segment::Index(_)) => false,
+            None => true,
+        }
+    });
     let body: Value = match body {
         Ok(body) => body,
         Err(error) if needs_body => {

@@ -26,6 +26,8 @@ pub struct State {
     pub next_seq: u64,
     /// Its owner let go in good order: what is open has not left.
     pub released: bool,
+    /// The intent of the pivot's call is committed: cancel and deadline have no effect any more.
+    pub past_return: bool,
     /// Why it is undone, if it is.
     pub cause: Option<Cause>,
     /// Steps that have begun; the others are pending.
@@ -126,14 +128,14 @@ impl State {
         }
     }
 
-    /// The next time at which something is due by itself. A deadline counts as long as the saga runs forward: whether it
-    /// still has an effect is decided when it has come.
+    /// The next time at which something is due by itself. A deadline without effect is not: whoever sweeps what is due would
+    /// find the saga again and again.
     fn wake_at(&self) -> Option<Time> {
         let due = self.calls().filter_map(|(_, call)| match call.phase {
             Phase::Open { due_at } => Some(due_at),
             Phase::Closed | Phase::Halted => None,
         });
-        let deadline = self.started.deadline_at.filter(|_| self.status == Status::Running);
+        let deadline = self.started.deadline_at.filter(|_| self.status == Status::Running && !self.past_return);
         due.chain(deadline).min()
     }
 }

@@ -84,18 +84,15 @@ impl Driver {
         let saga = state.saga;
         let (post, mailbox) = mpsc::unbounded_channel();
         let (progress, seen) = watch::channel(Progress::default());
-        if let Some(first) = first {
-            post.send(Message::Input(first)).expect("invariant: the mailbox is held below");
-        }
         engine.inner.registry.insert(saga, Live { mailbox: post.clone(), progress: seen });
         let tasks = engine.inner.tasks.clone();
         let driver = Self { engine, definition, state, mailbox, post, progress, in_flight: BTreeMap::new(), place };
-        tasks.spawn(driver.supervise(saga));
+        tasks.spawn(driver.supervise(saga, first));
     }
 
     /// A driver that panics takes nobody along: its saga is taken up again from the journal, after a pause.
-    async fn supervise(mut self, saga: SagaId) {
-        let end = AssertUnwindSafe(self.run()).catch_unwind().await;
+    async fn supervise(mut self, saga: SagaId, first: Option<Input>) {
+        let end = AssertUnwindSafe(self.run(first)).catch_unwind().await;
         let engine = self.engine.clone();
         engine.inner.registry.remove(saga);
         let why = match end {
@@ -108,7 +105,13 @@ impl Driver {
         engine.take_up_again(saga, self.place).await;
     }
 
-    async fn run(&mut self) -> End {
+    async fn run(&mut self, first: Option<Input>) -> End {
+        // Before anything is dispatched: what an earlier owner intended must not be sent as if it were this one's.
+        if let Some(first) = first
+            && let Err(end) = self.take(Message::Input(first)).await
+        {
+            return end;
+        }
         loop {
             let Some(wake_at) = self.dispatch() else {
                 self.tell();

@@ -7,3 +7,5 @@
 //! **What it must never know:** what a saga decides. It has words and parsers, no rules.
 
 pub mod participant;
+pub mod problem;
+pub mod v1;

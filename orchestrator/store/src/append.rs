@@ -18,7 +18,7 @@ impl Append {
             Err(StoreError::Corrupt { reason: format!("append to saga {} was not written: {what}", self.saga) }.into())
         };
         let Some(first) = self.events.first() else { return broken("it has no events") };
-        if self.events.iter().zip(first.seq..).any(|(event, seq)| event.seq != seq) {
+        if self.events.windows(2).any(|pair| pair[0].seq.checked_add(1) != Some(pair[1].seq)) {
             return broken("its events are not dense");
         }
         if self.events.iter().any(|event| event.epoch != self.epoch) {

@@ -177,10 +177,10 @@ pub(crate) enum Answer {
 
 impl Answer {
     /// For the log, which holds no bodies.
-    pub(crate) fn word(&self) -> &str {
+    pub(crate) fn word(&self) -> String {
         match self {
-            Self::Definite { reply, .. } => reply.status().as_str(),
-            Self::Refused(refused) => refused.as_str(),
+            Self::Definite { reply, .. } => reply.status().as_str().to_owned(),
+            Self::Refused(refused) => refused.as_str().to_owned(),
         }
     }
 }

@@ -16,8 +16,8 @@ mod references;
 mod schema;
 mod steps;
 
-pub use duration::parse as parse_duration;
 pub use diagnostic::{Diagnostic, Mark, Severity, code};
+pub use duration::parse as parse_duration;
 pub use model::{Call, CallStep, Definition, InputError, Kind, Method, Retry, Side, Step, StepIx, Undo};
 pub use parse::{Checked, parse};
 pub use schema::InputSchema;

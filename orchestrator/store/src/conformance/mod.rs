@@ -1,1 +1,102 @@
+//! One suite for every side of the store: what the engine may rely on, as sentences. A method exists when it is tested
+//! here.
+//!
+//! Each side says how to make an empty store, and [`conformance_tests!`](crate::conformance_tests) turns every case into a
+//! test of its own there.
+#![expect(clippy::unwrap_used, reason = "a case fails by panicking")]
 
+mod adoption;
+mod appends;
+mod batches;
+mod definitions;
+pub mod given;
+mod lists;
+
+use std::sync::Arc;
+
+use crate::Store;
+
+/// Hands the list of cases to a macro: the one place where they are named.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! conformance_cases {
+    ($into:ident $(, $with:path)?) => {
+        $into! { $($with;)?
+            appends::a_create_and_its_appends_are_read_back_in_order,
+            appends::a_saga_that_was_never_made_reads_as_nothing,
+            appends::the_head_says_what_was_last_committed,
+            appends::a_second_create_exists_and_changes_nothing,
+            appends::a_wrong_seq_is_a_conflict,
+            appends::an_append_to_no_saga_is_a_conflict,
+            appends::a_stale_epoch_is_fenced,
+            appends::the_same_append_again_is_ok_and_writes_nothing,
+            appends::the_same_create_again_is_ok_and_writes_nothing,
+            appends::another_append_at_the_same_place_is_a_conflict,
+            appends::a_broken_append_fails_alone,
+            appends::events_come_back_as_they_were,
+            appends::journal_ranges_and_limits_hold,
+            batches::an_empty_batch_is_nothing,
+            batches::one_bad_append_leaves_its_neighbours_alone,
+            batches::of_two_creates_of_one_id_the_first_wins,
+            batches::a_batch_means_the_same_as_its_appends_one_by_one,
+            batches::a_thousand_appends_are_one_commit,
+            batches::batches_of_every_size_are_whole,
+            batches::commits_of_many_tasks_are_all_kept,
+            batches::a_caller_who_goes_away_cancels_nothing_half_way,
+            adoption::an_adopter_fences_the_old_owner,
+            adoption::of_two_adopters_one_wins,
+            adoption::one_batch_adopts_a_saga_once,
+            adoption::adoption_needs_owner_and_epoch_to_be_as_claimed,
+            adoption::orphans_are_the_live_sagas_of_others,
+            adoption::orphans_come_in_stable_pages,
+            lists::lists_are_newest_first,
+            lists::filters_by_status_find_those_and_no_others,
+            lists::filters_by_name_attention_and_time_combine,
+            lists::pages_neither_repeat_nor_miss_while_sagas_are_added,
+            lists::counts_are_of_sagas_that_live,
+            lists::the_latest_time_is_that_of_sagas_that_live,
+            lists::a_store_that_is_there_answers,
+            definitions::versions_are_assigned_from_one,
+            definitions::the_same_text_keeps_its_version,
+            definitions::a_version_is_never_given_another_text,
+            definitions::a_version_that_is_asked_for_is_given,
+            definitions::no_version_is_above_the_last_number,
+            definitions::many_writers_of_one_text_make_one_version,
+            definitions::definitions_and_versions_come_in_pages,
+        }
+    };
+}
+
+/// One test per case, on the stores that `$empty` (an async function) makes: `(Arc<dyn Store>, what must outlive it)`.
+#[macro_export]
+macro_rules! conformance_tests {
+    ($empty:path) => {
+        use $crate::conformance_tests as tests_of_cases;
+        $crate::conformance_cases! { tests_of_cases, $empty }
+    };
+    ($empty:path; $($module:ident::$case:ident,)*) => {
+        mod conforms {
+            use super::*;
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $case() {
+                    let (store, _keep) = $empty().await;
+                    $crate::conformance::run(stringify!($case), store).await;
+                }
+            )*
+        }
+    };
+}
+
+macro_rules! conformance_run {
+    ($($module:ident::$case:ident,)*) => {
+        /// Runs one case by its name, on an empty store.
+        pub async fn run(case: &str, store: Arc<dyn Store>) {
+            match case {
+                $(stringify!($case) => $module::$case(store).await,)*
+                other => panic!("there is no case {other}"),
+            }
+        }
+    };
+}
+conformance_cases!(conformance_run);

@@ -9,7 +9,7 @@ use std::{
 };
 
 use sqlx::{
-    ConnectOptions, Connection, SqliteConnection, SqlitePool,
+    ConnectOptions, SqliteConnection, SqlitePool,
     migrate::{MigrateError, Migrator},
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
@@ -43,7 +43,7 @@ impl SqliteStore {
         let options = writer_options(&path);
         let mut connection = options.connect().await?;
         check_version(&mut connection).await?;
-        MIGRATIONS.run_direct(None, &mut connection).await.map_err(|error| refused_schema(&path, error))?;
+        MIGRATIONS.run(&mut connection).await.map_err(|error| refused_schema(&path, error))?;
         let readers = readers(&path).await?;
         Ok(Self { readers, writer: Some(Arc::new(Writer::new(connection, options, lock))) })
     }

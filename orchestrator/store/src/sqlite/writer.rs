@@ -16,7 +16,7 @@ use sqlx::{ConnectOptions, Connection, SqliteConnection, sqlite::SqliteConnectOp
 use tokio::sync::Mutex;
 
 use super::lock::ServerLock;
-use crate::{StoreError, Written};
+use crate::Written;
 
 /// What the statements of a transaction come to.
 pub(super) enum Work<T> {
@@ -105,7 +105,7 @@ impl Writer {
     pub(super) async fn with_connection<T>(
         &self,
         work: impl AsyncFnOnce(&mut SqliteConnection) -> Result<T, sqlx::Error>,
-    ) -> Result<T, StoreError> {
+    ) -> Result<T, sqlx::Error> {
         let mut place = self.connection.lock().await;
         let mut connection = match place.take() {
             Some(connection) => connection,

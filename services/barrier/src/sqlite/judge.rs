@@ -91,11 +91,12 @@ where
     let mut all = tx.begin().await?;
     if !rows::claim(&mut all, call, Op::Compensate).await? {
         let row = rows::get(&mut all, &place, Op::Compensate).await?;
-        return Ok(match rules::taken(row, call, faults) {
-            Taken::Replay(reply) => replayed(call, reply),
-            Taken::Refused(word) => refused(word),
-            Taken::JudgeAnew => return Err(Broken::Corrupt(format!("a rejected compensation: {}", call.key()))),
-        });
+        all.rollback().await?;
+        return match rules::taken(row, call, faults) {
+            Taken::Replay(reply) => Ok(replayed(call, reply)),
+            Taken::Refused(word) => Ok(refused(word)),
+            Taken::JudgeAnew => Err(Broken::Corrupt(format!("a rejected compensation: {}", call.key()))),
+        };
     }
     let undo = if faults.holds(Rule::Tombstone) {
         if rows::claim_tombstone(&mut all, call).await? {

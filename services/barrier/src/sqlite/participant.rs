@@ -28,14 +28,15 @@ const CONTRACT: u32 = 1;
 /// A service: its business routes plus `GET /ledger`, `/.well-known/amends-participant`, `/livez`; any `GET` with
 /// `Saga-Op: probe` is answered by the barrier; everything unknown is problem+json.
 pub fn participant(barrier: Barrier, business: Router<Barrier>) -> Router {
-    business
+    let routes = business
         .route("/ledger", get(ledger))
         .route("/.well-known/amends-participant", get(card))
         .route("/livez", get(|| async { "ok" }))
         .method_not_allowed_fallback(method_not_allowed)
         .fallback(no_route)
-        .layer(from_fn_with_state(barrier.clone(), probes))
-        .with_state(barrier)
+        .with_state(barrier.clone());
+    // Around the whole router: a probe is answered wherever it arrives, also where there is no `GET`.
+    Router::new().fallback_service(routes).layer(from_fn_with_state(barrier, probes))
 }
 
 /// `GET /.well-known/amends-participant`.

@@ -1,0 +1,144 @@
+//! What follows by itself: intents whose conditions are met, the deadline, the turn back, the end.
+//!
+//! **It must never know** what an answer was: that is `judge`'s.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use serde_json::Value;
+
+use super::{Draft, point_of_no_return};
+use crate::{
+    definition::{Side, Step, StepIx, Undo},
+    event::{AttentionReason, Cause, Event, FailedStep, Failure},
+    ids::{CallId, Op},
+    render::{self, render},
+    state::{CallState, Phase, StepState},
+    summary::Status,
+    time::Time,
+};
+
+impl Draft<'_> {
+    pub(super) fn advance(&mut self) {
+        if self.state.status == Status::Running {
+            self.advance_forward();
+        }
+        if self.state.status == Status::Compensating {
+            self.advance_back();
+        }
+    }
+
+    fn advance_forward(&mut self) {
+        let overdue = self.state.started.deadline_at.is_some_and(|deadline| deadline <= self.now);
+        if overdue && !point_of_no_return(self.definition, &self.state) {
+            return self.compensate_because(Cause::DeadlinePassed);
+        }
+        let definition = self.definition;
+        for step in &definition.steps {
+            let ready = self.state.step(&step.name).is_none() && step.needs.iter().all(|need| self.done(*need));
+            if ready && self.state.status == Status::Running {
+                self.intend(&CallId::action(&step.name), self.now);
+            }
+        }
+        if self.state.status == Status::Running && (0..definition.steps.len()).all(|ix| self.done(ix)) {
+            let (output, output_error) = match render::output(definition, &self.state) {
+                Ok(output) => (output, None),
+                Err(why) => (Value::Null, Some(why)),
+            };
+            self.push(Event::SagaCompleted { output: Arc::new(output), output_error });
+        }
+    }
+
+    fn done(&self, ix: StepIx) -> bool {
+        matches!(self.state.step(&self.definition.steps[ix].name), Some(StepState::Succeeded { .. }))
+    }
+
+    /// No new action starts. Attempts that cannot have left are withdrawn; those that may be under way are awaited.
+    pub(super) fn compensate_because(&mut self, cause: Cause) {
+        self.push(Event::CompensationStarted { cause });
+        let calling: Vec<(CallId, CallState)> = self.state.calls().map(|(id, call)| (id, call.clone())).collect();
+        for (id, call) in calling {
+            match call.phase {
+                Phase::Open { due_at } if due_at > self.now || self.intended_just_now(&id, call.attempt) => {
+                    self.push(Event::CallWithdrawn { call: id.clone(), attempt: call.attempt });
+                    self.fail_step_in_doubt(&id.step);
+                }
+                Phase::Open { .. } => {}
+                Phase::Closed | Phase::Halted => self.fail_step_in_doubt(&id.step),
+            }
+        }
+    }
+
+    /// The attempt's intent is part of this very decision: it is not durable yet, so nothing has left.
+    fn intended_just_now(&self, id: &CallId, number: u32) -> bool {
+        self.events.iter().any(|recorded| match &recorded.event {
+            Event::CallIntended { call, attempt, .. } => call == id && *attempt == number,
+            _ => false,
+        })
+    }
+
+    /// Undoes in reverse order of dependency: a step waits for those that depended on it, and for nobody else.
+    fn advance_back(&mut self) {
+        let in_flight = self.state.calls().any(|(id, _)| id.op == Op::Action);
+        if in_flight {
+            return;
+        }
+        let definition = self.definition;
+        let owed: BTreeSet<StepIx> = (0..definition.steps.len()).filter(|ix| self.owes_undo(*ix)).collect();
+        if owed.is_empty() {
+            return self.push(Event::SagaCompensated);
+        }
+        for ix in owed.iter().rev() {
+            let step = &definition.steps[*ix];
+            let waits = owed.iter().any(|later| definition.steps[*later].ancestors.contains(ix));
+            let begun = matches!(self.state.step(&step.name), Some(StepState::Compensating { .. }));
+            if !waits && !begun {
+                self.intend(&CallId::compensate(&step.name), self.now);
+            }
+        }
+    }
+
+    /// Something of this step is to be undone and is not undone yet (invariant 5).
+    fn owes_undo(&self, ix: StepIx) -> bool {
+        let step: &Step = &self.definition.steps[ix];
+        match (step.undo(), self.state.step(&step.name)) {
+            (Undo::Nothing { .. } | Undo::Never, _) => false,
+            (Undo::Call(_), None | Some(StepState::Calling(_) | StepState::Compensated)) => false,
+            (Undo::Call(_), Some(StepState::Succeeded { .. } | StepState::Compensating { .. })) => true,
+            (Undo::Call(_), Some(StepState::Failed(how))) => match how {
+                FailedStep::Unusable | FailedStep::Unresolved => true,
+                FailedStep::Rejected | FailedStep::NeverSent => false,
+            },
+        }
+    }
+
+    /// Intends the next attempt of a call, if it can be made with the bytes it has always had; otherwise refuses it here.
+    pub(super) fn intend(&mut self, id: &CallId, due_at: Time) {
+        let (_, step) = self.definition.step(&id.step).expect("invariant: only steps of the definition are intended");
+        let side = step.side;
+        let before = self.state.call(id).cloned();
+        let rendered = render(self.definition, &self.state, id).and_then(|rendered| match id.op {
+            Op::Action => render::check_compensation(step, &self.state).map(|()| rendered),
+            Op::Compensate => Ok(rendered),
+        });
+        let sent = before.as_ref().and_then(|call| call.request.as_ref());
+        let changed = "it would be another request than the attempts before it were".to_owned();
+        // A template that fails ends a step before the pivot. Other bytes under the same key end nothing: a person looks.
+        let (why, fails) = match rendered {
+            Ok(rendered) if sent.is_none_or(|sent| *sent == rendered.digest) => {
+                let pivot = id.op == Op::Action && side == Side::Pivot;
+                let attempt = before.map_or(1, |call| call.attempt.saturating_add(1));
+                let request = rendered.digest;
+                return self.push(Event::CallIntended { call: id.clone(), attempt, due_at, request, pivot });
+            }
+            Ok(_) => (changed, false),
+            Err(why) => (why, id.op == Op::Action && side == Side::Before),
+        };
+        self.push(Event::CallRefused { call: id.clone(), reason: why.clone() });
+        if fails {
+            let how = self.never_sent_or_unresolved(&id.step);
+            self.fail(&id.step, how, Failure::RefusedHere, why);
+        } else {
+            self.attention(id, AttentionReason::RefusedHere, why);
+        }
+    }
+}

@@ -1,0 +1,262 @@
+//! A small town for tests of the engine: simulated services, a clock that moves by hand, a store.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
+};
+
+use amends_core::{
+    Answer, Reply,
+    event::{Event, Recorded},
+    ids::SagaId,
+    summary::Status,
+    time::Time,
+};
+use amends_engine::{Catalogue, Clock, Engine, Limits, Participant, Request, Setup, Start};
+use amends_store::{Head, Store};
+use async_trait::async_trait;
+use serde_json::{Map, Value, json};
+use tokio::sync::{Notify, watch};
+
+/// Longest wait for something that must happen.
+pub const SOON: Duration = Duration::from_secs(10);
+
+/// What a service does with one call.
+#[derive(Clone)]
+pub enum Does {
+    Answers(u16, Value),
+    /// As `Answers`, and tells when it may.
+    Holds(u16, Value),
+    Loses,
+    Refuses,
+    Panics,
+    SaysStaleEpoch,
+}
+
+/// All services of the town behind one door. Checks for every call that its intent is durable (invariant 4).
+pub struct Services {
+    store: Arc<dyn Store>,
+    script: Mutex<BTreeMap<String, Does>>,
+    calls: Mutex<Vec<String>>,
+    changed: Notify,
+    open: watch::Sender<bool>,
+}
+
+impl Services {
+    pub fn new(store: &Arc<dyn Store>) -> Arc<Self> {
+        Arc::new(Self {
+            store: store.clone(),
+            script: Mutex::default(),
+            calls: Mutex::default(),
+            changed: Notify::new(),
+            open: watch::channel(false).0,
+        })
+    }
+
+    /// `what` is `<step> <op> <attempt>`, or `<step> <op>` for every attempt.
+    pub fn when(&self, what: &str, does: Does) {
+        self.script.lock().expect("whole").insert(what.to_owned(), does);
+    }
+
+    /// Lets go of everything that is held, now and later.
+    pub fn let_go(&self) {
+        self.open.send_replace(true);
+    }
+
+    /// Calls so far, in order of arrival: `<step> <op> <attempt> @<epoch>`.
+    pub fn calls(&self) -> Vec<String> {
+        self.calls.lock().expect("whole").clone()
+    }
+
+    /// Waits until a call has arrived.
+    pub async fn called(&self, what: &str) {
+        let arrived = async {
+            loop {
+                let changed = self.changed.notified();
+                if self.calls().iter().any(|call| call == what) {
+                    return;
+                }
+                changed.await;
+            }
+        };
+        tokio::time::timeout(SOON, arrived)
+            .await
+            .unwrap_or_else(|_| panic!("no call {what:?}, only {:?}", self.calls()));
+    }
+}
+
+#[async_trait]
+impl Participant for Services {
+    async fn call(&self, request: Request) -> Reply {
+        let headers = request.headers;
+        let (step, op, attempt) = (&headers.step, headers.op.as_str(), headers.attempt);
+        let saga = SagaId(headers.saga);
+        let journal = self.store.journal(saga, 1..u64::MAX, 1_000).await.expect("readable");
+        let intended = journal.iter().any(|row| match &row.event {
+            Event::CallIntended { call, attempt: intended, .. } => {
+                call.step.as_str() == step && call.op.as_str() == op && *intended == attempt
+            }
+            _ => false,
+        });
+        assert!(intended, "write-ahead: {step} {op} {attempt} arrived without a durable intent");
+        self.calls.lock().expect("whole").push(format!("{step} {op} {attempt} @{}", headers.epoch));
+        self.changed.notify_waiters();
+        let does = {
+            let script = self.script.lock().expect("whole");
+            let exact = script.get(&format!("{step} {op} {attempt}"));
+            exact.or_else(|| script.get(&format!("{step} {op}"))).cloned()
+        };
+        let answer = |status: u16, body: &Value| {
+            Reply::Answered(Answer { status, acked: true, body: body.to_string().into_bytes(), ..Answer::default() })
+        };
+        match does.unwrap_or(Does::Answers(200, json!({}))) {
+            Does::Answers(status, body) => answer(status, &body),
+            Does::Holds(status, body) => {
+                let mut open = self.open.subscribe();
+                open.wait_for(|open| *open).await.expect("the town stands");
+                answer(status, &body)
+            }
+            Does::Loses => Reply::Lost { reason: "lost".to_owned() },
+            Does::Refuses => Reply::NotSent { reason: "refused".to_owned() },
+            Does::Panics => panic!("a participant that panics on purpose"),
+            Does::SaysStaleEpoch => Reply::Answered(Answer {
+                status: 409,
+                refused: Some(amends_core::RefusedThere::StaleEpoch),
+                ..Answer::default()
+            }),
+        }
+    }
+}
+
+/// Time that stands still until it is moved.
+pub struct HandClock {
+    now: AtomicI64,
+    moved: watch::Sender<i64>,
+}
+
+impl HandClock {
+    pub fn new() -> Arc<Self> {
+        let start = 1_795_539_661_000_000;
+        Arc::new(Self { now: AtomicI64::new(start), moved: watch::channel(start).0 })
+    }
+
+    pub fn pass(&self, time: Duration) {
+        let micros = i64::try_from(time.as_micros()).expect("short");
+        let now = self.now.fetch_add(micros, Ordering::SeqCst) + micros;
+        self.moved.send_replace(now);
+    }
+}
+
+#[async_trait]
+impl Clock for HandClock {
+    fn now(&self) -> Time {
+        Time(self.now.load(Ordering::SeqCst))
+    }
+
+    async fn sleep_until(&self, until: Time) {
+        let mut moved = self.moved.subscribe();
+        moved.wait_for(|now| *now >= until.0).await.expect("the clock stands");
+    }
+}
+
+/// One engine in its town.
+pub struct Town {
+    pub engine: Engine,
+    pub store: Arc<dyn Store>,
+    pub services: Arc<Services>,
+    pub clock: Arc<HandClock>,
+}
+
+pub fn catalogue(concurrency: u32) -> Catalogue {
+    let service = json!({ "url": "http://127.0.0.1:1", "contract": "barrier", "concurrency": concurrency });
+    serde_json::from_value(json!({ "a": service, "b": service, "c": service })).expect("a catalogue")
+}
+
+impl Town {
+    pub async fn new(store: Arc<dyn Store>, concurrency: u32, max_live_sagas: usize) -> Self {
+        let services = Services::new(&store);
+        Self::with(store, services, HandClock::new(), concurrency, max_live_sagas).await
+    }
+
+    pub async fn with(
+        store: Arc<dyn Store>,
+        services: Arc<Services>,
+        clock: Arc<HandClock>,
+        concurrency: u32,
+        max_live_sagas: usize,
+    ) -> Self {
+        let engine = Engine::open(Setup {
+            store: store.clone(),
+            participant: services.clone(),
+            clock: clock.clone(),
+            catalogue: catalogue(concurrency),
+            limits: Limits { max_live_sagas },
+        })
+        .await
+        .expect("opens");
+        Self { engine, store, services, clock }
+    }
+
+    pub async fn register(&self, source: &str) {
+        self.engine.register(source).await.unwrap_or_else(|error| panic!("{error:?}"));
+    }
+
+    pub async fn start(&self, name: &str) -> SagaId {
+        self.engine.start(start(name)).await.expect("starts").saga
+    }
+
+    /// Waits until the saga has ended.
+    pub async fn ended(&self, saga: SagaId) -> Status {
+        self.until(saga, |head| head.summary.status.is_terminal()).await.summary.status
+    }
+
+    /// Waits until the row of the saga is as wanted.
+    pub async fn until(&self, saga: SagaId, wanted: impl Fn(&Head) -> bool) -> Head {
+        let looking = async {
+            loop {
+                let head = self.store.head(saga).await.expect("readable").expect("there");
+                if wanted(&head) {
+                    return head;
+                }
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+        };
+        match tokio::time::timeout(SOON, looking).await {
+            Ok(head) => head,
+            Err(_) => panic!("not in time; the journal: {:#?}", self.journal(saga).await),
+        }
+    }
+
+    pub async fn journal(&self, saga: SagaId) -> Vec<Recorded> {
+        self.store.journal(saga, 1..u64::MAX, 1_000).await.expect("readable")
+    }
+
+    /// The kinds of a journal's events.
+    pub async fn kinds(&self, saga: SagaId) -> Vec<String> {
+        let kind =
+            |row: &Recorded| serde_json::to_value(&row.event).expect("json")["kind"].as_str().expect("kind").to_owned();
+        self.journal(saga).await.iter().map(kind).collect()
+    }
+}
+
+pub fn start(name: &str) -> Start {
+    Start { name: name.to_owned(), version: None, input: json!({}), labels: Map::new(), key: None, traceparent: None }
+}
+
+/// Three steps in a row, each with its compensation.
+pub const THREE: &str = "
+saga: three
+steps:
+  one: { call: a POST /one, compensate: { call: a DELETE /one } }
+  two: { call: b POST /two, compensate: { call: b DELETE /two } }
+  three: { call: c POST /three, compensate: { call: c DELETE /three } }
+";
+
+/// Words of a set, for comparing without order.
+pub fn set(words: &[String]) -> BTreeSet<&str> {
+    words.iter().map(String::as_str).collect()
+}

@@ -1,0 +1,30 @@
+//! Whether the server is there, and which one it is.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// The process runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Live {
+    pub live: bool,
+}
+
+/// The server takes starts. When it does not, the answer is a problem with status 503.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Ready {
+    pub ready: bool,
+    /// Sagas that are driven by this process now.
+    pub live_sagas: u64,
+    /// How many it drives at most.
+    pub max_live_sagas: u64,
+}
+
+/// Which server it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Version {
+    /// SemVer.
+    pub version: String,
+    /// The versions of the API it speaks.
+    #[schema(example = json!(["v1"]))]
+    pub api: Vec<String>,
+}

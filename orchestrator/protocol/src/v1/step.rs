@@ -1,0 +1,153 @@
+//! One step of a saga, with its calls and their attempts.
+
+use std::fmt;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::ToSchema;
+
+/// One step.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct StepView {
+    pub name: String,
+    pub status: StepStatus,
+    /// It is the point of no return: nothing before it is undone once it succeeded.
+    pub pivot: bool,
+    /// What later steps may refer to, once succeeded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output: Option<Value>,
+    /// Steps that must be done before this one starts.
+    pub needs: Vec<String>,
+    /// What it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub action: Option<CallView>,
+    /// How it is undone; absent when it is not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compensation: Option<CallView>,
+}
+
+/// The life of a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum StepStatus {
+    /// It has not begun.
+    Pending,
+    /// Its action is under way.
+    Calling,
+    /// It sleeps or awaits a signal.
+    Waiting,
+    /// It is done.
+    Succeeded,
+    /// A definite no: nothing to undo.
+    Rejected,
+    /// No attempt ever left: nothing to undo.
+    Failed,
+    /// It happened, but its reply is of no use.
+    Unusable,
+    /// It may have happened.
+    Unresolved,
+    /// Its `if` was false.
+    Skipped,
+    /// What it did, or may have done, is being undone.
+    Compensating,
+    /// It is undone.
+    Compensated,
+    /// An operator decided not to undo it.
+    CompensationSkipped,
+}
+
+impl StepStatus {
+    /// The word on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Calling => "calling",
+            Self::Waiting => "waiting",
+            Self::Succeeded => "succeeded",
+            Self::Rejected => "rejected",
+            Self::Failed => "failed",
+            Self::Unusable => "unusable",
+            Self::Unresolved => "unresolved",
+            Self::Skipped => "skipped",
+            Self::Compensating => "compensating",
+            Self::Compensated => "compensated",
+            Self::CompensationSkipped => "compensation_skipped",
+        }
+    }
+}
+
+impl fmt::Display for StepStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// One call: the action or the compensation of a step.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct CallView {
+    pub service: String,
+    #[schema(example = "POST")]
+    pub method: String,
+    /// As written in the definition, expressions and all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// Why it is not made, if it cannot be sent as the definition says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused: Option<String>,
+    pub attempts: Vec<AttemptView>,
+}
+
+/// One HTTP request of a call.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct AttemptView {
+    /// Counts from 1.
+    pub attempt: u32,
+    /// When it was decided to make it.
+    pub intended_at: DateTime<Utc>,
+    /// It is not sent before.
+    pub due_at: DateTime<Utc>,
+    /// When its outcome was known; absent while it is open.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_at: Option<DateTime<Utc>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<AttemptOutcome>,
+    /// Of the HTTP answer, if there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<u16>,
+    /// What the answer, or its absence, said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+}
+
+/// What an attempt meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum AttemptOutcome {
+    /// It happened.
+    Success,
+    /// It happened, but its reply is of no use.
+    Unusable,
+    /// It did not happen.
+    Rejected,
+    /// The request never left: it did not happen.
+    NotSent,
+    /// It may have happened.
+    Unknown,
+    /// It was still waiting for its time when the saga failed, and will never be sent.
+    Withdrawn,
+}
+
+impl AttemptOutcome {
+    /// The word on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Success => "success",
+            Self::Unusable => "unusable",
+            Self::Rejected => "rejected",
+            Self::NotSent => "not_sent",
+            Self::Unknown => "unknown",
+            Self::Withdrawn => "withdrawn",
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! What a barrier promises, as one suite over HTTP. `suite` knows no store; `sqlite` builds its subject on SQLite. Another
+//! kind of store brings another subject and runs the same cases. `controls` breaks one rule at a time and expects the
+//! suite to notice.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod controls;
+mod doors;
+mod sqlite;
+mod subject;
+mod suite;
+
+use anyhow::Result;
+
+async fn holds<F: Future<Output = Result<()>>>(case: impl FnOnce(subject::Subject) -> F) -> Result<()> {
+    case(sqlite::subject(None).await).await
+}
+
+#[tokio::test]
+async fn a_duplicate_gets_the_stored_reply_byte_for_byte_and_has_no_effect() -> Result<()> {
+    holds(suite::duplicate).await
+}
+
+#[tokio::test]
+async fn five_duplicates_at_once_have_one_effect() -> Result<()> {
+    holds(suite::five_duplicates_at_once).await
+}
+
+#[tokio::test]
+async fn a_compensation_without_its_action_is_null_and_the_late_action_has_no_effect() -> Result<()> {
+    holds(suite::compensation_first).await
+}
+
+#[tokio::test]
+async fn an_action_that_arrives_again_after_its_compensation_has_no_effect() -> Result<()> {
+    holds(suite::late_duplicate_after_compensation).await
+}
+
+#[tokio::test]
+async fn a_compensation_undoes_once_however_often_it_arrives() -> Result<()> {
+    holds(suite::compensation_twice).await
+}
+
+#[tokio::test]
+async fn a_null_compensation_that_arrives_twice_is_still_null() -> Result<()> {
+    holds(suite::null_compensation_twice).await
+}
+
+#[tokio::test]
+async fn a_compensation_beside_an_uncommitted_action_waits_and_undoes_it() -> Result<()> {
+    holds(suite::compensation_beside_action).await
+}
+
+#[tokio::test]
+async fn an_action_beside_an_uncommitted_compensation_waits_and_is_never_applied() -> Result<()> {
+    holds(suite::action_beside_compensation).await
+}
+
+#[tokio::test]
+async fn a_rejection_is_replayed_and_a_higher_attempt_is_judged_anew() -> Result<()> {
+    holds(suite::rejection).await
+}
+
+#[tokio::test]
+async fn a_rejection_of_an_earlier_epoch_is_judged_anew_by_the_first_attempt_of_a_later_one() -> Result<()> {
+    holds(suite::rejection_in_a_later_epoch).await
+}
+
+#[tokio::test]
+async fn a_rejected_action_duplicated_by_the_network_stays_rejected_when_it_would_succeed() -> Result<()> {
+    holds(suite::duplicated_rejection).await
+}
+
+#[tokio::test]
+async fn a_later_attempt_of_a_rejected_action_has_no_effect_after_the_compensation() -> Result<()> {
+    holds(suite::rejected_then_compensated).await
+}
+
+#[tokio::test]
+async fn a_refusal_takes_the_business_change_back() -> Result<()> {
+    holds(suite::refusal_leaves_no_trace).await
+}
+
+#[tokio::test]
+async fn a_refused_compensation_stores_nothing_and_can_succeed_later() -> Result<()> {
+    holds(suite::refused_compensation).await
+}
+
+#[tokio::test]
+async fn a_stale_epoch_is_refused_without_ack_and_without_effect() -> Result<()> {
+    holds(suite::stale_epoch).await
+}
+
+#[tokio::test]
+async fn a_compensation_raises_the_fence_against_actions_of_the_old_epoch() -> Result<()> {
+    holds(suite::compensation_raises_the_fence).await
+}
+
+#[tokio::test]
+async fn a_refused_compensation_raises_the_fence_too() -> Result<()> {
+    holds(suite::refused_compensation_raises_the_fence).await
+}
+
+#[tokio::test]
+async fn a_fence_stands_in_its_own_saga_only() -> Result<()> {
+    holds(suite::fence_is_per_saga).await
+}
+
+#[tokio::test]
+async fn the_same_key_with_another_body_is_refused_without_ack() -> Result<()> {
+    holds(suite::other_body).await
+}
+
+#[tokio::test]
+async fn items_of_one_step_are_calls_of_their_own() -> Result<()> {
+    holds(suite::items).await
+}
+
+#[tokio::test]
+async fn a_probe_tells_applied_from_not_applied() -> Result<()> {
+    holds(suite::probe).await
+}
+
+#[tokio::test]
+async fn a_probe_waits_for_an_action_that_is_being_decided() -> Result<()> {
+    holds(suite::probe_beside_action).await
+}
+
+#[tokio::test]
+async fn a_handler_that_breaks_or_panics_leaves_nothing_and_the_retry_applies_it_once() -> Result<()> {
+    holds(suite::broken_handler).await
+}
+
+#[tokio::test]
+async fn a_compensation_that_breaks_leaves_nothing_and_the_retry_undoes_it_once() -> Result<()> {
+    holds(suite::broken_compensation).await
+}
+
+#[tokio::test]
+async fn a_client_that_hangs_up_does_not_stop_the_transaction() -> Result<()> {
+    holds(suite::client_hangs_up).await
+}
+
+#[tokio::test]
+async fn a_body_that_is_no_json_is_a_stored_refusal() -> Result<()> {
+    holds(suite::unreadable_body).await
+}
+
+#[tokio::test]
+async fn an_accepted_action_replays_its_202_until_it_is_completed() -> Result<()> {
+    holds(suite::accepted_then_completed).await
+}
+
+#[tokio::test]
+async fn an_accepted_action_that_fails_is_undone_by_its_completion_and_its_compensation_is_null() -> Result<()> {
+    holds(suite::accepted_then_failed).await
+}
+
+#[tokio::test]
+async fn completing_is_refused_after_the_compensation() -> Result<()> {
+    holds(suite::accepted_then_compensated).await
+}

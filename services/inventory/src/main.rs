@@ -1,0 +1,22 @@
+//! The service `inventory` as a program: flags, store, listener. Everything else is the library's.
+
+use amends_barrier::program::{self, Options};
+use clap::Parser;
+
+/// Stock and what is reserved of it: a sample participant of Amends
+#[derive(Parser)]
+#[command(version, about)]
+struct Cli {
+    #[command(flatten)]
+    options: Options,
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let options = Cli::parse().options;
+    program::log_to_stderr();
+    let barrier = amends_inventory::open(&options.database).await?.with_faults(options.faults());
+    let router = amends_inventory::router(barrier.clone());
+    program::run(&options, barrier, router).await?;
+    Ok(())
+}

@@ -1,0 +1,22 @@
+//! The service `shipping` as a program: flags, store, listener. Everything else is the library's.
+
+use amends_barrier::program::{self, Options};
+use clap::Parser;
+
+/// Shipments and their tracking numbers: a sample participant of Amends
+#[derive(Parser)]
+#[command(version, about)]
+struct Cli {
+    #[command(flatten)]
+    options: Options,
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let options = Cli::parse().options;
+    program::log_to_stderr();
+    let barrier = amends_shipping::open(&options.database).await?.with_faults(options.faults());
+    let router = amends_shipping::router(barrier.clone());
+    program::run(&options, barrier, router).await?;
+    Ok(())
+}

@@ -1,0 +1,88 @@
+//! A definition as far as the checker cares: which steps, in which order, undone or not. Read from the stored YAML by a
+//! parser of its own.
+
+use std::collections::BTreeSet;
+
+use anyhow::{Context, Result};
+use serde_yaml_ng::{Mapping, Value};
+
+/// What a saga was to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shape {
+    pub digest: String,
+    /// In source order.
+    pub steps: Vec<Step>,
+}
+
+/// One step.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    pub name: String,
+    pub service: String,
+    /// It reads only: no ledger knows it.
+    pub reads: bool,
+    pub undone: Undone,
+    pub pivot: bool,
+    /// What must have succeeded before it, directly.
+    pub needs: Vec<String>,
+}
+
+/// What the definition says about undoing a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Undone {
+    ByCall,
+    /// `compensate: none`.
+    Nothing,
+    /// At and after the pivot.
+    Never,
+}
+
+impl Shape {
+    /// Reads a definition.
+    ///
+    /// # Errors
+    /// It is not one.
+    pub fn read(source: &str, digest: &str) -> Result<Self> {
+        let value: Mapping = serde_yaml_ng::from_str(source)?;
+        let steps = value.get("steps").and_then(Value::as_mapping).context("a definition has steps")?;
+        let in_parallel = steps.values().any(|step| step.get("needs").is_some());
+        let mut read = Vec::<Step>::new();
+        for (name, step) in steps {
+            let name = name.as_str().context("a step has a name")?.to_owned();
+            let needs = match step.get("needs").and_then(Value::as_sequence) {
+                Some(needs) => needs.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
+                None if in_parallel => Vec::new(),
+                None => read.last().map(|before| before.name.clone()).into_iter().collect(),
+            };
+            let call = step.get("call").and_then(Value::as_str).context("every step of these tests is a call")?;
+            let mut words = call.split_whitespace();
+            let service = words.next().context("a call names a service")?.to_owned();
+            let undone = match step.get("compensate") {
+                None => Undone::Never,
+                Some(Value::String(none)) if none == "none" => Undone::Nothing,
+                Some(_) => Undone::ByCall,
+            };
+            let pivot = step.get("pivot").and_then(Value::as_bool).unwrap_or(false);
+            read.push(Step { name, service, reads: words.next() == Some("GET"), undone, pivot, needs });
+        }
+        Ok(Self { digest: digest.to_owned(), steps: read })
+    }
+
+    pub fn step(&self, name: &str) -> Option<&Step> {
+        self.steps.iter().find(|step| step.name == name)
+    }
+
+    /// Everything that must have succeeded before this step, however far back.
+    pub fn ancestors(&self, name: &str) -> BTreeSet<&str> {
+        let mut all = BTreeSet::new();
+        let mut queue: Vec<&str> = vec![name];
+        while let Some(here) = queue.pop() {
+            for needed in self.step(here).into_iter().flat_map(|step| &step.needs) {
+                if all.insert(needed.as_str()) {
+                    queue.push(needed);
+                }
+            }
+        }
+        all
+    }
+}
