@@ -41,7 +41,11 @@ const MAY_IMPORT: &[(&str, &[&str], &str)] = &[
     ("amends-inventory", &["amends-barrier"], SERVICES_RULE),
     ("amends-payments", &["amends-barrier"], SERVICES_RULE),
     ("amends-shipping", &["amends-barrier"], SERVICES_RULE),
-    ("amends-tests", &["amends-client", "amends-protocol"], "tests → client, protocol and running processes, never inside"),
+    (
+        "amends-tests",
+        &["amends-client", "amends-protocol"],
+        "tests → client, protocol and running processes, never inside",
+    ),
 ];
 
 const SERVICES_RULE: &str = "no service knows any orchestrator crate but protocol, through barrier";

@@ -109,7 +109,11 @@ const TYPES: [(ProblemType, &str, &str); 25] = [
     (ProblemType::InvalidQuery, "invalid-query", "A query parameter is unknown or not what it should be"),
     (ProblemType::InvalidCursor, "invalid-cursor", "The cursor does not come from this list"),
     (ProblemType::InvalidHeader, "invalid-header", "A header is not what it should be"),
-    (ProblemType::UnsupportedMediaType, "unsupported-media-type", "The body has another content type than is read here"),
+    (
+        ProblemType::UnsupportedMediaType,
+        "unsupported-media-type",
+        "The body has another content type than is read here",
+    ),
     (ProblemType::BodyTooLarge, "body-too-large", "The body is too large"),
     (ProblemType::BodyTimeout, "body-timeout", "The body did not come in time"),
     (ProblemType::MalformedBody, "malformed-body", "The body cannot be read"),

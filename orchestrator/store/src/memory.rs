@@ -11,12 +11,7 @@ use std::{
     },
 };
 
-use amends_core::{
-    event::Recorded,
-    ids::SagaId,
-    summary::Status,
-    time::Time,
-};
+use amends_core::{event::Recorded, ids::SagaId, summary::Status, time::Time};
 use async_trait::async_trait;
 use tokio::sync::watch;
 use uuid::Uuid;
@@ -126,9 +121,7 @@ impl Rows {
                 self.sagas.insert(append.saga, saga);
                 Ok(true)
             }
-            (Some(saga), None)
-                if saga.head.epoch == append.epoch && saga.head.next_seq == append.expected_seq() =>
-            {
+            (Some(saga), None) if saga.head.epoch == append.epoch && saga.head.next_seq == append.expected_seq() => {
                 saga.head.next_seq = append.next_seq();
                 saga.head.updated_at = append.last_at();
                 saga.head.summary = append.summary;

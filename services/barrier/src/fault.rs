@@ -145,7 +145,11 @@ impl FromStr for AbortAfterCommit {
 /// Holds the next transaction between its insert and its commit.
 #[cfg(feature = "testing")]
 #[derive(Clone, Debug, Default)]
-pub struct Pause(Arc<Mutex<Option<(oneshot::Sender<()>, oneshot::Receiver<()>)>>>);
+pub struct Pause(Arc<Mutex<Option<Stop>>>);
+
+/// Says that the place is reached, and waits to go on.
+#[cfg(feature = "testing")]
+type Stop = (oneshot::Sender<()>, oneshot::Receiver<()>);
 
 /// The test's end of a [`Pause`].
 #[cfg(feature = "testing")]

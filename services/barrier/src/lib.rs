@@ -7,7 +7,7 @@
 //!
 //! Who calls it: the sample services, and anybody's service. A handler is one line around a business function:
 //!
-//! ```ignore
+//! ```text
 //! async fn reserve(State(barrier): State<Barrier>, call: Call) -> Response {
 //!     barrier.action(call, |tx, new: NewReservation| Box::pin(reservations::take(tx, new))).await
 //! }
@@ -28,6 +28,8 @@ pub mod program;
 pub mod reply;
 mod rules;
 pub mod sqlite;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 pub use call::{Call, Place};
 pub use reply::{Problem, Reply, Verdict};

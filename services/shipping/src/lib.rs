@@ -14,12 +14,7 @@ use amends_barrier::{
     http::{Page, PathId},
     sqlite::{self, Barrier, participant},
 };
-use axum::{
-    Router,
-    extract::State,
-    response::Response,
-    routing::post,
-};
+use axum::{Router, extract::State, response::Response, routing::post};
 
 /// Opens the service's own store.
 ///
@@ -31,9 +26,8 @@ pub async fn open(database: &Path) -> Result<Barrier, Broken> {
 
 /// All routes of the service.
 pub fn router(barrier: Barrier) -> Router {
-    let routes = Router::new()
-        .route("/shipments", post(book).get(list))
-        .route("/shipments/{order}/cancel", post(cancel));
+    let routes =
+        Router::new().route("/shipments", post(book).get(list)).route("/shipments/{order}/cancel", post(cancel));
     participant(barrier, routes)
 }
 

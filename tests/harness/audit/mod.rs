@@ -4,6 +4,8 @@
 //! Sources: the orchestrator's file (journal and summary rows), the wire logs of the proxies, the ledgers and balances in
 //! the participants' own files. **What it must never know:** the API under test, and how the orchestrator decides.
 
+#[cfg(test)]
+mod controls;
 mod effects;
 mod epochs;
 mod intents;
@@ -13,8 +15,6 @@ mod life;
 mod order;
 mod rest;
 pub mod shape;
-#[cfg(test)]
-mod controls;
 
 use std::{
     collections::{BTreeMap, BTreeSet},

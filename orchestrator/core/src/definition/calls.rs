@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{
-    diagnostic::{Mark, code, nearest},
+    diagnostic::{Mark, code},
     keys, limits,
     model::{Call, Method, Retry},
     node::{Node, Tree},
@@ -73,7 +73,7 @@ pub(super) fn read(
     let node = fields.get("call")?;
     let text = reader.text(node, "call")?;
     let (service, method, path_text) = line(reader, text, node.at)?;
-    let path = reader.pieces(&path_text, node.at)?;
+    let path = reader.pieces(text, text.trim_end().len() - path_text.len(), node.at)?;
     check_path(reader, &path, node.at)?;
     if let (Method::Get, Some(_)) = (method, fields.get("body")) {
         reader.error(
@@ -122,14 +122,14 @@ fn line(reader: &mut Reader<'_>, text: &str, at: Mark) -> Option<(ServiceName, M
     }
     match reader.services {
         Some(known) if !known.contains(service) => {
-            let hint = match nearest(service, known.iter().map(String::as_str)) {
+            let hint = match reader.findings.nearest(service, known.iter().map(String::as_str)) {
                 Some(near) => format!("did you mean `{near}`?"),
                 None => format!("add `[services.{service}]` to the configuration"),
             };
             reader.error(code::UNKNOWN_SERVICE, at, format!("the catalogue has no service `{service}`"), hint);
         }
         Some(_) => {}
-        None => {
+        None if reader.not_looked_up.insert(service.to_owned()) => {
             let message = format!("there is no catalogue here to look `{service}` up in");
             reader.findings.warn(
                 code::SERVICE_NOT_CHECKED,
@@ -138,6 +138,7 @@ fn line(reader: &mut Reader<'_>, text: &str, at: Mark) -> Option<(ServiceName, M
                 "give the server's configuration with --config",
             );
         }
+        None => {}
     }
     let Some(known) = Method::parse(method) else {
         let message = format!("`{method}` is no method of a call");

@@ -42,6 +42,8 @@ pub mod code {
     /// Not YAML, or YAML that this language leaves out (anchors, aliases, tags, merges, several documents).
     pub const YAML: &str = "E0101";
     pub const TOO_LARGE: &str = "E0102";
+    /// There is more wrong than is worth saying at once.
+    pub const TOO_MANY: &str = "E0103";
     pub const UNKNOWN_KEY: &str = "E0201";
     pub const MISSING_KEY: &str = "E0202";
     pub const WRONG_TYPE: &str = "E0203";
@@ -76,34 +78,61 @@ pub mod code {
     pub const INPUT_NOT_IN_SCHEMA: &str = "W0503";
 }
 
+/// So many errors are said at once, and so many warnings: beyond them nobody reads, and looking for hints takes time.
+const MOST: usize = 100;
+
 /// Gathers findings, so that one look at a definition shows all of them.
 #[derive(Debug, Default)]
 pub(crate) struct Findings {
     pub(crate) list: Vec<Diagnostic>,
+    errors: usize,
+    warnings: usize,
 }
 
 impl Findings {
     pub(crate) fn error(&mut self, code: &'static str, at: Mark, message: impl Into<String>, hint: impl Into<String>) {
-        self.push(Severity::Error, code, at, message.into(), hint.into());
+        if self.errors == MOST {
+            self.errors += 1;
+            let hint = "mend these first".to_owned();
+            self.push(Severity::Error, code::TOO_MANY, at, format!("more than {MOST} mistakes"), hint);
+        } else if self.errors < MOST {
+            self.errors += usize::from(self.push(Severity::Error, code, at, message.into(), hint.into()));
+        }
     }
 
     pub(crate) fn warn(&mut self, code: &'static str, at: Mark, message: impl Into<String>, hint: impl Into<String>) {
-        self.push(Severity::Warning, code, at, message.into(), hint.into());
+        if self.warnings < MOST {
+            self.warnings += usize::from(self.push(Severity::Warning, code, at, message.into(), hint.into()));
+        }
     }
 
-    fn push(&mut self, severity: Severity, code: &'static str, at: Mark, message: String, hint: String) {
+    /// Nothing more will be said but that there is more.
+    pub(crate) fn full(&self) -> bool {
+        self.errors >= MOST
+    }
+
+    /// The nearest of `known` to a mistyped word, as long as anybody will read it.
+    pub(crate) fn nearest<'a>(&self, word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+        if self.full() { None } else { nearest(word, known) }
+    }
+
+    /// Whether it is news.
+    fn push(&mut self, severity: Severity, code: &'static str, at: Mark, message: String, hint: String) -> bool {
         let hint = Some(hint).filter(|hint| !hint.is_empty());
         let found = Diagnostic { code, severity, message, line: at.line, column: at.column, hint };
-        if !self.list.contains(&found) {
+        let news = !self.list.contains(&found);
+        if news {
             self.list.push(found);
         }
+        news
     }
 }
 
 /// The nearest of `known` to a mistyped word, if it is near: at most a third of its letters differ.
-pub(crate) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     known
         .into_iter()
+        .filter(|candidate| word.len().abs_diff(candidate.len()) <= candidate.len().max(3) / 3)
         .map(|candidate| (distance(word, candidate), candidate))
         .filter(|(distance, candidate)| *distance <= candidate.len().max(3) / 3)
         .min()

@@ -15,6 +15,7 @@ mod reader;
 mod references;
 mod schema;
 mod steps;
+mod strict;
 
 pub use diagnostic::{Diagnostic, Mark, Severity, code};
 pub use duration::parse as parse_duration;

@@ -69,6 +69,7 @@ pub struct CallStep {
 
 /// How a step is undone.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "one per step of a definition, and almost always the large one")]
 pub enum Undo {
     /// By this call.
     Call(Call),

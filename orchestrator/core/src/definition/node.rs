@@ -15,6 +15,7 @@ use serde_saphyr::{DuplicateKeyPolicy, MergeKeyPolicy, NonFiniteFloatPolicy, Opt
 use super::{
     diagnostic::{Findings, Mark, code},
     limits,
+    strict::{self, Scalars},
 };
 
 /// A value and where it begins.
@@ -70,26 +71,43 @@ impl Node {
 }
 
 /// Reads one YAML document, strictly: no anchors, aliases, tags, merges or second document, and within the limits.
-pub(crate) fn read(source: &str, findings: &mut Findings) -> Option<Node> {
+pub(crate) fn read(source: &str, findings: &mut Findings) -> Option<(Node, Scalars)> {
     let start = Mark { line: 1, column: 1 };
     if source.len() > limits::SOURCE_BYTES {
         let hint = format!("the limit is {} KiB", limits::SOURCE_BYTES / 1024);
         findings.error(code::TOO_LARGE, start, format!("the definition has {} bytes", source.len()), hint);
         return None;
     }
+    let scalars = strict::check(source, findings)?;
     match serde_saphyr::from_str_with_options::<Spanned<Tree>>(source, options()) {
-        Ok(tree) => {
-            let node = placed(tree);
-            refuse_tags(source, &node, findings);
-            Some(node)
-        }
+        Ok(tree) => Some((placed(tree), scalars)),
         Err(error) => {
             let at = error.location().map_or(start, mark);
-            let message = error.without_snippet().to_string();
-            let message = message.lines().next().unwrap_or("not YAML").to_owned();
-            findings.error(code::YAML, at, message, "one plain YAML document: no anchors, aliases, tags or merges");
+            let (message, hint) = refused(error.without_snippet());
+            findings.error(code::YAML, at, message, hint);
             None
         }
+    }
+}
+
+/// Why a source that is YAML is still none here, in our words.
+fn refused(error: &serde_saphyr::Error) -> (String, &'static str) {
+    use serde_saphyr::Error;
+    match error {
+        Error::DuplicateMappingKey { key: Some(key), .. } => {
+            (format!("`{key}` stands here twice"), "a map has each key once; take one of them out")
+        }
+        Error::DuplicateMappingKey { key: None, .. } => {
+            ("a key stands here twice".to_owned(), "a map has each key once; take one of them out")
+        }
+        Error::NonFiniteFloat { value, .. } => {
+            (format!("`{value}` is no number here"), "put it in quotes if it is a text")
+        }
+        Error::Eof { .. } => ("there is nothing in it".to_owned(), "a definition begins with `saga: <name>`"),
+        _ => (
+            "this value cannot be read".to_owned(),
+            "keys are texts; values are texts, numbers, `true`, `false`, `null`, lists and maps",
+        ),
     }
 }
 
@@ -115,22 +133,6 @@ fn options() -> Options {
         reject_unsupported_tags: true,
         non_finite_float_policy: NonFiniteFloatPolicy::Reject,
         with_snippet: false,
-    }
-}
-
-/// Core tags (`!!str`) pass the reader but have no place here: what a scalar is should be seen from how it is written.
-fn refuse_tags(source: &str, node: &Node, findings: &mut Findings) {
-    let begins_with_tag = |at: Mark| {
-        let line = source.lines().nth(at.line as usize - 1).unwrap_or_default();
-        line.chars().nth(at.column as usize - 1) == Some('!')
-    };
-    if begins_with_tag(node.at) {
-        findings.error(code::YAML, node.at, "a tag", "leave the tag out; quote what should be a text");
-    }
-    match &node.value {
-        Tree::List(items) => items.iter().for_each(|item| refuse_tags(source, item, findings)),
-        Tree::Map(entries) => entries.iter().for_each(|(_, value)| refuse_tags(source, value, findings)),
-        Tree::Null | Tree::Bool(_) | Tree::Number(_) | Tree::Text(_) => {}
     }
 }
 
@@ -206,26 +208,4 @@ impl<'de> Visitor<'de> for TreeVisitor {
         }
         Ok(Tree::Map(map))
     }
-}
-
-/// Where the `nth` (from 0) `${{` at or after `from` ends in the source, as a byte offset. Scalars keep
-/// no inner places, but the opening of an expression survives every YAML quoting.
-pub(crate) fn expression_place(source: &str, from: Mark, nth: usize) -> Option<usize> {
-    let mut line_start = 0;
-    for _ in 1..from.line {
-        line_start += source[line_start..].find('\n')? + 1;
-    }
-    let column = source[line_start..].char_indices().nth(from.column as usize - 1).map_or(0, |(at, _)| at);
-    let begin = line_start + column;
-    let (at, _) = source[begin..].match_indices("${{").nth(nth)?;
-    let end = begin + at + 3;
-    Some(end)
-}
-
-/// The mark of a byte offset.
-pub(crate) fn mark_of(source: &str, offset: usize) -> Mark {
-    let before = &source[..offset.min(source.len())];
-    let line = before.matches('\n').count() + 1;
-    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
-    Mark { line: u32::try_from(line).unwrap_or(u32::MAX), column: u32::try_from(column).unwrap_or(u32::MAX) }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{
-    diagnostic::{code, nearest},
+    diagnostic::code,
     model::{Side, StepIx},
     node::{Key, Node, Tree},
     reader::Reader,
@@ -96,7 +96,7 @@ fn need_list(reader: &mut Reader<'_>, node: &Node, ix: StepIx, entries: &[(Key, 
             }
             Some(need) => drop(needs.insert(need)),
             None => {
-                let near = nearest(name, entries.iter().map(|(key, _)| key.name.as_str()));
+                let near = reader.findings.nearest(name, entries.iter().map(|(key, _)| key.name.as_str()));
                 let hint = near.map_or_else(String::new, |near| format!("did you mean `{near}`?"));
                 reader.error(code::UNKNOWN_NEED, item.at, format!("there is no step `{name}`"), hint);
             }

@@ -27,8 +27,11 @@ pub struct Checked {
 /// Reads and checks a definition, wholly: every mistake is found in one pass. `services` is the catalogue; without one a
 /// service is only warned about.
 pub fn parse(source: &str, services: Option<&BTreeSet<String>>) -> Checked {
-    let mut reader = Reader { source, services, findings: Findings::default() };
-    let definition = node::read(source, &mut reader.findings).and_then(|root| definition(&mut reader, &root));
+    let mut findings = Findings::default();
+    let read = node::read(source, &mut findings);
+    let (root, scalars) = read.map_or_else(Default::default, |(root, scalars)| (Some(root), scalars));
+    let mut reader = Reader { source, services, findings, scalars, not_looked_up: BTreeSet::new() };
+    let definition = root.and_then(|root| definition(&mut reader, &root));
     let mut diagnostics = reader.findings.list;
     diagnostics.sort_by_key(|found| (found.line, found.column, found.code));
     let refused = diagnostics.iter().any(|found| found.severity == Severity::Error);
@@ -117,16 +120,27 @@ fn input_schema(reader: &mut Reader<'_>, node: &Node) -> Option<InputSchema> {
 }
 
 /// Words that secrets begin with. A definition is kept for ever and shown to everybody who may read it.
-const SECRETS: [&str; 9] =
-    ["Bearer ", "Basic ", "sk_live_", "sk_test_", "ghp_", "xoxb-", "AKIA", "-----BEGIN", "eyJhbGciOi"];
+const SECRETS: [&str; 7] = ["sk_live_", "sk_test_", "ghp_", "xoxb-", "AKIA", "-----BEGIN", "eyJhbGciOi"];
+/// Words in front of a secret, or of the expression that brings one.
+const SCHEMES: [&str; 2] = ["Bearer ", "Basic "];
+/// What follows a scheme is a word of prose below this length.
+const TOKEN_BYTES: usize = 16;
+
+fn is_secret(text: &str) -> bool {
+    let in_url = text.split_once("://").is_some_and(|(_, rest)| {
+        rest.split('/').next().is_some_and(|authority| authority.contains('@') && authority.contains(':'))
+    });
+    let behind_scheme = SCHEMES.iter().filter_map(|scheme| text.split_once(scheme)).any(|(_, rest)| {
+        let token = rest.split(|c: char| !(c.is_ascii_alphanumeric() || "+/=._-".contains(c))).next();
+        rest.starts_with("${{") || token.is_some_and(|token| token.len() >= TOKEN_BYTES)
+    });
+    in_url || behind_scheme || SECRETS.iter().any(|secret| text.contains(secret))
+}
 
 fn refuse_secrets(reader: &mut Reader<'_>, node: &Node) {
     match &node.value {
         Tree::Text(text) => {
-            let in_url = text.split_once("://").is_some_and(|(_, rest)| {
-                rest.split('/').next().is_some_and(|authority| authority.contains('@') && authority.contains(':'))
-            });
-            if in_url || SECRETS.iter().any(|secret| text.contains(secret)) {
+            if is_secret(text) {
                 let hint = "credentials belong to the service's entry in the catalogue, by reference";
                 reader.error(code::SECRET, node.at, "this looks like a secret", hint);
             }

@@ -3,13 +3,14 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use super::{
-    diagnostic::{Findings, Mark, code, nearest},
+    diagnostic::{Findings, Mark, code},
     duration,
     keys::Keys,
     limits,
-    node::{Key, Node, Tree, expression_place, mark_of},
+    node::{Key, Node, Tree},
+    strict::Scalars,
 };
-use crate::expr::{Piece, Refusal, Template, parse_pieces};
+use crate::expr::{Piece, Template, opening, parse_pieces};
 
 /// Reads nodes and gathers findings.
 pub(super) struct Reader<'s> {
@@ -17,6 +18,9 @@ pub(super) struct Reader<'s> {
     /// The catalogue's services; `None`: there is no catalogue here.
     pub(super) services: Option<&'s BTreeSet<String>>,
     pub(super) findings: Findings,
+    pub(super) scalars: Scalars,
+    /// Services that it has been said of that there is no catalogue to look them up in.
+    pub(super) not_looked_up: BTreeSet<String>,
 }
 
 /// The entries of a map whose keys have been checked.
@@ -55,7 +59,7 @@ impl Reader<'_> {
                     format!("`{name}` is part of the language, but this version of Amends does not run it yet");
                 self.error(code::NOT_YET, key.at, message, "");
             } else if !keys.known.iter().any(|known| known.name == name) {
-                let hint = match nearest(name, names(keys)) {
+                let hint = match self.findings.nearest(name, names(keys)) {
                     Some(near) => format!("did you mean `{near}`?"),
                     None => format!("its keys: {}", names(keys).join(", ")),
                 };
@@ -152,7 +156,8 @@ impl Reader<'_> {
             Tree::Text(text) => match Template::parse_text(text) {
                 Ok(template) => Some(template),
                 Err((nth, refusal)) => {
-                    self.bad_expression(node.at, nth, &refusal);
+                    let offset = opening(text, nth) + refusal.offset;
+                    self.bad_expression(node.at, text, offset, refusal.message);
                     None
                 }
             },
@@ -174,28 +179,27 @@ impl Reader<'_> {
         }
     }
 
-    /// A text in which expressions may stand, in pieces.
-    pub(super) fn pieces(&mut self, text: &str, at: Mark) -> Option<Vec<Piece>> {
-        match parse_pieces(text) {
+    /// The end of a text from byte `from` on, in which expressions may stand, in pieces.
+    pub(super) fn pieces(&mut self, text: &str, from: usize, at: Mark) -> Option<Vec<Piece>> {
+        let part = text[from..].trim_end();
+        match parse_pieces(part) {
             Ok(pieces) => Some(pieces),
             Err((nth, refusal)) => {
-                self.bad_expression(at, nth, &refusal);
+                let offset = from + opening(part, nth) + refusal.offset;
+                self.bad_expression(at, text, offset, refusal.message);
                 None
             }
         }
     }
 
-    fn bad_expression(&mut self, at: Mark, nth: usize, refusal: &Refusal) {
-        let place = self.place(at, nth, refusal.offset);
-        self.error(code::BAD_EXPRESSION, place, refusal.message.clone(), "see the language's page on expressions");
+    fn bad_expression(&mut self, at: Mark, text: &str, offset: usize, message: String) {
+        let place = self.place(at, text, offset);
+        self.error(code::BAD_EXPRESSION, place, message, "see the language's page on expressions");
     }
 
-    /// Where a byte of the `nth` expression of a scalar stands in the source.
-    pub(super) fn place(&self, scalar: Mark, nth: usize, offset: usize) -> Mark {
-        match expression_place(self.source, scalar, nth) {
-            Some(behind_opening) => mark_of(self.source, behind_opening + offset),
-            None => scalar,
-        }
+    /// Where byte `offset` of the value `text` of the scalar at `scalar` stands in the source.
+    pub(super) fn place(&self, scalar: Mark, text: &str, offset: usize) -> Mark {
+        if self.findings.full() { scalar } else { self.scalars.place(self.source, scalar, text, offset) }
     }
 }
 

@@ -1,13 +1,13 @@
 //! Every path an expression reads must exist by the time it is read, as far as that can be known from the definition.
 
 use super::{
-    diagnostic::{Mark, code, nearest},
+    diagnostic::{Mark, code},
     model::StepIx,
     node::{Key, Node, Tree},
     order::Order,
     reader::Reader,
 };
-use crate::expr::{PathUse, Segment, Template};
+use crate::expr::{PathUse, Segment, Template, opening};
 
 /// Where an expression stands decides what it may read.
 #[derive(Clone, Copy)]
@@ -27,6 +27,16 @@ struct Checker<'r, 's, 'n> {
     order: &'r Order,
     entries: &'n [(Key, Node)],
     input: Option<&'n Node>,
+}
+
+/// Where a path stands, for the case that something is to be said of it.
+#[derive(Clone, Copy)]
+struct Spot<'n> {
+    scalar: Mark,
+    text: &'n str,
+    /// Which expression of the text, from 0, and how far in it.
+    nth: usize,
+    offset: usize,
 }
 
 pub(super) fn check(reader: &mut Reader<'_>, root: &Node, order: &Order, entries: &[(Key, Node)]) {
@@ -56,8 +66,7 @@ impl Checker<'_, '_, '_> {
                 let Ok(template) = Template::parse_text(text) else { return };
                 for (nth, expression) in template.expressions().into_iter().enumerate() {
                     for path in expression.paths() {
-                        let at = self.reader.place(at, nth, path.offset);
-                        self.path(path, place, at);
+                        self.path(path, place, Spot { scalar: at, text, nth, offset: path.offset });
                     }
                 }
             }
@@ -67,7 +76,7 @@ impl Checker<'_, '_, '_> {
         }
     }
 
-    fn path(&mut self, path: &PathUse, place: Place, at: Mark) {
+    fn path(&mut self, path: &PathUse, place: Place, at: Spot<'_>) {
         let names: Vec<&str> = path
             .segments
             .iter()
@@ -95,7 +104,7 @@ impl Checker<'_, '_, '_> {
             (other, _) => {
                 let known =
                     if matches!(place, Place::Response) { &["response"][..] } else { &["input", "saga", "steps"][..] };
-                let hint = match nearest(other, known.iter().copied()) {
+                let hint = match self.reader.findings.nearest(other, known.iter().copied()) {
                     Some(near) => format!("did you mean `{near}`?"),
                     None => format!("here there are: {}", known.join(", ")),
                 };
@@ -104,18 +113,32 @@ impl Checker<'_, '_, '_> {
         }
     }
 
-    fn unknown(&mut self, at: Mark, message: impl Into<String>, hint: impl Into<String>) {
-        self.reader.error(code::UNKNOWN_REFERENCE, at, message, hint);
+    fn error(&mut self, code: &'static str, at: Spot<'_>, message: impl Into<String>, hint: impl Into<String>) {
+        let at = self.mark(at);
+        self.reader.error(code, at, message, hint);
     }
 
-    fn response(&mut self, names: &[&str], at: Mark) {
+    fn warn(&mut self, code: &'static str, at: Spot<'_>, message: impl Into<String>, hint: impl Into<String>) {
+        let at = self.mark(at);
+        self.reader.findings.warn(code, at, message, hint);
+    }
+
+    fn mark(&self, spot: Spot<'_>) -> Mark {
+        self.reader.place(spot.scalar, spot.text, opening(spot.text, spot.nth) + spot.offset)
+    }
+
+    fn unknown(&mut self, at: Spot<'_>, message: impl Into<String>, hint: impl Into<String>) {
+        self.error(code::UNKNOWN_REFERENCE, at, message, hint);
+    }
+
+    fn response(&mut self, names: &[&str], at: Spot<'_>) {
         if !matches!(names.get(1), None | Some(&("status" | "headers" | "body"))) {
             let message = format!("a response has no `{}`", names[1]);
             self.unknown(at, message, "response.status, response.headers.<name>, response.body");
         }
     }
 
-    fn saga(&mut self, names: &[&str], at: Mark) {
+    fn saga(&mut self, names: &[&str], at: Spot<'_>) {
         match (names.get(1), names.len()) {
             (Some(&"labels"), _) | (Some(&("id" | "name" | "version" | "started_at")), 2) => {}
             _ => self.unknown(
@@ -126,31 +149,31 @@ impl Checker<'_, '_, '_> {
         }
     }
 
-    fn input(&mut self, path: &PathUse, names: &[&str], at: Mark) {
+    fn input(&mut self, path: &PathUse, names: &[&str], at: Spot<'_>) {
         let (Some(schema), Some(name)) = (self.input, names.get(1)) else { return };
         let Some(Node { value: Tree::Map(properties), .. }) = field(schema, "properties") else { return };
         let known = properties.iter().any(|(key, _)| key.name == *name);
         let closed = field(schema, "additionalProperties").is_some_and(|node| matches!(node.value, Tree::Bool(false)));
-        let near = nearest(name, properties.iter().map(|(key, _)| key.name.as_str()));
+        let near = self.reader.findings.nearest(name, properties.iter().map(|(key, _)| key.name.as_str()));
         let hint = near.map_or_else(String::new, |near| format!("did you mean `{near}`?"));
         if !known && closed {
-            self.reader.error(code::EXCLUDED_INPUT, at, format!("the input schema has no `{name}`"), hint);
+            self.error(code::EXCLUDED_INPUT, at, format!("the input schema has no `{name}`"), hint);
         } else if !known {
             let message = format!("the input schema does not mention `{name}`");
-            self.reader.findings.warn(code::INPUT_NOT_IN_SCHEMA, at, message, hint);
+            self.warn(code::INPUT_NOT_IN_SCHEMA, at, message, hint);
         } else if !path.guarded && !required(schema, name) {
             let message = format!("`input.{name}` need not be there");
             let hint = format!("add it to `required`, or write `input.{name} | default(…)`");
-            self.reader.findings.warn(code::INPUT_MAY_BE_MISSING, at, message, hint);
+            self.warn(code::INPUT_MAY_BE_MISSING, at, message, hint);
         }
     }
 
-    fn steps(&mut self, path: &PathUse, names: &[&str], place: Place, at: Mark) {
+    fn steps(&mut self, path: &PathUse, names: &[&str], place: Place, at: Spot<'_>) {
         let Some(name) = names.get(1) else {
             return self.unknown(at, "`steps` alone is no value", "steps.<name>.output");
         };
         let Some(ix) = self.entries.iter().position(|(key, _)| key.name == *name) else {
-            let near = nearest(name, self.entries.iter().map(|(key, _)| key.name.as_str()));
+            let near = self.reader.findings.nearest(name, self.entries.iter().map(|(key, _)| key.name.as_str()));
             let hint = near.map_or_else(String::new, |near| format!("did you mean `{near}`?"));
             return self.unknown(at, format!("there is no step `{name}`"), hint);
         };
@@ -162,25 +185,25 @@ impl Checker<'_, '_, '_> {
                 if !path.guarded {
                     let message = format!("after a lost reply `{name}` has no output, and must be undone all the same");
                     let hint = "use a value known before the call, e.g. saga.id, or add `| default(…)`";
-                    self.reader.error(code::OWN_OUTPUT_WITHOUT_DEFAULT, at, message, hint);
+                    self.error(code::OWN_OUTPUT_WITHOUT_DEFAULT, at, message, hint);
                 }
             }
             Place::Action(own) | Place::Compensation(own) if !self.order.places[own].ancestors.contains(&ix) => {
                 let message = format!("`{name}` need not have succeeded when `{}` starts", self.entries[own].0.name);
                 let hint = format!("let it need `{name}`, directly or through others");
-                return self.reader.error(code::NOT_SUCCEEDED_BY_THEN, at, message, hint);
+                return self.error(code::NOT_SUCCEEDED_BY_THEN, at, message, hint);
             }
             Place::Action(_) | Place::Compensation(_) | Place::Response | Place::End => {}
         }
         match (field(&self.entries[ix].1, "output").map(|output| &output.value), names.get(3)) {
             (None, _) => {
                 let hint = format!("give `{name}` an output, e.g. `output: {{ id: \"${{{{ response.body.id }}}}\" }}`");
-                self.reader.error(code::NO_OUTPUT, at, format!("step `{name}` has no output"), hint);
+                self.error(code::NO_OUTPUT, at, format!("step `{name}` has no output"), hint);
             }
             (Some(Tree::Map(fields)), Some(wanted)) if !fields.iter().any(|(key, _)| key.name == *wanted) => {
-                let near = nearest(wanted, fields.iter().map(|(key, _)| key.name.as_str()));
+                let near = self.reader.findings.nearest(wanted, fields.iter().map(|(key, _)| key.name.as_str()));
                 let hint = near.map_or_else(String::new, |near| format!("did you mean `{near}`?"));
-                self.reader.error(code::NO_OUTPUT, at, format!("the output of `{name}` has no `{wanted}`"), hint);
+                self.error(code::NO_OUTPUT, at, format!("the output of `{name}` has no `{wanted}`"), hint);
             }
             (Some(_), _) => {}
         }

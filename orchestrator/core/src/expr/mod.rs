@@ -14,7 +14,7 @@ use serde_json::Value;
 
 pub use expression::Expression;
 pub use template::{Piece, Template};
-pub(crate) use template::{parse_pieces, written};
+pub(crate) use template::{opening, parse_pieces, written};
 pub use tokens::{PathUse, Refusal, Segment};
 
 /// What an expression can see: answers the value at a path whose first segment is one of the language's names (`input`,

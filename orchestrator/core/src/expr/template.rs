@@ -114,6 +114,19 @@ pub(crate) fn parse_pieces(text: &str) -> Result<Vec<Piece>, (usize, Refusal)> {
     Ok(pieces)
 }
 
+/// Where the `nth` expression (from 0) of a text begins: the byte behind its `${{`.
+pub(crate) fn opening(text: &str, nth: usize) -> usize {
+    let mut at = 0;
+    for left in (0..=nth).rev() {
+        let Some(open) = text[at..].find("${{") else { break };
+        at += open + 3;
+        if left > 0 {
+            at += closing(&text[at..]).map_or(0, |close| close + 2);
+        }
+    }
+    at
+}
+
 fn closing(text: &str) -> Option<usize> {
     let mut quoted = None;
     for (at, c) in text.char_indices() {

@@ -12,9 +12,7 @@ mod step;
 pub use definition::{CheckAnswer, DefinitionView, Diagnostic, RegisterAnswer, Severity};
 pub use health::{Live, Ready, Version};
 pub use page::{HistoryEntry, Page};
-pub use saga::{
-    AttentionReason, AttentionView, CauseKind, CauseView, Failure, Op, SagaItem, SagaStatus, SagaView,
-};
+pub use saga::{AttentionReason, AttentionView, CauseKind, CauseView, Failure, Op, SagaItem, SagaStatus, SagaView};
 pub use start::{CancelRequest, StartRequest};
 pub use step::{AttemptOutcome, AttemptView, CallView, StepStatus, StepView};
 

@@ -11,7 +11,7 @@ use amends_core::{
 use serde_json::json;
 use uuid::Uuid;
 
-use super::given::{compensation_started, create, end, withdrawn, next, step, succeeded, under_epoch, words};
+use super::given::{compensation_started, create, end, next, step, succeeded, under_epoch, withdrawn, words};
 use crate::{Append, Claim, Head, StartKey, Store};
 
 async fn commit(store: &Arc<dyn Store>, append: &Append) -> &'static str {

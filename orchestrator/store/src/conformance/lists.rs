@@ -71,7 +71,11 @@ pub(super) async fn filters_by_status_find_those_and_no_others(store: Arc<dyn St
             .filter(|head| statuses.is_empty() || statuses.contains(&head.summary.status))
             .map(|head| head.saga)
             .collect();
-        assert_eq!(ids(&store, &Filter { statuses: statuses.clone(), ..Filter::default() }).await, expected, "{statuses:?}");
+        assert_eq!(
+            ids(&store, &Filter { statuses: statuses.clone(), ..Filter::default() }).await,
+            expected,
+            "{statuses:?}"
+        );
     }
 }
 
@@ -89,7 +93,9 @@ pub(super) async fn filters_by_name_attention_and_time_combine(store: Arc<dyn St
     for statuses in status_sets {
         for name in [None, Some("other"), Some("nobody's")] {
             for attention in [None, Some(true), Some(false)] {
-                for (from, before) in [(None, None), (Some(4), None), (None, Some(20)), (Some(3), Some(21)), (Some(9), Some(9))] {
+                for (from, before) in
+                    [(None, None), (Some(4), None), (None, Some(20)), (Some(3), Some(21)), (Some(9), Some(9))]
+                {
                     for below in [None, Some(below)] {
                         let filter = Filter {
                             statuses: statuses.to_vec(),

@@ -256,7 +256,9 @@ async fn insert_events(
     appends: impl Iterator<Item = &Ready>,
 ) -> Result<(), sqlx::Error> {
     let rows: Vec<_> = appends
-        .flat_map(|ready| ready.append.events.iter().zip(&ready.events).map(|(event, text)| (&ready.append, event, text)))
+        .flat_map(|ready| {
+            ready.append.events.iter().zip(&ready.events).map(|(event, text)| (&ready.append, event, text))
+        })
         .collect();
     for (statement, chunk) in INSERT_EVENTS.chunks(&rows) {
         let mut query = sqlx::query(statement);

@@ -28,13 +28,15 @@ async fn put(
         },
         None => match newest_with(connection, definition).await? {
             Some(version) => return Ok(Work::Untouched(Ok(Put::Same(version)))),
-            None => match highest(connection, &definition.name).await?.map_or(Some(1), |highest| highest.checked_add(1)) {
-                Some(version) => version,
-                None => {
-                    let reason = format!("no version is above the highest of {}", definition.name);
-                    return Ok(Work::Untouched(Err(StoreError::Refused { reason })));
+            None => {
+                match highest(connection, &definition.name).await?.map_or(Some(1), |highest| highest.checked_add(1)) {
+                    Some(version) => version,
+                    None => {
+                        let reason = format!("no version is above the highest of {}", definition.name);
+                        return Ok(Work::Untouched(Err(StoreError::Refused { reason })));
+                    }
                 }
-            },
+            }
         },
     };
     insert(connection, definition, version).await?;

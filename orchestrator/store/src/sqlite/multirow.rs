@@ -35,12 +35,6 @@ impl MultiRow {
         }
         chunks
     }
-
-    /// The text for the largest chunk.
-    #[cfg(test)]
-    pub(super) fn largest(&self) -> &Arc<str> {
-        &self.texts[0]
-    }
 }
 
 fn text(head: &str, rows: usize, columns: usize, tail: &str) -> Arc<str> {

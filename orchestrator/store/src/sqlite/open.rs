@@ -20,7 +20,7 @@ use crate::StoreError;
 static MIGRATIONS: Migrator = sqlx::migrate!("../../migrations/orchestrator/sqlite");
 
 /// Before it a checkpoint could reset the WAL under a reader and lose commits.
-const SQLITE_VERSION_MIN: (u32, u32, u32) = (3, 51, 3);
+const SQLITE_VERSION_MIN: [u32; 3] = [3, 51, 3];
 
 /// Longer than any of our own transactions; beyond it the caller hears that the store is busy.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -118,22 +118,22 @@ async fn check_version(connection: &mut SqliteConnection) -> Result<(), StoreErr
     )
     .fetch_one(connection)
     .await?;
-    match parse_version(&text) {
-        Some(version) if version >= SQLITE_VERSION_MIN => Ok(()),
-        Some(_) | None => Err(StoreError::Refused {
-            reason: format!(
-                "SQLite {text} can lose commits when it resets its WAL; build against 3.51.3 or later (the bundled one is)"
-            ),
-        }),
+    if is_safe(&text) {
+        return Ok(());
     }
+    Err(StoreError::Refused {
+        reason: format!(
+            "SQLite {text} can lose commits when it resets its WAL; build against 3.51.3 or later (the bundled one is)"
+        ),
+    })
 }
 
-pub(super) fn parse_version(text: &str) -> Option<(u32, u32, u32)> {
-    let mut parts = text.split('.').map(|part| part.parse().ok());
-    Some((parts.next()??, parts.next()??, parts.next()??))
+pub(super) fn is_safe(sqlite_version: &str) -> bool {
+    let parts: Option<Vec<u32>> = sqlite_version.split('.').map(|part| part.parse().ok()).collect();
+    parts.is_some_and(|parts| parts.as_slice() >= &SQLITE_VERSION_MIN[..])
 }
 
-pub(super) async fn check_schema(connection: &mut SqliteConnection, path: &Path) -> Result<(), StoreError> {
+async fn check_schema(connection: &mut SqliteConnection, path: &Path) -> Result<(), StoreError> {
     let newest = MIGRATIONS.iter().map(|migration| migration.version).max();
     let found: Option<i64> = sqlx::query_scalar(
         "-- schema_version

@@ -47,7 +47,7 @@ async fn numbers_that_no_store_can_keep_are_refused() {
     }
     let largest = action(saga(), 1).epoch((1 << 63) - 1).attempt(u32::MAX).index(u32::MAX);
     assert_eq!(subject.send(&largest).await.status, StatusCode::CREATED);
-    assert_eq!(subject.effects(largest.headers.saga).await, [format!("action[{}] applied", u32::MAX)]);
+    assert_eq!(subject.effects(largest.headers.saga).await, [format!("[{}] action applied", u32::MAX)]);
 }
 
 #[tokio::test]

@@ -32,7 +32,7 @@ create table pot (
 insert into pot (id, coins, cap, mood) values (1, 0, 100, 'well');
 ";
 
-pub async fn subject(off: Option<Rule>) -> Subject {
+pub(crate) async fn subject(off: Option<Rule>) -> Subject {
     let migration = Migration::new(1, "pot".into(), MigrationType::Simple, POT.into_sql_str(), false);
     let pot = Migrator::with_migrations(vec![migration]);
     let dir = tempfile::tempdir().unwrap();

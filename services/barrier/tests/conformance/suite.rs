@@ -11,8 +11,8 @@ use crate::subject::{Heard, Subject, action, compensation, probe as asks, saga};
 /// A promise that was broken; anything else that fails a case is a broken test.
 #[derive(Debug, thiserror::Error)]
 #[error("{what}: found {found}, promised {promised}")]
-pub struct Violation {
-    pub what: &'static str,
+pub(crate) struct Violation {
+    pub(crate) what: &'static str,
     found: String,
     promised: String,
 }
@@ -32,7 +32,7 @@ async fn waits(what: &'static str, answer: &mut tokio::task::JoinHandle<Heard>) 
 
 const NOTHING: [&str; 0] = [];
 
-pub async fn duplicate(subject: Subject) -> Result<()> {
+pub(crate) async fn duplicate(subject: Subject) -> Result<()> {
     let fill = action(saga(), 7);
     let first = subject.send(&fill).await;
     promise("status of the first", first.status, StatusCode::CREATED)?;
@@ -44,7 +44,7 @@ pub async fn duplicate(subject: Subject) -> Result<()> {
     promise("ledger", subject.effects(fill.headers.saga).await, ["action applied"])
 }
 
-pub async fn five_duplicates_at_once(subject: Subject) -> Result<()> {
+pub(crate) async fn five_duplicates_at_once(subject: Subject) -> Result<()> {
     let fill = action(saga(), 7);
     let mut paused = subject.pause.next();
     let first = subject.spawn(&fill);
@@ -64,7 +64,7 @@ pub async fn five_duplicates_at_once(subject: Subject) -> Result<()> {
     promise("ledger", subject.effects(fill.headers.saga).await, ["action applied"])
 }
 
-pub async fn compensation_first(subject: Subject) -> Result<()> {
+pub(crate) async fn compensation_first(subject: Subject) -> Result<()> {
     let saga = saga();
     subject.set(json!({ "coins": 10, "cap": 100, "mood": "well" })).await;
     let undone = subject.send(&compensation(saga)).await;
@@ -79,7 +79,7 @@ pub async fn compensation_first(subject: Subject) -> Result<()> {
     promise("ledger", subject.effects(saga).await, ["compensate null"])
 }
 
-pub async fn late_duplicate_after_compensation(subject: Subject) -> Result<()> {
+pub(crate) async fn late_duplicate_after_compensation(subject: Subject) -> Result<()> {
     let saga = saga();
     subject.send(&action(saga, 7)).await;
     promise("status of the compensation", subject.send(&compensation(saga)).await.status, StatusCode::OK)?;
@@ -90,7 +90,7 @@ pub async fn late_duplicate_after_compensation(subject: Subject) -> Result<()> {
     promise("ledger", subject.effects(saga).await, ["action applied", "compensate undone"])
 }
 
-pub async fn compensation_twice(subject: Subject) -> Result<()> {
+pub(crate) async fn compensation_twice(subject: Subject) -> Result<()> {
     let saga = saga();
     subject.set(json!({ "coins": 10, "cap": 100, "mood": "well" })).await;
     subject.send(&action(saga, 7)).await;
@@ -108,7 +108,7 @@ pub async fn compensation_twice(subject: Subject) -> Result<()> {
     promise("ledger", subject.effects(saga).await, ["action applied", "compensate undone"])
 }
 
-pub async fn null_compensation_twice(subject: Subject) -> Result<()> {
+pub(crate) async fn null_compensation_twice(subject: Subject) -> Result<()> {
     let saga = saga();
     let first = subject.send(&compensation(saga)).await;
     subject.send(&action(saga, 7)).await;
@@ -117,7 +117,7 @@ pub async fn null_compensation_twice(subject: Subject) -> Result<()> {
     promise("ledger", subject.effects(saga).await, ["compensate null"])
 }
 
-pub async fn compensation_beside_action(subject: Subject) -> Result<()> {
+pub(crate) async fn compensation_beside_action(subject: Subject) -> Result<()> {
     let saga = saga();
     let mut paused = subject.pause.next();
     let fill = subject.spawn(&action(saga, 7));
@@ -131,7 +131,7 @@ pub async fn compensation_beside_action(subject: Subject) -> Result<()> {
     promise("ledger", subject.effects(saga).await, ["action applied", "compensate undone"])
 }
 
-pub async fn action_beside_compensation(subject: Subject) -> Result<()> {
+pub(crate) async fn action_beside_compensation(subject: Subject) -> Result<()> {
     let saga = saga();
     let mut paused = subject.pause.next();
     let undo = subject.spawn(&compensation(saga));
@@ -145,7 +145,7 @@ pub async fn action_beside_compensation(subject: Subject) -> Result<()> {
     promise("ledger", subject.effects(saga).await, ["compensate null"])
 }
 
-pub async fn rejection(subject: Subject) -> Result<()> {
+pub(crate) async fn rejection(subject: Subject) -> Result<()> {
     let fill = action(saga(), 101);
     let no = subject.send(&fill).await;
     promise("status of the rejection", no.status, StatusCode::CONFLICT)?;
@@ -160,7 +160,7 @@ pub async fn rejection(subject: Subject) -> Result<()> {
     promise("ledger", subject.effects(fill.headers.saga).await, ["action applied"])
 }
 
-pub async fn rejection_in_a_later_epoch(subject: Subject) -> Result<()> {
+pub(crate) async fn rejection_in_a_later_epoch(subject: Subject) -> Result<()> {
     let fill = action(saga(), 101).attempt(3);
     promise("status of the rejection", subject.send(&fill).await.status, StatusCode::CONFLICT)?;
     subject.set(json!({ "coins": 0, "cap": 200, "mood": "well" })).await;
@@ -170,7 +170,7 @@ pub async fn rejection_in_a_later_epoch(subject: Subject) -> Result<()> {
     promise("status of the later epoch", later.status, StatusCode::CREATED)
 }
 
-pub async fn duplicated_rejection(subject: Subject) -> Result<()> {
+pub(crate) async fn duplicated_rejection(subject: Subject) -> Result<()> {
     let fill = action(saga(), 101);
     let no = subject.send(&fill).await;
     subject.set(json!({ "coins": 0, "cap": 200, "mood": "well" })).await;
@@ -179,7 +179,7 @@ pub async fn duplicated_rejection(subject: Subject) -> Result<()> {
     promise("ledger", subject.effects(fill.headers.saga).await, NOTHING)
 }
 
-pub async fn rejected_then_compensated(subject: Subject) -> Result<()> {
+pub(crate) async fn rejected_then_compensated(subject: Subject) -> Result<()> {
     let fill = action(saga(), 101);
     subject.send(&fill).await;
     let undo = subject.send(&compensation(fill.headers.saga)).await;
@@ -191,14 +191,14 @@ pub async fn rejected_then_compensated(subject: Subject) -> Result<()> {
     promise("ledger", subject.effects(fill.headers.saga).await, ["compensate null"])
 }
 
-pub async fn refusal_leaves_no_trace(subject: Subject) -> Result<()> {
+pub(crate) async fn refusal_leaves_no_trace(subject: Subject) -> Result<()> {
     let fill = action(saga(), 101);
     promise("status of the rejection", subject.send(&fill).await.status, StatusCode::CONFLICT)?;
     promise("coins after a refusal", subject.coins().await, 0)?;
     promise("ledger", subject.effects(fill.headers.saga).await, NOTHING)
 }
 
-pub async fn refused_compensation(subject: Subject) -> Result<()> {
+pub(crate) async fn refused_compensation(subject: Subject) -> Result<()> {
     let saga = saga();
     let applied = subject.send(&action(saga, 7)).await;
     subject.set(json!({ "coins": 3, "cap": 100, "mood": "well" })).await;
@@ -215,7 +215,7 @@ pub async fn refused_compensation(subject: Subject) -> Result<()> {
     promise("ledger", subject.effects(saga).await, ["action applied", "compensate undone"])
 }
 
-pub async fn stale_epoch(subject: Subject) -> Result<()> {
+pub(crate) async fn stale_epoch(subject: Subject) -> Result<()> {
     let saga = saga();
     subject.send(&action(saga, 1).index(0).epoch(3)).await;
     for stale in [action(saga, 7).epoch(2), action(saga, 1).index(0).epoch(2), compensation(saga).epoch(2)] {
@@ -225,19 +225,19 @@ pub async fn stale_epoch(subject: Subject) -> Result<()> {
         promise("ack of a stale epoch", heard.ack, None)?;
     }
     promise("coins", subject.coins().await, 1)?;
-    promise("ledger", subject.effects(saga).await, ["action[0] applied"])
+    promise("ledger", subject.effects(saga).await, ["[0] action applied"])
 }
 
-pub async fn compensation_raises_the_fence(subject: Subject) -> Result<()> {
+pub(crate) async fn compensation_raises_the_fence(subject: Subject) -> Result<()> {
     let saga = saga();
     subject.send(&compensation(saga).index(1).epoch(2)).await;
     let other_item = subject.send(&action(saga, 7).index(2).epoch(1)).await;
     promise("word of the old epoch's action", other_item.refused.as_deref(), Some("stale-epoch"))?;
     promise("coins", subject.coins().await, 0)?;
-    promise("ledger", subject.effects(saga).await, ["compensate[1] null"])
+    promise("ledger", subject.effects(saga).await, ["[1] compensate null"])
 }
 
-pub async fn refused_compensation_raises_the_fence(subject: Subject) -> Result<()> {
+pub(crate) async fn refused_compensation_raises_the_fence(subject: Subject) -> Result<()> {
     let saga = saga();
     subject.send(&action(saga, 7)).await;
     subject.set(json!({ "coins": 3, "cap": 100, "mood": "well" })).await;
@@ -247,12 +247,12 @@ pub async fn refused_compensation_raises_the_fence(subject: Subject) -> Result<(
     promise("coins", subject.coins().await, 3)
 }
 
-pub async fn fence_is_per_saga(subject: Subject) -> Result<()> {
+pub(crate) async fn fence_is_per_saga(subject: Subject) -> Result<()> {
     subject.send(&action(saga(), 1).epoch(9)).await;
     promise("status in another saga", subject.send(&action(saga(), 2)).await.status, StatusCode::CREATED)
 }
 
-pub async fn other_body(subject: Subject) -> Result<()> {
+pub(crate) async fn other_body(subject: Subject) -> Result<()> {
     let saga = saga();
     let applied = subject.send(&action(saga, 7)).await;
     let other = subject.send(&action(saga, 8).attempt(2)).await;
@@ -267,7 +267,7 @@ pub async fn other_body(subject: Subject) -> Result<()> {
     promise("ledger", subject.effects(saga).await, ["action applied", "compensate undone"])
 }
 
-pub async fn items(subject: Subject) -> Result<()> {
+pub(crate) async fn items(subject: Subject) -> Result<()> {
     let saga = saga();
     for index in 0..3 {
         let fill = action(saga, 7).index(index);
@@ -278,11 +278,11 @@ pub async fn items(subject: Subject) -> Result<()> {
     subject.send(&compensation(saga).index(1)).await;
     subject.send(&compensation(saga).index(5)).await;
     promise("coins", subject.coins().await, 14)?;
-    let ledger = ["action[0] applied", "action[1] applied", "action[2] applied", "compensate[1] undone"];
-    promise("ledger", subject.effects(saga).await, [ledger.as_slice(), &["compensate[5] null"]].concat())
+    let ledger = ["[0] action applied", "[1] action applied", "[2] action applied", "[1] compensate undone"];
+    promise("ledger", subject.effects(saga).await, [ledger.as_slice(), &["[5] compensate null"]].concat())
 }
 
-pub async fn probe(subject: Subject) -> Result<()> {
+pub(crate) async fn probe(subject: Subject) -> Result<()> {
     let saga = saga();
     let before = subject.send(&asks(saga)).await;
     promise("status before the action", before.status, StatusCode::NOT_FOUND)?;
@@ -299,7 +299,7 @@ pub async fn probe(subject: Subject) -> Result<()> {
     promise("ledger", subject.effects(saga).await, ["action applied", "compensate undone"])
 }
 
-pub async fn probe_beside_action(subject: Subject) -> Result<()> {
+pub(crate) async fn probe_beside_action(subject: Subject) -> Result<()> {
     let saga = saga();
     let mut paused = subject.pause.next();
     let fill = subject.spawn(&action(saga, 7));
@@ -310,7 +310,7 @@ pub async fn probe_beside_action(subject: Subject) -> Result<()> {
     promise("answer to the probe", asked.await?, fill.await?)
 }
 
-pub async fn broken_handler(subject: Subject) -> Result<()> {
+pub(crate) async fn broken_handler(subject: Subject) -> Result<()> {
     let fill = action(saga(), 7);
     for mood in ["broken", "panic"] {
         subject.set(json!({ "coins": 0, "cap": 100, "mood": mood })).await;
@@ -326,7 +326,7 @@ pub async fn broken_handler(subject: Subject) -> Result<()> {
     promise("ledger", subject.effects(fill.headers.saga).await, ["action applied"])
 }
 
-pub async fn broken_compensation(subject: Subject) -> Result<()> {
+pub(crate) async fn broken_compensation(subject: Subject) -> Result<()> {
     let saga = saga();
     subject.send(&action(saga, 7)).await;
     subject.set(json!({ "coins": 7, "cap": 100, "mood": "broken" })).await;
@@ -340,7 +340,7 @@ pub async fn broken_compensation(subject: Subject) -> Result<()> {
     promise("ledger", subject.effects(saga).await, ["action applied", "compensate undone"])
 }
 
-pub async fn client_hangs_up(subject: Subject) -> Result<()> {
+pub(crate) async fn client_hangs_up(subject: Subject) -> Result<()> {
     let fill = action(saga(), 7);
     let mut paused = subject.pause.next();
     let client = subject.spawn(&fill);
@@ -353,7 +353,7 @@ pub async fn client_hangs_up(subject: Subject) -> Result<()> {
     promise("ledger", subject.effects(fill.headers.saga).await, ["action applied"])
 }
 
-pub async fn unreadable_body(subject: Subject) -> Result<()> {
+pub(crate) async fn unreadable_body(subject: Subject) -> Result<()> {
     for (body, status) in [("{", StatusCode::BAD_REQUEST), ("{\"add\":\"x\"}", StatusCode::UNPROCESSABLE_ENTITY)] {
         let fill = action(saga(), 7).body(body);
         let heard = subject.send(&fill).await;
@@ -365,7 +365,7 @@ pub async fn unreadable_body(subject: Subject) -> Result<()> {
     Ok(())
 }
 
-pub async fn accepted_then_completed(subject: Subject) -> Result<()> {
+pub(crate) async fn accepted_then_completed(subject: Subject) -> Result<()> {
     let saga = saga();
     subject.set(json!({ "coins": 0, "cap": 100, "mood": "slow" })).await;
     promise("finishing what never was", subject.finish(saga, true).await, "never accepted")?;
@@ -380,7 +380,7 @@ pub async fn accepted_then_completed(subject: Subject) -> Result<()> {
     promise("ledger", subject.effects(saga).await, ["action applied"])
 }
 
-pub async fn accepted_then_failed(subject: Subject) -> Result<()> {
+pub(crate) async fn accepted_then_failed(subject: Subject) -> Result<()> {
     let saga = saga();
     subject.set(json!({ "coins": 0, "cap": 100, "mood": "slow" })).await;
     subject.send(&action(saga, 7)).await;
@@ -391,7 +391,7 @@ pub async fn accepted_then_failed(subject: Subject) -> Result<()> {
     promise("ledger", subject.effects(saga).await, ["action applied", "action undone", "compensate null"])
 }
 
-pub async fn accepted_then_compensated(subject: Subject) -> Result<()> {
+pub(crate) async fn accepted_then_compensated(subject: Subject) -> Result<()> {
     let saga = saga();
     subject.set(json!({ "coins": 0, "cap": 100, "mood": "slow" })).await;
     subject.send(&action(saga, 7)).await;

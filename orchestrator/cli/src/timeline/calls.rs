@@ -1,0 +1,85 @@
+//! A step's line, and below it each attempt of its call.
+
+use amends_protocol::v1::{AttemptOutcome, AttemptView, CallView, StepView};
+use chrono::{DateTime, Utc};
+
+use super::words::{self, Look};
+use crate::style::{Style, Tone, tame};
+
+/// Beyond it a path is cut: the line stays one line on most terminals.
+const CALL_CHARS: usize = 60;
+const DETAIL_CHARS: usize = 120;
+
+/// Widths that all lines of one block share.
+pub(super) struct Columns {
+    name: usize,
+    call: usize,
+}
+
+impl Columns {
+    pub(super) fn of<'a>(lines: impl Iterator<Item = (&'a StepView, Option<&'a CallView>)>) -> Self {
+        lines.fold(Self { name: 0, call: 0 }, |columns, (step, call)| Self {
+            name: columns.name.max(step.name.chars().count()),
+            call: columns.call.max(called(call).chars().count()),
+        })
+    }
+
+    pub(super) fn line(
+        &self,
+        step: &StepView,
+        call: Option<&CallView>,
+        look: &Look,
+        status: &str,
+        style: Style,
+    ) -> String {
+        let name = format!("{:width$}", step.name, width = self.name);
+        let call = format!("{:width$}", called(call), width = self.call);
+        format!("  {} {}  {call}  {status}", style.paint(look.tone, look.icon), style.paint(Tone::Strong, &name))
+    }
+}
+
+/// `payments POST /charges`, as the definition has it.
+fn called(call: Option<&CallView>) -> String {
+    call.map_or_else(String::new, |call| {
+        let path = call.path.as_deref().unwrap_or("");
+        tame(format!("{} {} {path}", call.service, call.method).trim_end(), CALL_CHARS)
+    })
+}
+
+pub(super) fn attempts(call: &CallView, started_at: DateTime<Utc>, ended: bool, style: Style) -> Vec<String> {
+    let mut lines: Vec<String> =
+        call.attempts.iter().map(|attempt| line(attempt, call.attempts.len(), started_at, ended, style)).collect();
+    if let Some(refused) = &call.refused {
+        let why = format!("cannot be sent: {}", tame(refused, DETAIL_CHARS));
+        lines.push(format!("      {}", style.paint(Tone::Bad, &why)));
+    }
+    lines
+}
+
+fn line(attempt: &AttemptView, of: usize, started_at: DateTime<Utc>, ended: bool, style: Style) -> String {
+    let sent_at = attempt.intended_at.max(attempt.due_at);
+    let at = format!("+{}", words::duration((sent_at - started_at).abs()));
+    let number = if of > 1 { format!("#{} ", attempt.attempt) } else { String::new() };
+    let (tone, outcome) = match attempt.outcome {
+        Some(outcome) => {
+            let look = Look::of_outcome(outcome);
+            (look.tone, format!("{} {}", look.icon, look.word))
+        }
+        None if ended => (Tone::Dim, "· open when the saga ended".to_owned()),
+        None => (Tone::Busy, "▸ no outcome yet".to_owned()),
+    };
+    let took = match (attempt.outcome, attempt.ended_at) {
+        (None | Some(AttemptOutcome::Withdrawn), _) | (_, None) => String::new(),
+        (Some(_), Some(ended_at)) => format!("after {}", words::duration((ended_at - sent_at).max(chrono::TimeDelta::zero()))),
+    };
+    let detail = tame(attempt.detail.as_deref().unwrap_or_default(), DETAIL_CHARS);
+    let status = match attempt.status {
+        // The reason of a refusal begins with its status as a rule; once is enough.
+        Some(status) if detail.starts_with(&status.to_string()) => String::new(),
+        Some(status) => status.to_string(),
+        None => String::new(),
+    };
+    let parts = [style.paint(tone, &outcome), status, detail, style.paint(Tone::Dim, &took)];
+    let parts: Vec<String> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+    format!("      {}  {number}{}", style.paint(Tone::Dim, &format!("{at:>9}")), parts.join("  "))
+}

@@ -1,0 +1,166 @@
+//! Snapshots: change them only with eyes open (`INSTA_UPDATE=always cargo test -p amends timeline`).
+
+use amends_protocol::v1::SagaView;
+use serde_json::{Value, json};
+
+use super::timeline;
+use crate::style::Style;
+
+const STARTED_US: i64 = 1_795_539_661_000_000;
+
+/// RFC 3339 so many milliseconds after the start.
+fn at(millis: i64) -> String {
+    chrono::DateTime::from_timestamp_micros(STARTED_US + millis * 1000).expect("a time").to_rfc3339()
+}
+
+fn attempt(number: u32, from: i64, to: i64, outcome: &str, status: Option<u16>, detail: &str) -> Value {
+    let mut attempt = json!({ "attempt": number, "intended_at": at(from), "due_at": at(from), "ended_at": at(to), "outcome": outcome });
+    if let Some(status) = status {
+        attempt["status"] = json!(status);
+    }
+    if !detail.is_empty() {
+        attempt["detail"] = json!(detail);
+    }
+    attempt
+}
+
+fn call(service: &str, method: &str, path: &str, attempts: Vec<Value>) -> Value {
+    json!({ "service": service, "method": method, "path": path, "attempts": attempts })
+}
+
+fn step(name: &str, status: &str, action: Value, compensation: Option<Value>) -> Value {
+    let mut step = json!({ "name": name, "status": status, "pivot": name == "ship", "needs": [], "action": action });
+    if let Some(compensation) = compensation {
+        step["compensation"] = compensation;
+    }
+    step
+}
+
+fn saga(status: &str, millis: i64, steps: Vec<Value>, more: Value) -> SagaView {
+    let mut saga = json!({
+        "id": "0198c1a2-0000-7000-8000-000000000001",
+        "name": "place-order",
+        "version": 1,
+        "definition": "0".repeat(64),
+        "status": status,
+        "attention": [],
+        "input": { "customer": "ada" },
+        "labels": {},
+        "started_at": at(0),
+        "updated_at": at(millis),
+        "epoch": 1,
+        "steps": steps,
+    });
+    for (key, value) in more.as_object().expect("an object") {
+        saga[key] = value.clone();
+    }
+    serde_json::from_value(saga).expect("a saga's view")
+}
+
+fn ok(from: i64, status: u16) -> Vec<Value> {
+    vec![attempt(1, from, from + 4, "success", Some(status), "")]
+}
+
+fn compensated() -> SagaView {
+    let steps = vec![
+        step(
+            "open",
+            "compensated",
+            call("orders", "POST", "/orders", ok(2, 201)),
+            Some(call("orders", "POST", "/orders/${{ saga.id }}/reject", ok(41, 200))),
+        ),
+        step(
+            "reserve",
+            "compensated",
+            call("inventory", "POST", "/reservations", ok(9, 201)),
+            Some(call("inventory", "DELETE", "/reservations/${{ saga.id }}", ok(30, 200))),
+        ),
+        step(
+            "charge",
+            "rejected",
+            call(
+                "payments",
+                "POST",
+                "/charges",
+                vec![attempt(1, 18, 25, "rejected", Some(402), "402: insufficient funds: 500 wanted, 20 on account")],
+            ),
+            Some(call("payments", "POST", "/charges/${{ saga.id }}/refund", vec![])),
+        ),
+        step("ship", "pending", call("shipping", "POST", "/shipments", vec![]), None),
+    ];
+    let cause = json!({
+        "summary": "charge was rejected by payments: 402 insufficient funds",
+        "kind": "step_failed", "step": "charge", "failure": "rejected", "reason": "402: insufficient funds",
+    });
+    saga("compensated", 47, steps, json!({ "ended_at": at(47), "cause": cause }))
+}
+
+#[test]
+fn a_completed_saga_shows_its_steps_and_its_output() {
+    let steps = vec![
+        step("open", "succeeded", call("orders", "POST", "/orders", ok(2, 201)), None),
+        step("ship", "succeeded", call("shipping", "POST", "/shipments", ok(9, 201)), None),
+    ];
+    let more = json!({ "ended_at": at(14), "output": { "tracking": "AM-1" } });
+    insta::assert_snapshot!(timeline(&saga("completed", 14, steps, more), Style::PLAIN));
+}
+
+#[test]
+fn a_compensated_saga_shows_why_and_what_was_undone_in_which_order() {
+    insta::assert_snapshot!(timeline(&compensated(), Style::PLAIN));
+}
+
+#[test]
+fn colour_adds_escape_codes_and_changes_no_word() {
+    let coloured = timeline(&compensated(), Style::COLOUR);
+    let mut stripped = String::new();
+    let mut rest = coloured.as_str();
+    while let Some((before, escape)) = rest.split_once('\x1b') {
+        stripped.push_str(before);
+        rest = escape.split_once('m').expect("an escape code ends").1;
+    }
+    stripped.push_str(rest);
+    assert!(coloured.len() > stripped.len());
+    assert_eq!(stripped, timeline(&compensated(), Style::PLAIN));
+}
+
+#[test]
+fn a_lost_reply_shows_as_unknown_and_then_as_the_stored_reply() {
+    let attempts = vec![
+        attempt(1, 2, 9, "unknown", None, "connection closed before the answer"),
+        attempt(2, 112, 118, "success", Some(201), ""),
+    ];
+    let steps = vec![step("charge", "succeeded", call("payments", "POST", "/charges", attempts), None)];
+    insta::assert_snapshot!(timeline(&saga("completed", 118, steps, json!({ "ended_at": at(118) })), Style::PLAIN));
+}
+
+#[test]
+fn a_running_saga_after_a_takeover_shows_what_is_open_and_what_comes() {
+    let mut open = attempt(2, 3_700_000, 0, "unknown", None, "");
+    for gone in ["ended_at", "outcome"] {
+        open.as_object_mut().expect("an object").remove(gone);
+    }
+    let first = attempt(1, 2, 3_600_000, "unknown", None, "its owner died with it open");
+    let steps = vec![
+        step("ship", "calling", call("shipping", "POST", "/shipments", vec![first, open]), None),
+        step("confirm", "pending", call("orders", "POST", "/orders/${{ saga.id }}/confirm", vec![]), None),
+    ];
+    insta::assert_snapshot!(timeline(&saga("running", 3_700_001, steps, json!({ "epoch": 3 })), Style::PLAIN));
+}
+
+#[test]
+fn attention_says_what_to_do_and_hostile_text_stays_text() {
+    let refused = attempt(1, 30, 35, "rejected", Some(409), "409: no\x1b[2J such\ncharge");
+    let steps = vec![step(
+        "charge",
+        "compensating",
+        call("payments", "POST", "/charges", ok(2, 201)),
+        Some(call("payments", "POST", "/charges/${{ saga.id }}/refund", vec![refused])),
+    )];
+    let attention = json!([{
+        "step": "charge", "op": "compensate", "reason": "rejected", "detail": "409: no such charge", "since": at(35),
+    }]);
+    let cause = json!({ "summary": "cancelled: wrong address", "kind": "cancelled", "reason": "wrong address" });
+    let more = json!({ "attention": attention, "cause": cause });
+    insta::assert_snapshot!(timeline(&saga("compensating", 35, steps, more), Style::PLAIN));
+}

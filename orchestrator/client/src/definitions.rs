@@ -1,0 +1,68 @@
+//! `/v1/definitions`.
+
+use amends_protocol::v1::{CheckAnswer, DefinitionView, Page, RegisterAnswer};
+use reqwest::Method;
+
+use crate::{Client, ClientError};
+
+impl Client {
+    /// Registers a definition under the name it has in its text.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn register(&self, source: &str) -> Result<RegisterAnswer, ClientError> {
+        self.request(Method::POST, &["v1", "definitions"]).yaml(source).ask().await
+    }
+
+    /// Checks a definition against the server's catalogue, and registers nothing.
+    ///
+    /// # Errors
+    /// See [`ClientError`]; what is wrong with the definition is no error but the answer.
+    pub async fn check(&self, source: &str) -> Result<CheckAnswer, ClientError> {
+        self.request(Method::POST, &["v1", "definitions", "check"]).yaml(source).ask().await
+    }
+
+    /// A page of definitions, each in its highest version, by name.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn definitions(
+        &self,
+        limit: Option<u32>,
+        cursor: Option<&str>,
+    ) -> Result<Page<DefinitionView>, ClientError> {
+        self.query(Method::GET, &["v1", "definitions"], &paging(limit, cursor)).ask().await
+    }
+
+    /// A definition with its text; without a version the highest.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn definition(&self, name: &str, version: Option<u32>) -> Result<DefinitionView, ClientError> {
+        let version = version.map(|version| version.to_string());
+        let mut segments = vec!["v1", "definitions", name];
+        if let Some(version) = &version {
+            segments.extend(["versions", version.as_str()]);
+        }
+        self.request(Method::GET, &segments).ask().await
+    }
+
+    /// A page of a definition's versions, highest first.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn versions(
+        &self,
+        name: &str,
+        limit: Option<u32>,
+        cursor: Option<&str>,
+    ) -> Result<Page<DefinitionView>, ClientError> {
+        self.query(Method::GET, &["v1", "definitions", name, "versions"], &paging(limit, cursor)).ask().await
+    }
+}
+
+fn paging(limit: Option<u32>, cursor: Option<&str>) -> Vec<(&'static str, String)> {
+    let limit = limit.map(|limit| ("limit", limit.to_string()));
+    let cursor = cursor.map(|cursor| ("cursor", cursor.to_owned()));
+    limit.into_iter().chain(cursor).collect()
+}

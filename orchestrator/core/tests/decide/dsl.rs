@@ -1,0 +1,279 @@
+//! One saga in the hand of a test: what reaches it, and what it then says, in words.
+
+use std::time::Duration;
+
+use amends_core::{
+    Answer, Begin, CanCancel, Command, Input, RefusedThere, Reply, Terms, begin, can_cancel, decide,
+    definition::Definition,
+    event::{Event, Recorded},
+    evolve, fold,
+    ids::{CallId, SagaId, StepName},
+    outstanding,
+    state::{Phase, State, StepState},
+    summary::Status,
+    time::Time,
+};
+use serde_json::{Value, json};
+
+/// Three steps in a row, each with its undo.
+pub(crate) const ROW: &str = "
+saga: row
+steps:
+  a: { call: x POST /a, compensate: { call: x POST /a/undo } }
+  b: { call: x POST /b, compensate: { call: x POST /b/undo } }
+  c: { call: x POST /c, compensate: { call: x POST /c/undo } }
+";
+
+/// A step, the pivot, a step behind it.
+pub(crate) const PIVOT: &str = "
+saga: pivot
+deadline: 1h
+steps:
+  a: { call: x POST /a, compensate: { call: x POST /a/undo } }
+  p: { call: x POST /p, pivot: true, retry: { attempts: 3 } }
+  z: { call: x POST /z, retry: { attempts: 3 } }
+";
+
+/// `b` and `c` side by side, each behind `a` and before `d`; `e` beside them all.
+pub(crate) const DIAMOND: &str = "
+saga: diamond
+steps:
+  a: { needs: [], call: x POST /a, compensate: { call: x POST /a/undo } }
+  b: { needs: [a], call: x POST /b, compensate: { call: x POST /b/undo } }
+  c: { needs: [a], call: x POST /c, compensate: { call: x POST /c/undo } }
+  d: { needs: [b, c], call: x POST /d, compensate: { call: x POST /d/undo } }
+  e: { needs: [], call: x POST /e, compensate: { call: x POST /e/undo } }
+";
+
+pub(crate) struct Run {
+    pub(crate) definition: Definition,
+    pub(crate) state: State,
+    pub(crate) journal: Vec<Recorded>,
+    pub(crate) now: Time,
+    /// Events of the last input.
+    last: Vec<Recorded>,
+    terms: Terms,
+    pub(crate) commits: usize,
+}
+
+pub(crate) fn ok() -> Reply {
+    answer(200)
+}
+
+pub(crate) fn ok_with(body: Value) -> Reply {
+    Reply::Answered(Answer { status: 200, body: body.to_string().into_bytes(), ..Answer::default() })
+}
+
+pub(crate) fn answer(status: u16) -> Reply {
+    Reply::Answered(Answer { status, ..Answer::default() })
+}
+
+pub(crate) fn acked(status: u16) -> Reply {
+    Reply::Answered(Answer { status, acked: true, ..Answer::default() })
+}
+
+pub(crate) fn refused_there(refused: RefusedThere) -> Reply {
+    Reply::Answered(Answer { status: 409, acked: true, refused: Some(refused), ..Answer::default() })
+}
+
+pub(crate) fn retry_after(seconds: u64) -> Reply {
+    Reply::Answered(Answer { status: 503, retry_after: Some(Duration::from_secs(seconds)), ..Answer::default() })
+}
+
+pub(crate) fn lost() -> Reply {
+    Reply::Lost { reason: "timeout".to_owned() }
+}
+
+pub(crate) fn not_sent() -> Reply {
+    Reply::NotSent { reason: "connection refused".to_owned() }
+}
+
+pub(crate) fn undo(step: &str) -> CallId {
+    CallId::compensate(&step.into())
+}
+
+pub(crate) fn action(step: &str) -> CallId {
+    CallId::action(&step.into())
+}
+
+impl Run {
+    pub(crate) fn of(yaml: &str) -> Self {
+        Self::with_input(yaml, json!({}))
+    }
+
+    pub(crate) fn with_input(yaml: &str, input: Value) -> Self {
+        let definition = Definition::parse(yaml, None).expect("a definition");
+        let saga = SagaId(uuid::Uuid::from_u128(7));
+        let with = Begin { version: 1, input: input.into(), labels: serde_json::Map::new(), traceparent: None };
+        let now = Time(1_000_000_000);
+        let journal = begin(&definition, saga, with, now);
+        let state = fold(saga, &journal).expect("a start folds");
+        let last = journal.clone();
+        Self { definition, state, journal, now, last, terms: Terms::default(), commits: 1 }
+    }
+
+    /// From here on answers come from a service with a barrier.
+    pub(crate) fn barrier(mut self) -> Self {
+        self.terms.barrier = true;
+        self
+    }
+
+    pub(crate) fn input(mut self, input: Input) -> Self {
+        self.last = decide(&self.definition, &self.state, input, self.now);
+        for event in &self.last {
+            self.state = evolve(self.state, event).expect("what is decided folds");
+            // What is stored is read back equal.
+            let stored = serde_json::to_string(&event.event).expect("an event is JSON");
+            assert_eq!(serde_json::from_str::<Event>(&stored).expect("and read back"), event.event);
+        }
+        self.journal.extend(self.last.iter().cloned());
+        assert_eq!(fold(self.state.saga, &self.journal).expect("the journal folds"), self.state);
+        self.commits += usize::from(!self.last.is_empty());
+        self
+    }
+
+    pub(crate) fn call_answers(mut self, call: CallId, reply: Reply) -> Self {
+        let under_way = self.state.call(&call).unwrap_or_else(|| panic!("{call} is not under way"));
+        let Phase::Open { due_at } = under_way.phase else { panic!("{call} has no open attempt") };
+        // An attempt is not sent before it is due.
+        self.now = self.now.max(due_at);
+        let (attempt, terms) = (under_way.attempt, self.terms.clone());
+        self.input(Input::Answered { call, attempt, reply, terms })
+    }
+
+    /// The open attempt of the step's action comes back.
+    pub(crate) fn answers(self, step: &str, reply: Reply) -> Self {
+        self.call_answers(action(step), reply)
+    }
+
+    /// The open attempt of the step's compensation comes back.
+    pub(crate) fn undo_answers(self, step: &str, reply: Reply) -> Self {
+        self.call_answers(undo(step), reply)
+    }
+
+    pub(crate) fn all_answer(self, steps: &[&str]) -> Self {
+        steps.iter().fold(self, |run, step| run.answers(step, ok()))
+    }
+
+    pub(crate) fn withdraws(self, step: &str) -> Self {
+        let attempt = self.attempt(&action(step));
+        self.input(Input::Withdrawn { call: action(step), attempt })
+    }
+
+    /// The process dies and another one takes over, `after` later.
+    pub(crate) fn adopted(mut self, after: Duration) -> Self {
+        self.now = self.now + after;
+        let epoch = self.state.epoch + 1;
+        self.input(Input::Adopted { epoch })
+    }
+
+    pub(crate) fn cancels(self) -> Self {
+        self.input(Input::CancelRequested { reason: None })
+    }
+
+    pub(crate) fn passes(mut self, time: Duration) -> Self {
+        self.now = self.now + time;
+        self.input(Input::TimePassed)
+    }
+
+    // ---- what it says -----------------------------------------------------------------------------------------------
+
+    /// The events of the last input are exactly these.
+    #[track_caller]
+    pub(crate) fn says<const N: usize>(self, expected: [&str; N]) -> Self {
+        let said: Vec<String> = self.last.iter().map(|recorded| words(&recorded.event)).collect();
+        assert_eq!(said, expected);
+        self
+    }
+
+    #[track_caller]
+    pub(crate) fn is(self, status: Status) -> Self {
+        assert_eq!(
+            self.state.status,
+            status,
+            "{:#?}",
+            self.journal.iter().map(|r| words(&r.event)).collect::<Vec<_>>()
+        );
+        self
+    }
+
+    /// The calls owed now are exactly these.
+    #[track_caller]
+    pub(crate) fn owes<const N: usize>(self, expected: [CallId; N]) -> Self {
+        let owed: Vec<CallId> = self.owed();
+        assert_eq!(owed, expected);
+        self
+    }
+
+    /// A person is asked to look at exactly these.
+    #[track_caller]
+    pub(crate) fn asks_about<const N: usize>(self, expected: [CallId; N]) -> Self {
+        assert_eq!(self.state.attention.keys().cloned().collect::<Vec<_>>(), expected);
+        assert_eq!(self.state.summary().attention, N > 0);
+        self
+    }
+
+    #[track_caller]
+    pub(crate) fn can_cancel(self, expected: CanCancel) -> Self {
+        assert_eq!(can_cancel(&self.definition, &self.state), expected);
+        self
+    }
+
+    pub(crate) fn owed(&self) -> Vec<CallId> {
+        let owed = outstanding(&self.definition, &self.state).into_iter();
+        owed.filter_map(|command| match command {
+            Command::Call { call, .. } => Some(call),
+            Command::Wake { .. } | Command::Finish => None,
+        })
+        .collect()
+    }
+
+    pub(crate) fn attempt(&self, call: &CallId) -> u32 {
+        self.state.call(call).map_or(0, |call| call.attempt)
+    }
+
+    /// How long from now until the open attempt is due.
+    pub(crate) fn wait(&self, call: &CallId) -> Duration {
+        match self.state.call(call).map(|call| call.phase) {
+            Some(Phase::Open { due_at }) => due_at.since(self.now),
+            other => panic!("{call} has no open attempt: {other:?}"),
+        }
+    }
+
+    pub(crate) fn step(&self, name: &str) -> Option<&StepState> {
+        self.state.step(&StepName::from(name))
+    }
+
+    /// How often the journal says this.
+    pub(crate) fn count(&self, said: &str) -> usize {
+        self.journal.iter().filter(|recorded| words(&recorded.event).starts_with(said)).count()
+    }
+}
+
+/// An event in words.
+pub(crate) fn words(event: &Event) -> String {
+    match event {
+        Event::SagaStarted(_) => "started".to_owned(),
+        Event::Adopted => "adopted".to_owned(),
+        Event::Released => "released".to_owned(),
+        Event::CallIntended { call, attempt, .. } => format!("intended {call} {attempt}"),
+        Event::CallSucceeded { call, attempt, .. } => format!("succeeded {call} {attempt}"),
+        Event::CallUnusable { call, attempt, .. } => format!("unusable {call} {attempt}"),
+        Event::CallRejected { call, attempt, .. } => format!("rejected {call} {attempt}"),
+        Event::CallNotSent { call, attempt, .. } => format!("not sent {call} {attempt}"),
+        Event::CallUnknown { call, attempt, .. } => format!("unknown {call} {attempt}"),
+        Event::CallWithdrawn { call, attempt } => format!("withdrawn {call} {attempt}"),
+        Event::CallRefused { call, .. } => format!("refused {call}"),
+        Event::StepFailed { step, how } => format!("failed {step} {}", word(how)),
+        Event::AttentionRaised { call, reason, .. } => format!("attention {call} {}", word(reason)),
+        Event::CancelRequested { .. } => "cancel requested".to_owned(),
+        Event::CompensationStarted { .. } => "compensating".to_owned(),
+        Event::SagaCompleted { .. } => "completed".to_owned(),
+        Event::SagaCompensated => "compensated".to_owned(),
+    }
+}
+
+/// The word an enum is stored as.
+fn word(value: &impl serde::Serialize) -> String {
+    serde_json::to_value(value).expect("a word").as_str().expect("a word").to_owned()
+}

@@ -1,0 +1,9 @@
+//! The rules of `decide`, one sentence of the contract at a time, through one small language (`dsl`).
+
+mod adoption;
+mod cancel_and_deadline;
+mod dsl;
+mod forward;
+mod pivot;
+mod refused_here;
+mod undoing;

@@ -1,0 +1,109 @@
+//! How long one saga takes, start to end, when nothing else runs: three steps against trivial participants over HTTP, the
+//! embedded store with every commit synced. Prints the median and what it cost; ends with 1 if the median is above 3 ms
+//! or a saga costs more than four commits.
+//!
+//! `cargo run --release -p amends-engine --example one_in_flight`
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use amends_core::summary::Status;
+use amends_engine::{Catalogue, Engine, HttpParticipant, Limits, Setup, Start, SystemClock};
+use amends_store::{Store, sqlite::SqliteStore};
+use serde_json::{Map, json};
+use tokio::{
+    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
+    net::{TcpListener, TcpStream},
+};
+
+const SAGAS: usize = 500;
+const MEDIAN_MOST: Duration = Duration::from_millis(3);
+
+const THREE: &str = "
+saga: three
+steps:
+  one: { call: trivial POST /one, body: { saga: '${{ saga.id }}' }, compensate: { call: trivial DELETE /one } }
+  two: { call: trivial POST /two, body: { saga: '${{ saga.id }}' }, output: { ok: '${{ response.body.ok }}' }, compensate: { call: trivial DELETE /two } }
+  three: { call: trivial POST /three, body: { ok: '${{ steps.two.output.ok }}' }, compensate: { call: trivial DELETE /three } }
+";
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let folder = tempfile::tempdir()?;
+    let store: Arc<dyn Store> = Arc::new(SqliteStore::open(folder.path().join("amends.db")).await?);
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let url = format!("http://{}", listener.local_addr()?);
+    tokio::spawn(serve(listener));
+    let catalogue: Catalogue = serde_json::from_value(json!({ "trivial": { "url": url } }))?;
+    let engine = Engine::open(Setup {
+        store: store.clone(),
+        participant: Arc::new(HttpParticipant::new(&catalogue)?),
+        clock: Arc::new(SystemClock::anchored(None)),
+        catalogue,
+        limits: Limits::default(),
+    })
+    .await?;
+    engine.register(THREE).await.map_err(|error| format!("{error:?}"))?;
+
+    let mut times = Vec::with_capacity(SAGAS);
+    let before = store.written();
+    for _ in 0..SAGAS {
+        let began = Instant::now();
+        let start = Start {
+            name: "three".to_owned(),
+            version: None,
+            input: json!({}),
+            labels: Map::new(),
+            key: None,
+            traceparent: None,
+        };
+        let saga = engine.start(start).await?.saga;
+        engine.settled(saga, Duration::from_secs(10)).await;
+        times.push(began.elapsed());
+        let status = store.head(saga).await?.map(|head| head.summary.status);
+        assert_eq!(status, Some(Status::Completed), "a trivial saga completes");
+    }
+    let after = store.written();
+    times.sort();
+    let commits = (after.commits - before.commits) as f64 / SAGAS as f64;
+    let (median, p99) = (times[SAGAS / 2], times[SAGAS * 99 / 100]);
+    println!("{SAGAS} sagas, one in flight: median {median:?}, p99 {p99:?}, {commits} commits a saga");
+    if median > MEDIAN_MOST || commits > 4.0 {
+        return Err(format!("at most {MEDIAN_MOST:?} and 4 commits").into());
+    }
+    Ok(())
+}
+
+/// Answers everything with the same.
+async fn serve(listener: TcpListener) {
+    while let Ok((stream, _)) = listener.accept().await {
+        tokio::spawn(answer(stream));
+    }
+}
+
+async fn answer(stream: TcpStream) -> std::io::Result<()> {
+    stream.set_nodelay(true)?;
+    let mut stream = BufReader::new(stream);
+    loop {
+        let (mut length, mut line) = (0, String::new());
+        loop {
+            line.clear();
+            if stream.read_line(&mut line).await? == 0 {
+                return Ok(());
+            }
+            if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length:") {
+                length = value.trim().parse().unwrap_or(0);
+            }
+            if line == "\r\n" {
+                break;
+            }
+        }
+        let mut body = vec![0; length];
+        stream.read_exact(&mut body).await?;
+        stream
+            .write_all(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 11\r\n\r\n{\"ok\":true}")
+            .await?;
+    }
+}

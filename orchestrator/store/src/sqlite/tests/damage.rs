@@ -1,0 +1,88 @@
+//! Rows that somebody damaged: named, never guessed at, and nobody else's concern.
+
+use amends_core::ids::SagaId;
+use uuid::Uuid;
+
+use super::{created, file, open, tamper};
+use crate::{
+    Append, Filter, Store, StoreError,
+    conformance::given::{create_with_id, step, words},
+};
+
+fn reason<T: std::fmt::Debug>(result: Result<T, StoreError>) -> String {
+    match result {
+        Err(StoreError::Corrupt { reason }) => reason,
+        other => panic!("not corrupt, but {other:?}"),
+    }
+}
+
+/// An id that statements can name.
+const DAMAGED: SagaId = SagaId(Uuid::from_u128(0x11111111_1111_4111_8111_111111111111));
+
+#[tokio::test]
+async fn an_event_that_cannot_be_read_is_named_and_the_others_are_read() {
+    for damage in [
+        "update journal set event = '{' where saga = x'11111111111141118111111111111111' and seq = 2",
+        "update journal set event = '{\"kind\": \"from_the_future\"}'
+        where saga = x'11111111111141118111111111111111' and seq = 2",
+        "update journal set event = cast(x'7bff7d' as text) where saga = x'11111111111141118111111111111111' and seq = 2",
+        "delete from journal where saga = x'11111111111141118111111111111111' and seq = 2",
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let store = open(&file(&folder)).await;
+        let neighbour = created(&store, 1).await.remove(0);
+        let saga = create_with_id(DAMAGED, 1);
+        assert_eq!(words(&store.commit(vec![saga.clone(), step(&neighbour)]).await), ["ok"; 2]);
+        assert_eq!(words(&store.commit(vec![step(&saga)]).await), ["ok"]);
+        tamper(&store, damage).await;
+        let reason = reason(store.journal(DAMAGED, 0..100, 100).await);
+        assert!(reason.contains(&DAMAGED.to_string()) && reason.contains("seq 2"), "{reason}");
+        assert_eq!(store.journal(DAMAGED, 3..100, 100).await.unwrap().len(), 2);
+        assert_eq!(store.journal(neighbour.saga, 0..100, 100).await.unwrap().len(), 4);
+    }
+}
+
+#[tokio::test]
+async fn a_head_that_cannot_be_read_is_named() {
+    for damage in [
+        "pragma ignore_check_constraints = on; update sagas set status = 'asleep'",
+        "pragma ignore_check_constraints = on; update sagas set version = -1",
+        "pragma ignore_check_constraints = on; update sagas set epoch = -1",
+        "pragma ignore_check_constraints = on; update sagas set owner = x'00'",
+        "pragma ignore_check_constraints = on; update sagas set start_key = 'key'",
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let store = open(&file(&folder)).await;
+        let saga = created(&store, 1).await.remove(0).saga;
+        tamper(&store, damage).await;
+        let name = saga.to_string();
+        assert!(reason(store.head(saga).await).contains(&name), "{damage}");
+        assert!(reason(store.list(&Filter::default(), None, 10).await).contains(&name), "{damage}");
+        assert!(reason(store.orphans(Uuid::from_u128(9), None, 10).await).contains(&name), "{damage}");
+    }
+}
+
+#[tokio::test]
+async fn a_saga_whose_journal_is_ahead_of_its_row_fails_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&file(&folder)).await;
+    let sagas = created(&store, 20).await;
+    let damaged = create_with_id(DAMAGED, 1);
+    assert_eq!(words(&store.commit(vec![damaged.clone()]).await), ["ok"]);
+    tamper(&store, "insert into journal values (x'11111111111141118111111111111111', 4, 1, 1, '{}')").await;
+    let mut batch: Vec<Append> = sagas.iter().map(step).collect();
+    batch.insert(7, step(&damaged));
+    let mut expected = vec!["ok"; 21];
+    expected[7] = "corrupt";
+    for _ in 0..2 {
+        let answers = store.commit(batch.clone()).await;
+        assert_eq!(words(&answers), expected);
+        assert!(answers[7].as_ref().unwrap_err().to_string().contains(&DAMAGED.to_string()), "{:?}", answers[7]);
+    }
+    assert_eq!(words(&store.commit(vec![step(&damaged)]).await), ["corrupt"]);
+    assert_eq!(store.head(DAMAGED).await.unwrap().unwrap().next_seq, 3);
+    assert_eq!(store.journal(DAMAGED, 0..4, 100).await.unwrap(), damaged.events);
+    for saga in &sagas {
+        assert_eq!(store.journal(saga.saga, 0..100, 100).await.unwrap().len(), 4);
+    }
+}

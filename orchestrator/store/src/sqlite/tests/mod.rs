@@ -1,0 +1,53 @@
+//! What is true of this side alone; what is true of all sides is in `conformance`.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod damage;
+mod faults;
+mod opening;
+mod plans;
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use tempfile::TempDir;
+
+use super::SqliteStore;
+use crate::{
+    Append, Store,
+    conformance::given::{create, words},
+};
+
+async fn empty() -> (Arc<dyn Store>, TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    (Arc::new(open(&file(&folder)).await), folder)
+}
+
+crate::conformance_tests!(empty);
+
+fn file(folder: &TempDir) -> PathBuf {
+    folder.path().join("amends.db")
+}
+
+async fn open(path: &Path) -> SqliteStore {
+    SqliteStore::open(path).await.unwrap()
+}
+
+async fn created(store: &SqliteStore, number: i64) -> Vec<Append> {
+    let creates: Vec<Append> = (0..number).map(create).collect();
+    assert_eq!(words(&store.commit(creates.clone()).await), vec!["ok"; creates.len()]);
+    creates
+}
+
+/// Runs a statement on the connection that writes, behind the store's back.
+async fn tamper(store: &SqliteStore, sql: &'static str) {
+    let run = async |connection: &mut sqlx::SqliteConnection| sqlx::raw_sql(sql).execute(connection).await;
+    store.writer().unwrap().with_connection(run).await.unwrap();
+}
+
+/// What the connection that writes answers, as text.
+async fn asked(store: &SqliteStore, sql: &'static str) -> String {
+    let run = async |connection: &mut sqlx::SqliteConnection| sqlx::query_scalar(sql).fetch_one(connection).await;
+    store.writer().unwrap().with_connection(run).await.unwrap()
+}

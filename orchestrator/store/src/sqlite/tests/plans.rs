@@ -1,0 +1,62 @@
+//! The statements that carry the load touch the rows they are about and no others, however many there are.
+
+use amends_core::{ids::SagaId, summary::Status, time::Time};
+use sqlx::{AssertSqlSafe, Row};
+use uuid::Uuid;
+
+use super::{created, file, open};
+use crate::{
+    Cursor, Filter,
+    sqlite::{SqliteStore, adopt::ADOPT_SAGAS, commit::ADVANCE_SAGAS, list::select},
+};
+
+async fn plan(store: &SqliteStore, sql: &str) -> Vec<String> {
+    let sql = AssertSqlSafe(format!("explain query plan {sql}"));
+    let rows = sqlx::query(sql).fetch_all(&store.readers).await.unwrap();
+    rows.iter().map(|row| row.get("detail")).collect()
+}
+
+#[tokio::test]
+async fn writes_find_their_rows_by_the_primary_key() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&file(&folder)).await;
+    created(&store, 1000).await;
+    for statement in [&ADVANCE_SAGAS, &ADOPT_SAGAS] {
+        for (sql, _) in statement.chunks(&[0; 64 + 16 + 4 + 1]) {
+            let plan = plan(&store, &sql.0).await;
+            assert!(plan.iter().any(|line| line == "SEARCH sagas USING PRIMARY KEY (id=?)"), "{plan:?}");
+            assert!(!plan.iter().any(|line| line.starts_with("SCAN sagas")), "{plan:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn lists_walk_an_index_in_their_order() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&file(&folder)).await;
+    let filter = |statuses: &[Status], name: Option<&str>, attention| Filter {
+        statuses: statuses.to_vec(),
+        name: name.map(str::to_owned),
+        attention,
+        started_from: Some(Time(1)),
+        started_before: Some(Time(2)),
+    };
+    let undone = [Status::Compensated, Status::Abandoned];
+    for (filter, index) in [
+        (filter(&[], None, None), "sagas_started"),
+        (filter(&[Status::Completed], None, Some(false)), "sagas_started"),
+        (filter(&[], Some("a"), None), "sagas_named"),
+        (filter(&[Status::Completed], Some("a"), None), "sagas_named"),
+        (filter(&undone, Some("a"), None), "sagas_undone"),
+        (filter(&[Status::Running], Some("a"), Some(true)), "sagas_attention"),
+    ] {
+        for below in [None, Some(Cursor { started_at: Time(9), saga: SagaId(Uuid::nil()) })] {
+            let plan = plan(&store, select(&filter, below, 10).sql().as_str()).await;
+            assert!(plan[0].starts_with("SEARCH sagas USING"), "{filter:?}: {plan:?}");
+            assert!(plan[0].contains(index) && plan.len() == 1, "{filter:?}: {plan:?}");
+        }
+    }
+    let live = filter(&[Status::Running, Status::Compensating], None, None);
+    let plan = plan(&store, select(&live, None, 10).sql().as_str()).await;
+    assert_eq!(plan, ["SCAN sagas USING INDEX sagas_live", "USE TEMP B-TREE FOR ORDER BY"]);
+}

@@ -1,0 +1,141 @@
+//! The order's rules, through the router.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use amends_barrier::testing::{Attempt, Heard, effects, plain};
+use axum::Router;
+use http::{Method, StatusCode};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+struct Orders {
+    router: Router,
+    saga: Uuid,
+    _dir: tempfile::TempDir,
+}
+
+impl Orders {
+    async fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let barrier = amends_orders::open(&dir.path().join("orders.db")).await.unwrap();
+        Self { router: amends_orders::router(barrier), saga: Uuid::now_v7(), _dir: dir }
+    }
+
+    async fn open(&self) -> Heard {
+        let body = json!({ "id": self.saga, "customer": "ada", "sku": "pen", "quantity": 2, "amount": 500 });
+        Attempt::action(self.saga, "open", "/orders", &body).send(&self.router).await
+    }
+
+    async fn confirm(&self, step: &str, body: Value) -> Heard {
+        let path = format!("/orders/{}/confirm", self.saga);
+        Attempt::action(self.saga, step, &path, &body).send(&self.router).await
+    }
+
+    async fn reject(&self, step: &str) -> Heard {
+        let path = format!("/orders/{}/reject", self.saga);
+        Attempt::compensation(self.saga, step, Method::POST, &path).send(&self.router).await
+    }
+
+    async fn status(&self) -> String {
+        let heard = plain(&self.router, Method::GET, &format!("/orders/{}", self.saga), None).await;
+        assert_eq!(heard.status, StatusCode::OK, "{heard:?}");
+        heard.json()["status"].as_str().unwrap().to_owned()
+    }
+}
+
+#[tokio::test]
+async fn an_order_opens_pending_and_is_confirmed_with_its_tracking() {
+    let orders = Orders::new().await;
+    let opened = orders.open().await;
+    assert_eq!(
+        (opened.status, opened.json()),
+        (StatusCode::CREATED, json!({ "id": orders.saga, "status": "pending" }))
+    );
+    assert_eq!(orders.status().await, "pending");
+    assert_eq!(orders.confirm("confirm", json!({ "tracking": "T1" })).await.status, StatusCode::OK);
+    let list = plain(&orders.router, Method::GET, "/orders", None).await.json();
+    let order = json!({
+        "id": orders.saga, "customer": "ada", "sku": "pen", "quantity": 2, "amount": 500,
+        "status": "confirmed", "tracking": "T1",
+    });
+    assert_eq!(list, json!([order]));
+    assert_eq!(effects(&orders.router, orders.saga).await, ["open action applied", "confirm action applied"]);
+}
+
+#[tokio::test]
+async fn a_rejected_order_is_never_confirmed() {
+    let orders = Orders::new().await;
+    orders.open().await;
+    assert_eq!(orders.reject("open").await.status, StatusCode::OK);
+    let confirmed = orders.confirm("confirm", json!({})).await;
+    assert_eq!((confirmed.status, confirmed.problem().as_deref()), (StatusCode::CONFLICT, Some("order-ended")));
+    assert_eq!(orders.status().await, "rejected");
+    assert_eq!(effects(&orders.router, orders.saga).await, ["open action applied", "open compensate undone"]);
+}
+
+#[tokio::test]
+async fn a_confirmed_order_is_never_rejected() {
+    let orders = Orders::new().await;
+    orders.open().await;
+    orders.confirm("confirm", json!({ "tracking": null })).await;
+    let rejected = orders.reject("open").await;
+    assert_eq!((rejected.status, rejected.problem().as_deref()), (StatusCode::CONFLICT, Some("order-ended")));
+    assert!(rejected.ack.is_some(), "a refused compensation is a definite no");
+    assert_eq!(orders.status().await, "confirmed");
+}
+
+#[tokio::test]
+async fn an_order_is_confirmed_once() {
+    let orders = Orders::new().await;
+    orders.open().await;
+    orders.confirm("confirm", json!({ "tracking": "T1" })).await;
+    assert_eq!(orders.confirm("again", json!({ "tracking": "T2" })).await.status, StatusCode::CONFLICT);
+    let order = plain(&orders.router, Method::GET, &format!("/orders/{}", orders.saga), None).await.json();
+    assert_eq!(order["tracking"], "T1");
+}
+
+#[tokio::test]
+async fn rejecting_what_was_never_opened_makes_no_order_and_closes_the_door() {
+    let orders = Orders::new().await;
+    assert_eq!(orders.reject("open").await.status, StatusCode::OK);
+    assert_eq!(orders.open().await.problem().as_deref(), Some("already-compensated"));
+    let list = plain(&orders.router, Method::GET, "/orders", None).await.json();
+    assert_eq!(list, json!([]));
+}
+
+#[tokio::test]
+async fn orders_that_cannot_be_are_refused_with_an_ack() {
+    let orders = Orders::new().await;
+    let refusals = [
+        (json!({ "id": "", "customer": "ada" }), StatusCode::UNPROCESSABLE_ENTITY),
+        (json!({ "id": "a\u{0}b", "customer": "ada" }), StatusCode::UNPROCESSABLE_ENTITY),
+        (json!({ "id": "1", "customer": "ada", "quantity": 0 }), StatusCode::UNPROCESSABLE_ENTITY),
+        (json!({ "id": "1", "customer": "ada", "amount": -1 }), StatusCode::UNPROCESSABLE_ENTITY),
+        (json!({ "id": "1", "customer": "ada", "colour": "red" }), StatusCode::UNPROCESSABLE_ENTITY),
+        (json!({ "id": "1" }), StatusCode::UNPROCESSABLE_ENTITY),
+    ];
+    for (number, (body, status)) in (0..).zip(refusals) {
+        let open = Attempt::action(orders.saga, "open", "/orders", &body).index(number);
+        let heard = open.send(&orders.router).await;
+        assert_eq!((heard.status, heard.ack), (status, open.key()), "{body}");
+    }
+    assert_eq!(plain(&orders.router, Method::GET, "/orders", None).await.json(), json!([]));
+}
+
+#[tokio::test]
+async fn one_id_is_one_order() {
+    let orders = Orders::new().await;
+    orders.open().await;
+    let body = json!({ "id": orders.saga, "customer": "eve" });
+    let again = Attempt::action(Uuid::now_v7(), "open", "/orders", &body).send(&orders.router).await;
+    assert_eq!((again.status, again.problem().as_deref()), (StatusCode::CONFLICT, Some("order-exists")));
+    let order = plain(&orders.router, Method::GET, &format!("/orders/{}", orders.saga), None).await.json();
+    assert_eq!(order["customer"], "ada");
+}
+
+#[tokio::test]
+async fn unknown_orders_are_not_found() {
+    let orders = Orders::new().await;
+    assert_eq!(plain(&orders.router, Method::GET, "/orders/none", None).await.status, StatusCode::NOT_FOUND);
+    assert_eq!(plain(&orders.router, Method::GET, "/orders/a%00b", None).await.status, StatusCode::BAD_REQUEST);
+    assert_eq!(orders.confirm("confirm", json!({})).await.status, StatusCode::NOT_FOUND);
+}

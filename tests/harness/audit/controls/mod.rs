@@ -1,0 +1,5 @@
+//! A checker must be able to fail: for each invariant there is evidence here that breaks it and nothing else, and that
+//! evidence, unbroken, passes.
+
+mod broken;
+mod made;

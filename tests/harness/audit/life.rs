@@ -1,0 +1,358 @@
+//! Invariant 2: a journal is one legal life, and the row beside it says the same. Folds the journal on its own, without
+//! core's `evolve`, and keeps what the other checks ask.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{
+    Case, Found,
+    journal::{Cause, Event, How, Recorded, Row, Saga},
+    shape::{Shape, Undone},
+};
+use crate::words::{Call, Op};
+
+/// Where a saga stands, and how it got there.
+#[derive(Debug)]
+pub(super) struct Life {
+    pub(super) status: Status,
+    /// Calls of which the journal has heard.
+    pub(super) calls: BTreeMap<Call, CallLife>,
+    failed: BTreeMap<String, How>,
+    attention: BTreeSet<Call>,
+    epoch: u64,
+    started_at: i64,
+    deadline_at: Option<i64>,
+    ended_at: Option<i64>,
+    last_at: i64,
+    last_seq: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Status {
+    Running,
+    Compensating,
+    Completed,
+    Compensated,
+}
+
+impl Status {
+    pub(super) fn is_terminal(self) -> bool {
+        matches!(self, Self::Completed | Self::Compensated)
+    }
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Compensating => "compensating",
+            Self::Completed => "completed",
+            Self::Compensated => "compensated",
+        }
+    }
+}
+
+/// One call with its attempts.
+#[derive(Debug, Default)]
+pub(super) struct CallLife {
+    /// Numbered from 1 without gaps.
+    pub(super) attempts: Vec<Attempt>,
+    halted: bool,
+}
+
+/// One attempt.
+#[derive(Debug)]
+pub(super) struct Attempt {
+    /// Of its intent.
+    pub(super) seq: u64,
+    pub(super) epoch: u64,
+    pub(super) at: i64,
+    due_at: i64,
+    pub(super) request: String,
+    /// What it came to and in which row.
+    pub(super) outcome: Option<(Outcome, u64)>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Outcome {
+    Succeeded,
+    Unusable,
+    Rejected { acked: bool },
+    NotSent,
+    Unknown,
+    Withdrawn,
+}
+
+impl CallLife {
+    fn open(&self) -> Option<&Attempt> {
+        self.attempts.last().filter(|attempt| attempt.outcome.is_none())
+    }
+
+    fn outcomes(&self) -> impl Iterator<Item = Outcome> {
+        self.attempts.iter().filter_map(|attempt| attempt.outcome.map(|(outcome, _)| outcome))
+    }
+
+    /// The row that says it succeeded.
+    pub(super) fn succeeded(&self) -> Option<u64> {
+        self.attempts.iter().find_map(|attempt| match attempt.outcome {
+            Some((Outcome::Succeeded, seq)) => Some(seq),
+            _ => None,
+        })
+    }
+
+    /// It happened or may have: what it did has to be undone if the saga is.
+    pub(super) fn may_have_happened(&self) -> bool {
+        self.outcomes().any(|outcome| matches!(outcome, Outcome::Succeeded | Outcome::Unusable | Outcome::Unknown))
+    }
+}
+
+impl Life {
+    pub(super) fn call(&self, call: &Call) -> Option<&CallLife> {
+        self.calls.get(call)
+    }
+
+    pub(super) fn needs_attention(&self) -> bool {
+        !self.attention.is_empty()
+    }
+
+    /// Calls that have to be undone if the saga is.
+    pub(super) fn to_undo<'s>(&'s self, shape: &'s Shape) -> impl Iterator<Item = &'s Call> {
+        self.calls
+            .iter()
+            .filter(|(call, life)| call.op == Op::Action && life.may_have_happened())
+            .filter(|(call, _)| shape.step(&call.step).is_some_and(|step| step.undone == Undone::ByCall))
+            .map(|(call, _)| call)
+    }
+
+    fn action_succeeded(&self, step: &str) -> bool {
+        self.calls.iter().any(|(call, life)| call.op == Op::Action && call.step == step && life.succeeded().is_some())
+    }
+
+    fn wake_at(&self) -> Option<i64> {
+        let due =
+            self.calls.values().filter(|call| !call.halted).filter_map(|call| call.open().map(|open| open.due_at));
+        due.chain(self.deadline_at.filter(|_| self.status == Status::Running)).min()
+    }
+}
+
+/// Folds a journal, noting everything that may not follow.
+pub(super) fn live(saga: &Saga, shape: &Shape, found: &mut Found) -> Life {
+    let mut life = Life {
+        status: Status::Running,
+        calls: BTreeMap::new(),
+        failed: BTreeMap::new(),
+        attention: BTreeSet::new(),
+        epoch: saga.journal.first().map_or(1, |first| first.epoch),
+        started_at: saga.journal.first().map_or(0, |first| first.at),
+        deadline_at: None,
+        ended_at: None,
+        last_at: i64::MIN,
+        last_seq: 0,
+    };
+    found.unless(!saga.journal.is_empty(), 2, || format!("saga {}: its journal is empty", saga.id));
+    for recorded in &saga.journal {
+        let place = format!("saga {} seq {}", saga.id, recorded.seq);
+        frame(&life, recorded, &place, found);
+        if let Err(why) = step(&mut life, recorded, shape) {
+            found.add(2, format!("{place}: {:?}: {why}", recorded.event));
+        }
+        life.epoch = recorded.epoch;
+        life.last_seq = recorded.seq;
+        life.last_at = recorded.at;
+    }
+    life
+}
+
+/// What is asked of every row, whatever it says.
+fn frame(life: &Life, recorded: &Recorded, place: &str, found: &mut Found) {
+    let Recorded { seq, epoch, at, event } = recorded;
+    found.unless(*seq == life.last_seq + 1, 2, || format!("{place} follows seq {}", life.last_seq));
+    found.unless(*at >= life.last_at, 2, || format!("{place} was decided before the row before it"));
+    found.unless(!life.status.is_terminal(), 2, || format!("{place}: {event:?} after the end"));
+    found.unless((*seq == 1) == matches!(event, Event::SagaStarted { .. }), 2, || {
+        format!("{place}: a journal begins with saga_started and has no other")
+    });
+    let legal = match event {
+        Event::Adopted => *epoch > life.epoch,
+        _ => *epoch == life.epoch,
+    };
+    found.unless(legal, 7, || format!("{place}: epoch {epoch} after {} in {event:?}", life.epoch));
+}
+
+fn step(life: &mut Life, recorded: &Recorded, shape: &Shape) -> Result<(), String> {
+    match &recorded.event {
+        Event::SagaStarted { deadline_at, .. } => life.deadline_at = *deadline_at,
+        Event::Adopted => {}
+        Event::CallIntended { call, attempt, due_at, request } => {
+            intend(life, shape, call)?;
+            let before = life.calls.entry(call.clone()).or_default();
+            let next = Attempt {
+                seq: recorded.seq,
+                epoch: recorded.epoch,
+                at: recorded.at,
+                due_at: *due_at,
+                request: request.clone(),
+                outcome: None,
+            };
+            let other = before.attempts.last().is_some_and(|before| before.request != next.request);
+            before.attempts.push(next);
+            before.halted = false;
+            if before.attempts.len() != *attempt as usize {
+                return Err("attempts are counted from 1 without gaps".to_owned());
+            }
+            if other {
+                return Err("every attempt of a call sends the same bytes".to_owned());
+            }
+        }
+        Event::CallSucceeded { call, attempt } => {
+            life.attention.remove(call);
+            close(life, recorded, call, *attempt, Outcome::Succeeded)?;
+        }
+        Event::CallUnusable { call, attempt } => close(life, recorded, call, *attempt, Outcome::Unusable)?,
+        Event::CallRejected { call, attempt, acked } => {
+            close(life, recorded, call, *attempt, Outcome::Rejected { acked: *acked })?;
+        }
+        Event::CallNotSent { call, attempt } => close(life, recorded, call, *attempt, Outcome::NotSent)?,
+        Event::CallUnknown { call, attempt } => close(life, recorded, call, *attempt, Outcome::Unknown)?,
+        Event::CallWithdrawn { call, attempt } => close(life, recorded, call, *attempt, Outcome::Withdrawn)?,
+        Event::CallRefused { call } => life.calls.entry(call.clone()).or_default().halted = true,
+        Event::StepFailed { step, how } => fail(life, shape, step, *how)?,
+        Event::AttentionRaised { call, reason } => {
+            life.attention.insert(call.clone());
+            let halts = !matches!(reason.as_str(), "attempts_exhausted" | "stale_epoch" | "other_body");
+            let under_way = life.calls.get_mut(call).ok_or("attention is about a call under way")?;
+            under_way.halted |= halts;
+        }
+        Event::CancelRequested {} if life.status == Status::Running => before_pivot(life, shape)?,
+        Event::CancelRequested {} => return Err("only a running saga is cancelled".to_owned()),
+        Event::CompensationStarted { cause } => {
+            if life.status != Status::Running {
+                return Err("only a running saga turns back".to_owned());
+            }
+            turn_back(life, shape, cause)?;
+            life.status = Status::Compensating;
+        }
+        Event::SagaCompleted {} => {
+            let undone = shape.steps.iter().find(|step| !life.action_succeeded(&step.name));
+            end(life, recorded, Status::Running, Status::Completed)?;
+            if let Some(step) = undone {
+                return Err(format!("step {} has not succeeded", step.name));
+            }
+        }
+        Event::SagaCompensated => {
+            end(life, recorded, Status::Compensating, Status::Compensated)?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether this call may be made now.
+fn intend(life: &Life, shape: &Shape, call: &Call) -> Result<(), String> {
+    let step = shape.step(&call.step).ok_or("the definition has no such step")?;
+    let wanted = match call.op {
+        Op::Action => Status::Running,
+        Op::Compensate => Status::Compensating,
+    };
+    if life.status != wanted {
+        return Err(format!("not while the saga is {}", life.status.as_str()));
+    }
+    if let Some(before) = life.call(call) {
+        let over = before.outcomes().any(|outcome| match outcome {
+            Outcome::Succeeded | Outcome::Unusable | Outcome::Withdrawn => true,
+            Outcome::Rejected { .. } => !life.attention.contains(call),
+            Outcome::NotSent | Outcome::Unknown => false,
+        });
+        if before.open().is_some() || over || life.failed.contains_key(&call.step) && call.op == Op::Action {
+            return Err("the call is under way or over".to_owned());
+        }
+    }
+    match call.op {
+        Op::Action => match step.needs.iter().find(|needed| !life.action_succeeded(needed)) {
+            Some(needed) => Err(format!("it needs {needed}, which has not succeeded")),
+            None => Ok(()),
+        },
+        Op::Compensate if step.undone == Undone::ByCall => Ok(()),
+        Op::Compensate => Err("the step has no compensation".to_owned()),
+    }
+}
+
+fn close(life: &mut Life, recorded: &Recorded, call: &Call, attempt: u32, outcome: Outcome) -> Result<(), String> {
+    let number = life.calls.get(call).map_or(0, |call| call.attempts.len());
+    let open = life.calls.get_mut(call).and_then(|call| call.attempts.last_mut());
+    match open.filter(|open| open.outcome.is_none() && number == attempt as usize) {
+        Some(open) => open.outcome = Some((outcome, recorded.seq)),
+        None => return Err("this attempt is not open".to_owned()),
+    }
+    Ok(())
+}
+
+/// A step may fail only as its attempts say.
+fn fail(life: &mut Life, shape: &Shape, step: &str, how: How) -> Result<(), String> {
+    let action = Call::action(step);
+    life.attention.remove(&action);
+    if life.failed.insert(step.to_owned(), how).is_some() {
+        return Err("a step fails once".to_owned());
+    }
+    let call = life.calls.get(&action).ok_or("a step that was never begun cannot fail")?;
+    if call.open().is_some() || call.succeeded().is_some() {
+        return Err("only a step whose attempts are over can fail".to_owned());
+    }
+    let had = |wanted: fn(&Outcome) -> bool| call.outcomes().any(|outcome| wanted(&outcome));
+    let last = call.outcomes().last();
+    let pivot_settled =
+        shape.step(step).is_some_and(|step| step.pivot) && last == Some(Outcome::Rejected { acked: true });
+    let legal = if had(|outcome| *outcome == Outcome::Unusable) {
+        how == How::Unusable
+    } else if had(|outcome| *outcome == Outcome::Unknown) && !pivot_settled {
+        how == How::Unresolved
+    } else if matches!(last, Some(Outcome::Rejected { .. })) {
+        how == How::Rejected
+    } else {
+        how == How::NeverSent
+    };
+    if legal { Ok(()) } else { Err(format!("its attempts do not say {how:?}")) }
+}
+
+fn turn_back(life: &Life, shape: &Shape, cause: &Cause) -> Result<(), String> {
+    match cause {
+        Cause::StepFailed { step } if life.failed.contains_key(step) => Ok(()),
+        Cause::StepFailed { step } => Err(format!("step {step} has not failed")),
+        Cause::Cancelled {} | Cause::DeadlinePassed => before_pivot(life, shape),
+    }
+}
+
+fn before_pivot(life: &Life, shape: &Shape) -> Result<(), String> {
+    let pivot = shape.steps.iter().find(|step| step.pivot).map(|step| Call::action(&step.name));
+    match pivot.and_then(|pivot| life.call(&pivot)) {
+        Some(pivot) if !pivot.attempts.is_empty() => Err("the pivot's call is intended already".to_owned()),
+        _ => Ok(()),
+    }
+}
+
+fn end(life: &mut Life, recorded: &Recorded, from: Status, to: Status) -> Result<(), String> {
+    let was = std::mem::replace(&mut life.status, to);
+    life.ended_at = Some(recorded.at);
+    if was != from {
+        return Err(format!("not while the saga is {}", was.as_str()));
+    }
+    match life.calls.iter().find(|(_, call)| call.open().is_some()) {
+        Some((call, _)) => Err(format!("{call} is under way")),
+        None => Ok(()),
+    }
+}
+
+/// The row beside the journal says what the journal folds to.
+pub(super) fn check_row(case: &Case<'_>, found: &mut Found) {
+    let (row, life) = (&case.saga.row, &case.life);
+    let folded = Row {
+        status: life.status.as_str().to_owned(),
+        attention: life.needs_attention(),
+        started_at: life.started_at,
+        updated_at: life.last_at,
+        ended_at: life.ended_at,
+        wake_at: life.wake_at(),
+        // An adopter raises the row's epoch before it writes its first row.
+        epoch: row.epoch.max(life.epoch),
+        next_seq: life.last_seq + 1,
+    };
+    found.unless(*row == folded, 2, || {
+        format!("saga {}: the row says\n    {row:?}\n  and the journal folds to\n    {folded:?}", case.saga.id)
+    });
+}
