@@ -8,6 +8,9 @@
 //! file when it audits.
 
 pub mod audit;
+mod gather;
+pub mod process;
 pub mod proxy;
+pub mod town;
 pub mod wait;
 pub mod words;

@@ -1,1 +1,41 @@
-//! (being written)
+//! `/v1` over HTTP: parses requests into core types, asks the engine, answers with views and problems.
+//!
+//! Why it exists: everybody outside of this process speaks HTTP. Who calls it: `cli` ([`router`], [`serve`]).
+//!
+//! **What it must never know:** what an event leads to (core), how a saga is driven (engine), SQL (store). It decides
+//! nothing about a saga; it decides which words and which status an answer has.
+//!
+//! One endpoint is one file below `v1/`. The status of every error is chosen in `error.rs` and nowhere else.
+
+mod body;
+mod cursor;
+mod error;
+mod headers;
+mod health;
+mod openapi;
+mod path;
+mod query;
+mod request;
+mod saga;
+mod serve;
+mod v1;
+mod view;
+
+use amends_engine::Engine;
+use axum::{Router, middleware};
+use tower_http::catch_panic::CatchPanicLayer;
+
+pub use serve::{Connections, serve, serve_with};
+pub use view::view;
+
+/// Everything that is served, with its OpenAPI document.
+pub fn router(engine: Engine) -> Router {
+    let (routes, document) = openapi::parts().merge(health::routes()).merge(v1::routes()).split_for_parts();
+    routes
+        .merge(v1::undocumented())
+        .fallback(error::unknown_route)
+        .layer(openapi::served(document))
+        .layer(CatchPanicLayer::custom(error::panicked))
+        .layer(middleware::from_fn(request::frame))
+        .with_state(engine)
+}

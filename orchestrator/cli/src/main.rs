@@ -1,1 +1,37 @@
-fn main() {}
+//! `amends`: one binary for servers, operators and the curious.
+//!
+//! Why it exists: everything that is chosen — which store, which address, which format — is chosen here, and nowhere
+//! below. Who calls it: people, scripts, service managers.
+//!
+//! **What it must never know:** what a saga decides, SQL, how a participant is called. Only `demo` knows the sample
+//! services.
+
+mod commands;
+mod config;
+mod demo;
+mod exit;
+mod log;
+mod output;
+mod remote;
+mod snippet;
+mod style;
+mod timeline;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use crate::{commands::Cli, exit::Exit};
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match commands::run(cli).await {
+        Ok(exit) => exit.into(),
+        Err(error) => {
+            let exit = Exit::of(&error);
+            output::complain(&error);
+            exit.into()
+        }
+    }
+}

@@ -149,12 +149,16 @@ fn path(pieces: &[Piece], lookup: &crate::expr::Lookup<'_>) -> Result<String, St
         .expect("invariant: writing to a text cannot fail");
     }
     let before_query = path.split('?').next().unwrap_or_default();
-    if before_query.split('/').any(|segment| segment == "." || segment == "..") {
-        // Every reader of URLs resolves dot segments, encoded or not: they would lead to another path.
+    if before_query.split('/').any(is_dot_segment) {
         return Err("path: a segment `.` or `..` would lead elsewhere".to_owned());
     }
     if path.len() > limits::PATH_BYTES {
         return Err(format!("path: longer than {} bytes", limits::PATH_BYTES));
     }
     Ok(path)
+}
+
+/// Every reader of URLs resolves dot segments, encoded or not: they lead to another path.
+pub(crate) fn is_dot_segment(segment: &str) -> bool {
+    matches!(segment.to_ascii_lowercase().replace("%2e", ".").as_str(), "." | "..")
 }

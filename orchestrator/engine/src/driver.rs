@@ -49,6 +49,8 @@ pub(crate) struct Driver {
     in_flight: BTreeMap<CallId, InFlight>,
     /// As long as it lives it takes a place.
     place: OwnedSemaphorePermit,
+    /// How often in a row its saga had to be taken up again; each time the pause grows.
+    strikes: u32,
 }
 
 struct InFlight {
@@ -68,25 +70,22 @@ enum End {
 }
 
 impl Driver {
-    /// Drives a saga whose state is durable.
-    pub(crate) fn launch(engine: Engine, definition: Arc<Definition>, state: State, place: OwnedSemaphorePermit) {
-        Self::launch_with(engine, definition, state, place, None);
-    }
-
-    /// The same, with an input that comes first: the adoption.
-    pub(crate) fn launch_with(
+    /// Drives a saga whose state is durable. `first` is an input that comes before anything else: the adoption.
+    pub(crate) fn launch(
         engine: Engine,
         definition: Arc<Definition>,
         state: State,
         place: OwnedSemaphorePermit,
         first: Option<Input>,
+        strikes: u32,
     ) {
         let saga = state.saga;
         let (post, mailbox) = mpsc::unbounded_channel();
         let (progress, seen) = watch::channel(Progress::default());
         engine.inner.registry.insert(saga, Live { mailbox: post.clone(), progress: seen });
         let tasks = engine.inner.tasks.clone();
-        let driver = Self { engine, definition, state, mailbox, post, progress, in_flight: BTreeMap::new(), place };
+        let in_flight = BTreeMap::new();
+        let driver = Self { engine, definition, state, mailbox, post, progress, in_flight, place, strikes };
         tasks.spawn(driver.supervise(saga, first));
     }
 
@@ -102,7 +101,7 @@ impl Driver {
         };
         // Attempts still in flight belong to the epoch that is over: their answers have nowhere to go.
         tracing::warn!(saga.id = %saga, why, "saga dropped from memory; looking at its journal again");
-        engine.take_up_again(saga, self.place).await;
+        engine.take_up_again(saga, self.place, self.strikes + 1).await;
     }
 
     async fn run(&mut self, first: Option<Input>) -> End {

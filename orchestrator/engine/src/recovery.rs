@@ -53,14 +53,20 @@ impl Engine {
                 () = self.inner.stopping.cancelled() => return Ok(0),
             };
             let saga = head.saga;
-            self.adopt_one(head, place).await?;
+            self.adopt_one(head, &mut Some(place), 0).await?;
             *after = Some(saga);
         }
         Ok(count)
     }
 
     /// Takes one saga over. One that cannot be read is left alone with a word in the log: it blocks no other.
-    async fn adopt_one(&self, head: Head, place: OwnedSemaphorePermit) -> Result<(), StoreError> {
+    /// `place` is taken if it is driven from here on.
+    async fn adopt_one(
+        &self,
+        head: Head,
+        place: &mut Option<OwnedSemaphorePermit>,
+        strikes: u32,
+    ) -> Result<(), StoreError> {
         let claim = Claim { saga: head.saga, owner: head.owner, epoch: head.epoch };
         let prepared = async {
             let definition = self.pinned(&head.name, head.version, &head.definition).await?;
@@ -80,7 +86,8 @@ impl Engine {
             return Ok(());
         }
         let first = Input::Adopted { epoch: head.epoch + 1 };
-        Driver::launch_with(self.clone(), definition, state, place, Some(first));
+        let place = place.take().expect("invariant: a place is held for a saga that is adopted");
+        Driver::launch(self.clone(), definition, state, place, Some(first), strikes);
         Ok(())
     }
 
@@ -108,24 +115,25 @@ impl Engine {
 
     /// After a driver lost its saga: drives it again if it is still this process's, with a new epoch, so that whatever
     /// the lost driver may still have on the wire is fenced.
-    pub(crate) async fn take_up_again(&self, saga: SagaId, place: OwnedSemaphorePermit) {
-        let mut pause = PAUSE_FIRST;
+    pub(crate) async fn take_up_again(&self, saga: SagaId, place: OwnedSemaphorePermit, strikes: u32) {
+        let mut place = Some(place);
+        let mut pause = PAUSE_FIRST.saturating_mul(1 << strikes.min(16)).min(PAUSE_MOST);
         while !self.inner.stopping.is_cancelled() {
-            tokio::time::sleep(pause).await;
+            tokio::select! {
+                () = tokio::time::sleep(pause) => {}
+                () = self.inner.stopping.cancelled() => return,
+            }
             pause = (pause * 2).min(PAUSE_MOST);
-            match self.inner.store.head(saga).await {
+            let result = match self.inner.store.head(saga).await {
                 Ok(Some(head)) if head.owner == Some(self.inner.owner) && !head.summary.status.is_terminal() => {
-                    match self.adopt_one(head, place).await {
-                        Ok(()) => return,
-                        Err(error) => {
-                            // The place is gone with the try; the next start of the process adopts it.
-                            tracing::error!(saga.id = %saga, %error, "cannot take the saga up again");
-                            return;
-                        }
-                    }
+                    self.adopt_one(head, &mut place, strikes).await
                 }
                 Ok(_) => return,
-                Err(error) => tracing::warn!(saga.id = %saga, %error, "cannot look at the saga; trying again"),
+                Err(error) => Err(error),
+            };
+            match result {
+                Ok(()) => return,
+                Err(error) => tracing::warn!(saga.id = %saga, %error, "cannot take the saga up now; trying again"),
             }
         }
     }

@@ -107,7 +107,7 @@ impl Engine {
         };
         match self.inner.committer.append(append).await {
             Ok(()) => {
-                Driver::launch(self.clone(), definition, state, place);
+                Driver::launch(self.clone(), definition, state, place, None, 0);
                 Ok(true)
             }
             Err(AppendError::Exists | AppendError::Conflict | AppendError::Fenced) => Ok(false),

@@ -19,7 +19,7 @@ use std::{
 
 use amends_protocol::participant::Op;
 #[cfg(feature = "testing")]
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
 use crate::call::Call;
 
@@ -77,6 +77,15 @@ impl Faults {
     pub(crate) fn holds(&self, _: Rule) -> bool {
         true
     }
+
+    /// Asked right before a call's transaction begins.
+    #[cfg(feature = "testing")]
+    pub(crate) fn before_begin(&self) {
+        self.pause.arrivals.send_modify(|arrivals| *arrivals += 1);
+    }
+
+    #[cfg(not(feature = "testing"))]
+    pub(crate) fn before_begin(&self) {}
 
     /// Asked between the insert and the commit.
     #[cfg(feature = "testing")]
@@ -145,7 +154,10 @@ impl FromStr for AbortAfterCommit {
 /// Holds the next transaction between its insert and its commit.
 #[cfg(feature = "testing")]
 #[derive(Clone, Debug, Default)]
-pub struct Pause(Arc<Mutex<Option<Stop>>>);
+pub struct Pause {
+    stop: Arc<Mutex<Option<Stop>>>,
+    arrivals: Arc<watch::Sender<u32>>,
+}
 
 /// Says that the place is reached, and waits to go on.
 #[cfg(feature = "testing")]
@@ -165,12 +177,24 @@ impl Pause {
     pub fn next(&self) -> Paused {
         let (reach, reached) = oneshot::channel();
         let (go_on, wait) = oneshot::channel();
-        *self.0.lock().expect("invariant: nobody panics under this lock") = Some((reach, wait));
+        *self.stop.lock().expect("invariant: nobody panics under this lock") = Some((reach, wait));
         Paused { reached, go_on }
     }
 
+    /// For a second barrier on the same store: never stops, counts arrivals with this one.
+    #[must_use]
+    pub fn beside(&self) -> Self {
+        Self { stop: Arc::default(), arrivals: Arc::clone(&self.arrivals) }
+    }
+
+    /// Waits until so many calls in all have come to where their transaction begins.
+    pub async fn arrived(&self, calls: u32) {
+        let arrivals = self.arrivals.subscribe().wait_for(|arrivals| *arrivals >= calls).await.map(|count| *count);
+        arrivals.expect("invariant: this pause holds the sender");
+    }
+
     async fn stop(&self) {
-        let armed = self.0.lock().expect("invariant: nobody panics under this lock").take();
+        let armed = self.stop.lock().expect("invariant: nobody panics under this lock").take();
         if let Some((reach, wait)) = armed
             && reach.send(()).is_ok()
         {

@@ -40,7 +40,7 @@ pub struct Options {
     /// The SQLite file that this service and nobody else owns; made if it is not there
     #[arg(long, env = "AMENDS_DATABASE")]
     pub database: PathBuf,
-    /// Failure injection: STEP[:action|compensate[:nth]], die right after that call's commit, before its reply
+    /// Failure injection: `STEP[:action|compensate[:nth]]`, die right after that call's commit, before its reply
     #[arg(long, env = "AMENDS_ABORT_AFTER_COMMIT", value_name = "STEP[:OP[:NTH]]")]
     pub abort_after_commit: Option<AbortAfterCommit>,
 }

@@ -12,6 +12,7 @@ use super::{
 use crate::{
     expr::{Piece, Template},
     ids::ServiceName,
+    render::is_dot_segment,
 };
 
 /// Whether a call goes forward or back.
@@ -172,7 +173,7 @@ fn check_path(reader: &mut Reader<'_>, path: &[Piece], at: Mark) -> Option<()> {
         reader.error(code::BAD_CALL, at, format!("{bad:?} cannot stand in a path"), hint);
         return None;
     }
-    if literal.split(['/', '?']).any(|segment| segment == "." || segment == "..") {
+    if literal.split(['/', '?']).any(is_dot_segment) {
         reader.error(code::BAD_CALL, at, "a segment `.` or `..` leads elsewhere", "write the path it leads to");
         return None;
     }

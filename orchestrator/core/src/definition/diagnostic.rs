@@ -111,6 +111,11 @@ impl Findings {
         self.errors >= MOST
     }
 
+    /// No more warnings will be said.
+    pub(crate) fn warned_enough(&self) -> bool {
+        self.warnings >= MOST
+    }
+
     /// The nearest of `known` to a mistyped word, as long as anybody will read it.
     pub(crate) fn nearest<'a>(&self, word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
         if self.full() { None } else { nearest(word, known) }

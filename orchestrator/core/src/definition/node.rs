@@ -55,6 +55,14 @@ impl Node {
         }
     }
 
+    /// The value under a key, if it is a map.
+    pub(crate) fn get(&self, name: &str) -> Option<&Self> {
+        match &self.value {
+            Tree::Map(entries) => entries.iter().find(|(key, _)| key.name == name).map(|(_, node)| node),
+            _ => None,
+        }
+    }
+
     /// The same without places.
     pub(crate) fn to_json(&self) -> Value {
         match &self.value {

@@ -100,9 +100,22 @@ fn definition(reader: &mut Reader<'_>, root: &Node) -> Option<Definition> {
     Some(Definition { name: name?, version, description, digest, source, input, deadline, steps, output })
 }
 
+const DRAFT: &str = "https://json-schema.org/draft/2020-12/schema";
+
 fn input_schema(reader: &mut Reader<'_>, node: &Node) -> Option<InputSchema> {
     if !matches!(node.value, Tree::Map(_)) {
         reader.error(code::WRONG_TYPE, node.at, format!("input is a JSON Schema, not {}", node.what()), "");
+        return None;
+    }
+    if let Some(dialect) = node.get("$schema")
+        && !matches!(&dialect.value, Tree::Text(url) if url.trim_end_matches('#') == DRAFT)
+    {
+        reader.error(
+            code::BAD_SCHEMA,
+            dialect.at,
+            "a schema of another draft",
+            format!("leave it out, or write {DRAFT}"),
+        );
         return None;
     }
     match InputSchema::compile(node.to_json()) {

@@ -40,22 +40,15 @@ struct Spot<'n> {
 }
 
 pub(super) fn check(reader: &mut Reader<'_>, root: &Node, order: &Order, entries: &[(Key, Node)]) {
-    let mut checker = Checker { reader, order, entries, input: field(root, "input") };
+    let mut checker = Checker { reader, order, entries, input: root.get("input") };
     for (ix, (_, step)) in entries.iter().enumerate() {
         for name in ["call", "body", "headers"] {
-            checker.all(field(step, name), Place::Action(ix));
-            checker.all(field(step, "compensate").and_then(|undo| field(undo, name)), Place::Compensation(ix));
+            checker.all(step.get(name), Place::Action(ix));
+            checker.all(step.get("compensate").and_then(|undo| undo.get(name)), Place::Compensation(ix));
         }
-        checker.all(field(step, "output"), Place::Response);
+        checker.all(step.get("output"), Place::Response);
     }
-    checker.all(field(root, "output"), Place::End);
-}
-
-fn field<'n>(node: &'n Node, name: &str) -> Option<&'n Node> {
-    match &node.value {
-        Tree::Map(entries) => entries.iter().find(|(key, _)| key.name == name).map(|(_, node)| node),
-        _ => None,
-    }
+    checker.all(root.get("output"), Place::End);
 }
 
 impl Checker<'_, '_, '_> {
@@ -119,6 +112,9 @@ impl Checker<'_, '_, '_> {
     }
 
     fn warn(&mut self, code: &'static str, at: Spot<'_>, message: impl Into<String>, hint: impl Into<String>) {
+        if self.reader.findings.warned_enough() {
+            return;
+        }
         let at = self.mark(at);
         self.reader.findings.warn(code, at, message, hint);
     }
@@ -151,9 +147,9 @@ impl Checker<'_, '_, '_> {
 
     fn input(&mut self, path: &PathUse, names: &[&str], at: Spot<'_>) {
         let (Some(schema), Some(name)) = (self.input, names.get(1)) else { return };
-        let Some(Node { value: Tree::Map(properties), .. }) = field(schema, "properties") else { return };
+        let Some(Node { value: Tree::Map(properties), .. }) = schema.get("properties") else { return };
         let known = properties.iter().any(|(key, _)| key.name == *name);
-        let closed = field(schema, "additionalProperties").is_some_and(|node| matches!(node.value, Tree::Bool(false)));
+        let closed = schema.get("additionalProperties").is_some_and(|node| matches!(node.value, Tree::Bool(false)));
         let near = self.reader.findings.nearest(name, properties.iter().map(|(key, _)| key.name.as_str()));
         let hint = near.map_or_else(String::new, |near| format!("did you mean `{near}`?"));
         if !known && closed {
@@ -195,7 +191,7 @@ impl Checker<'_, '_, '_> {
             }
             Place::Action(_) | Place::Compensation(_) | Place::Response | Place::End => {}
         }
-        match (field(&self.entries[ix].1, "output").map(|output| &output.value), names.get(3)) {
+        match (self.entries[ix].1.get("output").map(|output| &output.value), names.get(3)) {
             (None, _) => {
                 let hint = format!("give `{name}` an output, e.g. `output: {{ id: \"${{{{ response.body.id }}}}\" }}`");
                 self.error(code::NO_OUTPUT, at, format!("step `{name}` has no output"), hint);
@@ -211,7 +207,7 @@ impl Checker<'_, '_, '_> {
 }
 
 fn required(schema: &Node, name: &str) -> bool {
-    match field(schema, "required").map(|node| &node.value) {
+    match schema.get("required").map(|node| &node.value) {
         Some(Tree::List(items)) => items.iter().any(|item| matches!(&item.value, Tree::Text(text) if text == name)),
         _ => false,
     }

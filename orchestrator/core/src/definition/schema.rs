@@ -10,6 +10,9 @@ use super::model::InputError;
 /// At most so many findings for one input; the first ones tell the story.
 const INPUT_ERRORS: usize = 32;
 
+/// A compiled pattern; what is larger takes long to compile and long to run.
+const PATTERN_BYTES: usize = 4 * 1024 * 1024;
+
 /// A compiled schema.
 pub struct InputSchema {
     pub schema: Value,
@@ -24,7 +27,7 @@ impl InputSchema {
     pub(crate) fn compile(schema: Value) -> Result<Self, String> {
         let validator = jsonschema::options()
             .with_draft(Draft::Draft202012)
-            .with_pattern_options(PatternOptions::regex())
+            .with_pattern_options(PatternOptions::regex().size_limit(PATTERN_BYTES))
             .should_validate_formats(true)
             .build(&schema)
             .map_err(|error| error.to_string())?;

@@ -1,10 +1,12 @@
 //! A small town for tests of the engine: simulated services, a clock that moves by hand, a store.
 
+mod hasty;
+
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicI64, Ordering},
+        atomic::{AtomicBool, AtomicI64, Ordering},
     },
     time::Duration,
 };
@@ -22,12 +24,14 @@ use async_trait::async_trait;
 use serde_json::{Map, Value, json};
 use tokio::sync::{Notify, watch};
 
+pub(crate) use hasty::HastyStore;
+
 /// Longest wait for something that must happen.
-pub const SOON: Duration = Duration::from_secs(10);
+pub(crate) const SOON: Duration = Duration::from_secs(10);
 
 /// What a service does with one call.
 #[derive(Clone)]
-pub enum Does {
+pub(crate) enum Does {
     Answers(u16, Value),
     /// As `Answers`, and tells when it may.
     Holds(u16, Value),
@@ -38,42 +42,50 @@ pub enum Does {
 }
 
 /// All services of the town behind one door. Checks for every call that its intent is durable (invariant 4).
-pub struct Services {
+pub(crate) struct Services {
     store: Arc<dyn Store>,
     script: Mutex<BTreeMap<String, Does>>,
     calls: Mutex<Vec<String>>,
+    /// Calls that arrived before their intent was durable. [`Town::ended`] expects none.
+    not_intended: Mutex<Vec<String>>,
     changed: Notify,
     open: watch::Sender<bool>,
 }
 
 impl Services {
-    pub fn new(store: &Arc<dyn Store>) -> Arc<Self> {
+    pub(crate) fn new(store: &Arc<dyn Store>) -> Arc<Self> {
         Arc::new(Self {
             store: store.clone(),
             script: Mutex::default(),
             calls: Mutex::default(),
+            not_intended: Mutex::default(),
             changed: Notify::new(),
             open: watch::channel(false).0,
         })
     }
 
     /// `what` is `<step> <op> <attempt>`, or `<step> <op>` for every attempt.
-    pub fn when(&self, what: &str, does: Does) {
+    pub(crate) fn when(&self, what: &str, does: Does) {
         self.script.lock().expect("whole").insert(what.to_owned(), does);
     }
 
     /// Lets go of everything that is held, now and later.
-    pub fn let_go(&self) {
+    pub(crate) fn let_go(&self) {
         self.open.send_replace(true);
     }
 
     /// Calls so far, in order of arrival: `<step> <op> <attempt> @<epoch>`.
-    pub fn calls(&self) -> Vec<String> {
+    pub(crate) fn calls(&self) -> Vec<String> {
         self.calls.lock().expect("whole").clone()
     }
 
+    /// Calls that arrived before their intent was durable (against invariant 4).
+    pub(crate) fn not_intended(&self) -> Vec<String> {
+        self.not_intended.lock().expect("whole").clone()
+    }
+
     /// Waits until a call has arrived.
-    pub async fn called(&self, what: &str) {
+    pub(crate) async fn called(&self, what: &str) {
         let arrived = async {
             loop {
                 let changed = self.changed.notified();
@@ -102,7 +114,9 @@ impl Participant for Services {
             }
             _ => false,
         });
-        assert!(intended, "write-ahead: {step} {op} {attempt} arrived without a durable intent");
+        if !intended {
+            self.not_intended.lock().expect("whole").push(format!("{step} {op} {attempt}"));
+        }
         self.calls.lock().expect("whole").push(format!("{step} {op} {attempt} @{}", headers.epoch));
         self.changed.notify_waiters();
         let does = {
@@ -133,18 +147,29 @@ impl Participant for Services {
 }
 
 /// Time that stands still until it is moved.
-pub struct HandClock {
+pub(crate) struct HandClock {
     now: AtomicI64,
     moved: watch::Sender<i64>,
+    broken: AtomicBool,
 }
 
 impl HandClock {
-    pub fn new() -> Arc<Self> {
+    pub(crate) fn new() -> Arc<Self> {
         let start = 1_795_539_661_000_000;
-        Arc::new(Self { now: AtomicI64::new(start), moved: watch::channel(start).0 })
+        Arc::new(Self { now: AtomicI64::new(start), moved: watch::channel(start).0, broken: AtomicBool::new(false) })
     }
 
-    pub fn pass(&self, time: Duration) {
+    /// The next to ask for the time panics.
+    pub(crate) fn break_once(&self) {
+        self.broken.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether that has happened.
+    pub(crate) fn broke(&self) -> bool {
+        !self.broken.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn pass(&self, time: Duration) {
         let micros = i64::try_from(time.as_micros()).expect("short");
         let now = self.now.fetch_add(micros, Ordering::SeqCst) + micros;
         self.moved.send_replace(now);
@@ -154,6 +179,7 @@ impl HandClock {
 #[async_trait]
 impl Clock for HandClock {
     fn now(&self) -> Time {
+        assert!(!self.broken.swap(false, Ordering::SeqCst), "a clock that breaks on purpose");
         Time(self.now.load(Ordering::SeqCst))
     }
 
@@ -164,25 +190,25 @@ impl Clock for HandClock {
 }
 
 /// One engine in its town.
-pub struct Town {
-    pub engine: Engine,
-    pub store: Arc<dyn Store>,
-    pub services: Arc<Services>,
-    pub clock: Arc<HandClock>,
+pub(crate) struct Town {
+    pub(crate) engine: Engine,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) services: Arc<Services>,
+    pub(crate) clock: Arc<HandClock>,
 }
 
-pub fn catalogue(concurrency: u32) -> Catalogue {
+pub(crate) fn catalogue(concurrency: u32) -> Catalogue {
     let service = json!({ "url": "http://127.0.0.1:1", "contract": "barrier", "concurrency": concurrency });
     serde_json::from_value(json!({ "a": service, "b": service, "c": service })).expect("a catalogue")
 }
 
 impl Town {
-    pub async fn new(store: Arc<dyn Store>, concurrency: u32, max_live_sagas: usize) -> Self {
+    pub(crate) async fn new(store: Arc<dyn Store>, concurrency: u32, max_live_sagas: usize) -> Self {
         let services = Services::new(&store);
         Self::with(store, services, HandClock::new(), concurrency, max_live_sagas).await
     }
 
-    pub async fn with(
+    pub(crate) async fn with(
         store: Arc<dyn Store>,
         services: Arc<Services>,
         clock: Arc<HandClock>,
@@ -201,21 +227,23 @@ impl Town {
         Self { engine, store, services, clock }
     }
 
-    pub async fn register(&self, source: &str) {
+    pub(crate) async fn register(&self, source: &str) {
         self.engine.register(source).await.unwrap_or_else(|error| panic!("{error:?}"));
     }
 
-    pub async fn start(&self, name: &str) -> SagaId {
+    pub(crate) async fn start(&self, name: &str) -> SagaId {
         self.engine.start(start(name)).await.expect("starts").saga
     }
 
     /// Waits until the saga has ended.
-    pub async fn ended(&self, saga: SagaId) -> Status {
-        self.until(saga, |head| head.summary.status.is_terminal()).await.summary.status
+    pub(crate) async fn ended(&self, saga: SagaId) -> Status {
+        let status = self.until(saga, |head| head.summary.status.is_terminal()).await.summary.status;
+        assert_eq!(self.services.not_intended(), Vec::<String>::new(), "write first, then act");
+        status
     }
 
     /// Waits until the row of the saga is as wanted.
-    pub async fn until(&self, saga: SagaId, wanted: impl Fn(&Head) -> bool) -> Head {
+    pub(crate) async fn until(&self, saga: SagaId, wanted: impl Fn(&Head) -> bool) -> Head {
         let looking = async {
             loop {
                 let head = self.store.head(saga).await.expect("readable").expect("there");
@@ -231,32 +259,27 @@ impl Town {
         }
     }
 
-    pub async fn journal(&self, saga: SagaId) -> Vec<Recorded> {
+    pub(crate) async fn journal(&self, saga: SagaId) -> Vec<Recorded> {
         self.store.journal(saga, 1..u64::MAX, 1_000).await.expect("readable")
     }
 
     /// The kinds of a journal's events.
-    pub async fn kinds(&self, saga: SagaId) -> Vec<String> {
+    pub(crate) async fn kinds(&self, saga: SagaId) -> Vec<String> {
         let kind =
             |row: &Recorded| serde_json::to_value(&row.event).expect("json")["kind"].as_str().expect("kind").to_owned();
         self.journal(saga).await.iter().map(kind).collect()
     }
 }
 
-pub fn start(name: &str) -> Start {
+pub(crate) fn start(name: &str) -> Start {
     Start { name: name.to_owned(), version: None, input: json!({}), labels: Map::new(), key: None, traceparent: None }
 }
 
 /// Three steps in a row, each with its compensation.
-pub const THREE: &str = "
+pub(crate) const THREE: &str = "
 saga: three
 steps:
   one: { call: a POST /one, compensate: { call: a DELETE /one } }
   two: { call: b POST /two, compensate: { call: b DELETE /two } }
   three: { call: c POST /three, compensate: { call: c DELETE /three } }
 ";
-
-/// Words of a set, for comparing without order.
-pub fn set(words: &[String]) -> BTreeSet<&str> {
-    words.iter().map(String::as_str).collect()
-}

@@ -24,7 +24,7 @@ pub const PREFER: HeaderName = HeaderName::from_static("prefer");
 pub const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
 /// In an answer to a start: `true` if an earlier start under the same key made the saga.
 pub const IDEMPOTENT_REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
-/// In a request: 1 to 128 visible characters. In every answer: the same, or one made new.
+/// In a request: 1 to 128 letters, digits, `.`, `_`, `-`. In every answer: the same, or one made new.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// The longest a request is held for `Prefer: wait`.
 pub const LONGEST_WAIT_S: u64 = 60;

@@ -9,7 +9,7 @@ use std::{
 };
 
 use sqlx::{
-    ConnectOptions, SqliteConnection, SqlitePool,
+    ConnectOptions, Connection, SqliteConnection, SqlitePool,
     migrate::{MigrateError, Migrator},
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
@@ -41,9 +41,12 @@ impl SqliteStore {
         let path = create(path.as_ref())?;
         let lock = ServerLock::take(&path)?;
         let options = writer_options(&path);
-        let mut connection = options.connect().await?;
-        check_version(&mut connection).await?;
-        MIGRATIONS.run(&mut connection).await.map_err(|error| refused_schema(&path, error))?;
+        let mut preparing = options.connect().await?;
+        check_version(&mut preparing).await?;
+        forget_statistics(&mut preparing).await?;
+        MIGRATIONS.run(&mut preparing).await.map_err(|error| refused_schema(&path, error))?;
+        preparing.close().await?;
+        let connection = options.connect().await?;
         let readers = readers(&path).await?;
         Ok(Self { readers, writer: Some(Arc::new(Writer::new(connection, options, lock))) })
     }
@@ -131,6 +134,19 @@ async fn check_version(connection: &mut SqliteConnection) -> Result<(), StoreErr
 pub(super) fn is_safe(sqlite_version: &str) -> bool {
     let parts: Option<Vec<u32>> = sqlite_version.split('.').map(|part| part.parse().ok()).collect();
     parts.is_some_and(|parts| parts.as_slice() >= &SQLITE_VERSION_MIN[..])
+}
+
+/// Our plans are chosen for big tables. After an `analyze` of a store that was still small SQLite would think it small for
+/// ever, and join every batch by reading the whole table of sagas.
+async fn forget_statistics(connection: &mut SqliteConnection) -> Result<(), StoreError> {
+    sqlx::raw_sql(
+        "-- forget_statistics
+        drop table if exists sqlite_stat1;
+        drop table if exists sqlite_stat4;",
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
 }
 
 async fn check_schema(connection: &mut SqliteConnection, path: &Path) -> Result<(), StoreError> {

@@ -68,6 +68,7 @@ impl Barrier {
         let barrier = self.clone();
         in_task(async move {
             let looked = barrier.look_first(&call).await?;
+            barrier.faults.before_begin();
             let (faults, asked) = (barrier.faults.clone(), call.clone());
             let judging = barrier
                 .transaction(move |tx| Box::pin(async move { judge::action(tx, &asked, &faults, looked, work).await }));
@@ -88,6 +89,7 @@ impl Barrier {
         }
         let barrier = self.clone();
         in_task(async move {
+            barrier.faults.before_begin();
             let (faults, asked) = (barrier.faults.clone(), call.clone());
             let judging = barrier
                 .transaction(move |tx| Box::pin(async move { judge::compensation(tx, &asked, &faults, work).await }));

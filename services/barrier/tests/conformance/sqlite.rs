@@ -39,7 +39,7 @@ pub(crate) async fn subject(off: Option<Rule>) -> Subject {
     let path = dir.path().join("pot.db");
     let pause = Pause::default();
     let calls = sqlite::open(&path, &pot).await.unwrap().with_faults(Faults::testing(pause.clone(), off));
-    let beside = sqlite::open(&path, &pot).await.unwrap().with_faults(Faults::testing(Pause::default(), off));
+    let beside = sqlite::open(&path, &pot).await.unwrap().with_faults(Faults::testing(pause.beside(), off));
     Subject { calls: router(calls), beside: router(beside), pause, dir }
 }
 

@@ -24,7 +24,7 @@ fn promise<T: Debug + PartialEq<P>, P: Debug>(what: &'static str, found: T, prom
     Err(Violation { what, found: format!("{found:?}"), promised: format!("{promised:?}") }.into())
 }
 
-/// Long enough for whatever could run ahead of an open transaction to do so.
+/// The call has arrived; this is time enough for it to run ahead of the open transaction, if it could.
 async fn waits(what: &'static str, answer: &mut tokio::task::JoinHandle<Heard>) -> Result<()> {
     let early = tokio::time::timeout(Duration::from_millis(150), answer).await;
     promise(what, early.ok().map(|heard| heard.unwrap().status), None)
@@ -53,6 +53,7 @@ pub(crate) async fn five_duplicates_at_once(subject: Subject) -> Result<()> {
     for number in 0..4 {
         copies.push(if number % 2 == 0 { subject.spawn(&fill) } else { subject.spawn_beside(&fill) });
     }
+    subject.pause.arrived(5).await;
     waits("the copy answers only after the first commit", copies.first_mut().unwrap()).await?;
     paused.go_on();
     let first = first.await?;
@@ -98,6 +99,7 @@ pub(crate) async fn compensation_twice(subject: Subject) -> Result<()> {
     let first = subject.spawn(&compensation(saga));
     paused.reached().await;
     let copies = [subject.spawn(&compensation(saga)), subject.spawn_beside(&compensation(saga).attempt(2))];
+    subject.pause.arrived(4).await;
     paused.go_on();
     let first = first.await?;
     promise("status of the compensation", first.status, StatusCode::OK)?;
@@ -123,6 +125,7 @@ pub(crate) async fn compensation_beside_action(subject: Subject) -> Result<()> {
     let fill = subject.spawn(&action(saga, 7));
     paused.reached().await;
     let mut undo = subject.spawn_beside(&compensation(saga));
+    subject.pause.arrived(2).await;
     waits("the compensation waits for the action's commit", &mut undo).await?;
     paused.go_on();
     promise("status of the action", fill.await?.status, StatusCode::CREATED)?;
@@ -137,6 +140,7 @@ pub(crate) async fn action_beside_compensation(subject: Subject) -> Result<()> {
     let undo = subject.spawn(&compensation(saga));
     paused.reached().await;
     let mut fill = subject.spawn_beside(&action(saga, 7));
+    subject.pause.arrived(2).await;
     waits("the action waits for the compensation's commit", &mut fill).await?;
     paused.go_on();
     promise("status of the compensation", undo.await?.status, StatusCode::OK)?;

@@ -1,0 +1,77 @@
+//! Parts of a path: a saga's id, a definition's name and version.
+
+use amends_core::{definition::limits, ids::SagaId};
+use axum::extract::{FromRequestParts, Path};
+use http::request::Parts;
+
+use crate::error::ApiError;
+
+/// `{id}`
+pub(crate) struct InPath(pub(crate) SagaId);
+
+/// `{name}`
+pub(crate) struct NameInPath(pub(crate) String);
+
+/// `{name}` and `{version}`
+pub(crate) struct VersionInPath(pub(crate) String, pub(crate) u32);
+
+impl<S: Send + Sync> FromRequestParts<S> for InPath {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        const HYPHENATED_CHARS: usize = 36;
+        let Path(text) = Path::<String>::from_request_parts(parts, state).await.map_err(refused)?;
+        // Uuid reads braces, URNs and bare digits too; one saga has one address.
+        let id = Some(&text).filter(|text| text.len() == HYPHENATED_CHARS).and_then(|text| text.parse().ok());
+        let refuse = || ApiError::InvalidPath("a saga's id is a UUID, 8-4-4-4-12 hex digits".to_owned());
+        id.map(Self).ok_or_else(refuse)
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for NameInPath {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let Path(name) = Path::<String>::from_request_parts(parts, state).await.map_err(refused)?;
+        check_name(&name).map_err(|why| ApiError::InvalidPath(why.to_owned()))?;
+        Ok(Self(name))
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for VersionInPath {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let Path((name, version)) = Path::<(String, String)>::from_request_parts(parts, state).await.map_err(refused)?;
+        check_name(&name).map_err(|why| ApiError::InvalidPath(why.to_owned()))?;
+        let version = parse_version(&version).ok_or_else(|| ApiError::InvalidPath(VERSION.to_owned()))?;
+        Ok(Self(name, version))
+    }
+}
+
+const VERSION: &str = "a version is a number from 1 to 2147483647";
+
+fn parse_version(text: &str) -> Option<u32> {
+    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    text.parse().ok().filter(|version| digits && check_version(*version).is_ok())
+}
+
+/// Whether a definition could have this version.
+pub(crate) fn check_version(version: u32) -> Result<(), &'static str> {
+    if (1..=i32::MAX.unsigned_abs()).contains(&version) { Ok(()) } else { Err(VERSION) }
+}
+
+/// Whether a definition could have this name; what could not is not even looked for.
+pub(crate) fn check_name(name: &str) -> Result<(), &'static str> {
+    if name.is_empty() || name.len() > limits::NAME_BYTES {
+        Err("a definition's name has 1 to 64 bytes")
+    } else if name.chars().any(char::is_control) {
+        Err("a definition's name has no control characters")
+    } else {
+        Ok(())
+    }
+}
+
+fn refused(rejection: axum::extract::rejection::PathRejection) -> ApiError {
+    ApiError::InvalidPath(rejection.body_text())
+}

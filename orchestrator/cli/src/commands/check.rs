@@ -1,0 +1,84 @@
+//! `amends check FILE…`: every finding with file, line and column.
+
+use std::{collections::BTreeSet, fs, path::PathBuf};
+
+use amends_core::definition;
+use anyhow::Context;
+
+use crate::{
+    config::{self, Flags},
+    exit::Exit,
+    output,
+    snippet::{self, Finding, Severity},
+    style::Style,
+};
+
+/// Check definitions, without a server
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Definitions (YAML)
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// A server's configuration: then services must be in its catalogue
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// How findings are printed
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+    /// Fail on warnings too
+    #[arg(long)]
+    deny_warnings: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+enum Format {
+    #[default]
+    Text,
+    Json,
+}
+
+/// # Errors
+/// A file or the configuration cannot be read.
+pub fn run(args: &Args) -> anyhow::Result<Exit> {
+    let services = match &args.config {
+        Some(file) => Some(catalogue(file)?),
+        None => None,
+    };
+    let style = Style::of_stdout();
+    let mut findings = vec![];
+    for path in &args.files {
+        let file = path.display().to_string();
+        let source = fs::read_to_string(path).with_context(|| format!("cannot read {file}"))?;
+        let checked = definition::parse(&source, services.as_ref());
+        let found: Vec<Finding> =
+            checked.diagnostics.into_iter().map(|found| Finding::of_core(&file, found)).collect();
+        if args.format == Format::Text {
+            for finding in &found {
+                output::print(&format!("{}\n", snippet::render(finding, &source, style)))?;
+            }
+        }
+        findings.extend(found);
+    }
+    let count = |severity| findings.iter().filter(|finding| finding.severity == severity).count();
+    let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
+    match args.format {
+        Format::Json => output::print(&serde_json::to_string_pretty(&findings)?)?,
+        Format::Text => output::say(&format!(
+            "{}: {}, {}",
+            counted(args.files.len(), "file"),
+            counted(errors, "error"),
+            counted(warnings, "warning")
+        )),
+    }
+    let refused = errors > 0 || args.deny_warnings && warnings > 0;
+    Ok(if refused { Exit::Failure } else { Exit::Success })
+}
+
+fn catalogue(file: &std::path::Path) -> anyhow::Result<BTreeSet<String>> {
+    let flags = Flags { config: Some(file.to_owned()), ..Flags::default() };
+    Ok(config::load(&flags)?.config.services.names())
+}
+
+fn counted(number: usize, what: &str) -> String {
+    if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
+}

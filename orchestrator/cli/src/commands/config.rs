@@ -1,0 +1,38 @@
+//! `amends config show|check`: what a server would be told.
+
+use clap::Subcommand;
+
+use crate::{
+    config::{self, Flags},
+    exit::Exit,
+    output,
+};
+
+/// Look at the configuration
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Print the effective configuration as TOML, each value with its source
+    Show(Flags),
+    /// Say whether the configuration is valid
+    Check(Flags),
+}
+
+/// # Errors
+/// The configuration is not valid.
+pub fn run(args: &Args) -> anyhow::Result<Exit> {
+    match &args.command {
+        Command::Show(flags) => output::print(&config::show(&config::load(flags)?)?)?,
+        Command::Check(flags) => {
+            let loaded = config::load(flags)?;
+            let file = loaded.file.map_or("no file".to_owned(), |file| file.display().to_string());
+            output::say(&format!("the configuration is valid ({file}, {} services)", loaded.config.services.services.len()));
+        }
+    }
+    Ok(Exit::Success)
+}

@@ -1,0 +1,204 @@
+//! `amends definitions register|list|get|versions`
+
+use std::{fs, path::PathBuf};
+
+use amends_client::{Client, ClientError};
+use amends_protocol::{
+    problem::{Problem, ProblemType},
+    v1::{DefinitionView, Diagnostic, PAGE_LIMIT_MAX, Page, RegisterAnswer, Severity as WireSeverity},
+};
+use anyhow::{Context, anyhow};
+use clap::Subcommand;
+
+use crate::{
+    exit::Exit,
+    output::{self, Format},
+    remote::Remote,
+    snippet::{self, Finding, Severity},
+    style::Style,
+};
+
+/// Register definitions and look at them
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Register definitions; the same text again changes nothing
+    Register {
+        /// Definitions (YAML)
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+        #[command(flatten)]
+        remote: Remote,
+    },
+    /// List all definitions, each in its latest version
+    List {
+        #[command(flatten)]
+        remote: Remote,
+    },
+    /// Show one definition
+    Get {
+        name: String,
+        /// Instead of the latest
+        #[arg(long)]
+        version: Option<u32>,
+        /// Print its text and nothing else
+        #[arg(long)]
+        source: bool,
+        #[command(flatten)]
+        remote: Remote,
+    },
+    /// List all versions of one definition, latest first
+    Versions {
+        name: String,
+        #[command(flatten)]
+        remote: Remote,
+    },
+}
+
+/// # Errors
+/// The server refuses, or there is none; a file cannot be read.
+pub async fn run(args: Args) -> anyhow::Result<Exit> {
+    match args.command {
+        Command::Register { files, remote } => register(&files, &remote).await,
+        Command::List { remote } => {
+            let client = remote.client()?;
+            let items = pages(async |cursor| client.definitions(Some(PAGE_LIMIT_MAX), cursor).await).await;
+            show(&items.map_err(|error| remote.explain(error))?, &remote)
+        }
+        Command::Versions { name, remote } => {
+            let client = remote.client()?;
+            let items = pages(async |cursor| client.versions(&name, Some(PAGE_LIMIT_MAX), cursor).await).await;
+            show(&items.map_err(|error| remote.explain(error))?, &remote)
+        }
+        Command::Get { name, version, source, remote } => {
+            let found = remote.client()?.definition(&name, version).await.map_err(|error| remote.explain(error))?;
+            let text = found.source.as_deref().unwrap_or_default();
+            if source {
+                output::print(text)?;
+            } else {
+                output::show(remote.output, &found, || format!("{}\n\n{text}", table(std::slice::from_ref(&found))))?;
+            }
+            Ok(Exit::Success)
+        }
+    }
+}
+
+async fn register(files: &[PathBuf], remote: &Remote) -> anyhow::Result<Exit> {
+    let client = remote.client()?;
+    let mut answers = vec![];
+    let mut exit = Exit::Success;
+    for path in files {
+        let file = path.display().to_string();
+        let source = fs::read_to_string(path).with_context(|| format!("cannot read {file}"))?;
+        match register_one(&client, &source).await {
+            Ok(answer) => {
+                tell(&file, &source, answer.warnings.iter().map(of_wire));
+                answers.push(answer);
+            }
+            Err(ClientError::Problem { problem, .. }) if is_invalid(&problem) => {
+                tell(&file, &source, problem.errors.iter().map(of_problem));
+                exit = Exit::Failure;
+            }
+            Err(error) => return Err(remote.explain(error).context(file)),
+        }
+    }
+    if remote.output != Format::Table || !answers.is_empty() {
+        output::show(remote.output, &answers, || registered(&answers))?;
+    }
+    if exit == Exit::Failure {
+        return Err(anyhow!("not every definition could be registered"));
+    }
+    Ok(exit)
+}
+
+async fn register_one(client: &Client, source: &str) -> Result<RegisterAnswer, ClientError> {
+    client.register(source).await
+}
+
+fn is_invalid(problem: &Problem) -> bool {
+    problem.problem_type() == Some(ProblemType::InvalidDefinition)
+}
+
+/// Findings are talk: the result is what was registered.
+fn tell(file: &str, source: &str, findings: impl Iterator<Item = Finding>) {
+    for finding in findings {
+        let finding = Finding { file: file.to_owned(), ..finding };
+        output::say(&format!("{}\n", snippet::render(&finding, source, Style::of_stderr())));
+    }
+}
+
+fn of_wire(found: &Diagnostic) -> Finding {
+    Finding {
+        code: found.code.clone(),
+        severity: match found.severity {
+            WireSeverity::Error => Severity::Error,
+            WireSeverity::Warning => Severity::Warning,
+        },
+        message: found.message.clone(),
+        file: String::new(),
+        line: found.line,
+        column: found.column,
+        hint: found.hint.clone(),
+    }
+}
+
+/// A problem's places are all errors; warnings alone refuse nothing.
+fn of_problem(error: &amends_protocol::problem::ProblemError) -> Finding {
+    let code = error.code.clone().unwrap_or_default();
+    Finding {
+        severity: if code.starts_with('W') { Severity::Warning } else { Severity::Error },
+        code,
+        message: error.message.clone(),
+        file: String::new(),
+        line: error.line.unwrap_or(1),
+        column: error.column.unwrap_or(1),
+        hint: error.hint.clone(),
+    }
+}
+
+fn registered(answers: &[RegisterAnswer]) -> String {
+    let rows = answers.iter().map(|answer| {
+        let what = if answer.created { "registered" } else { "was there already" };
+        vec![answer.name.clone(), answer.version.to_string(), what.to_owned()]
+    });
+    output::table(&["NAME", "VERSION", "RESULT"], rows.collect())
+}
+
+/// Every page of a list.
+async fn pages<F>(ask: F) -> Result<Vec<DefinitionView>, ClientError>
+where
+    F: AsyncFn(Option<&str>) -> Result<Page<DefinitionView>, ClientError>,
+{
+    let mut items = vec![];
+    let mut cursor: Option<String> = None;
+    loop {
+        let page = ask(cursor.as_deref()).await?;
+        items.extend(page.items);
+        match page.next_cursor {
+            Some(next) => cursor = Some(next),
+            None => return Ok(items),
+        }
+    }
+}
+
+fn show(items: &Vec<DefinitionView>, remote: &Remote) -> anyhow::Result<Exit> {
+    output::show(remote.output, items, || table(items))?;
+    Ok(Exit::Success)
+}
+
+fn table(items: &[DefinitionView]) -> String {
+    let rows = items.iter().map(|item| {
+        vec![
+            item.name.clone(),
+            item.version.to_string(),
+            item.created_at.format("%Y-%m-%d %H:%M:%S").to_string(),
+            item.digest.chars().take(12).collect(),
+        ]
+    });
+    output::table(&["NAME", "VERSION", "REGISTERED (UTC)", "DIGEST"], rows.collect())
+}

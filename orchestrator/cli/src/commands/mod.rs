@@ -1,0 +1,87 @@
+//! One command, one file.
+
+mod cancel;
+mod check;
+mod completions;
+mod config;
+mod definitions;
+mod demo;
+mod get;
+mod history;
+mod list;
+mod schema;
+mod serve;
+mod start;
+
+use clap::{Parser, Subcommand};
+
+use crate::exit::Exit;
+
+/// Sagas across services that share no database: written in YAML, run durably, undone when they must be.
+#[derive(Debug, Parser)]
+#[command(name = "amends", version, propagate_version = true, arg_required_else_help = true)]
+#[command(after_help = "Exit codes: 0 done · 1 failed · 2 wrong usage · 3 the saga was compensated · 4 it needs a person")]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Watch it work: four services, failures, a crash, and an audit of what is left
+    Demo(demo::Args),
+    /// Run the orchestrator
+    Serve(serve::Args),
+    /// Check definitions, without a server
+    Check(check::Args),
+    /// Start a saga
+    Start(start::Args),
+    /// Show a saga as a timeline
+    Get(get::Args),
+    /// List sagas, newest first
+    List(list::Args),
+    /// Show a saga's journal
+    History(history::Args),
+    /// Ask for a saga to be undone
+    Cancel(cancel::Args),
+    /// Register definitions and look at them
+    #[command(alias = "defs")]
+    Definitions(definitions::Args),
+    /// Look at the configuration
+    Config(config::Args),
+    /// Print the JSON Schema of definitions, for editors
+    Schema(schema::Args),
+    /// Print completions for a shell
+    Completions(completions::Args),
+}
+
+/// Runs one command.
+///
+/// # Errors
+/// What to tell the person; [`Exit::of`] says how it ends.
+pub async fn run(cli: Cli) -> anyhow::Result<Exit> {
+    match cli.command {
+        Command::Demo(args) => demo::run(args).await,
+        Command::Serve(args) => serve::run(args).await,
+        Command::Check(args) => check::run(&args),
+        Command::Start(args) => start::run(args).await,
+        Command::Get(args) => get::run(args).await,
+        Command::List(args) => list::run(args).await,
+        Command::History(args) => history::run(args).await,
+        Command::Cancel(args) => cancel::run(args).await,
+        Command::Definitions(args) => definitions::run(args).await,
+        Command::Config(args) => config::run(&args),
+        Command::Schema(args) => schema::run(args),
+        Command::Completions(args) => completions::run(&args),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_holds_together() {
+        super::Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,194 @@
+//! `amends serve`: the orchestrator, until it is told to stop.
+
+use std::{fs, path::Path, path::PathBuf, sync::Arc};
+
+use amends_engine::{Engine, HttpParticipant, Limits, RegisterError, Setup, SystemClock};
+use amends_store::{Store as _, sqlite::SqliteStore};
+use anyhow::{Context, bail};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    config::{self, Config, Flags},
+    exit::Exit,
+    log::{self, LogFormat},
+    output,
+    snippet::{self, Finding},
+    style::Style,
+};
+
+/// Run the orchestrator
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    flags: Flags,
+    /// How log lines look; AMENDS_LOG or RUST_LOG says which there are
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    log_format: LogFormat,
+}
+
+/// # Errors
+/// The configuration is not valid, the address is taken, the store cannot be opened, a definition is not valid.
+pub async fn run(args: Args) -> anyhow::Result<Exit> {
+    let loaded = config::load(&args.flags)?;
+    log::init(args.log_format, "info")?;
+    let config = loaded.config;
+    let stop = stop_on_signals()?;
+
+    let listen = config.server.listen;
+    let listener = TcpListener::bind(listen).await.with_context(|| format!("cannot listen on {listen}"))?;
+    let address = listener.local_addr()?;
+    let store = open_store(&config).await?;
+    let engine = open_engine(&config, store.clone()).await?;
+    if let Err(error) = register_folder(&engine, &config).await {
+        engine.shutdown(config.limits.drain).await;
+        return Err(error);
+    }
+
+    let router = amends_api::router(engine.clone());
+    output::print(&format!("listening on http://{address}"))?;
+    let file = loaded.file.map(|file| file.display().to_string()).unwrap_or_default();
+    tracing::info!(%address, store = %config.store.path.relative().display(), config = file, "listening");
+
+    // Both at once: from the first moment on `/readyz` says no and starts are refused, while requests still end.
+    let shutdown = async {
+        stop.cancelled().await;
+        tracing::info!("stopping");
+        engine.shutdown(config.limits.drain).await;
+    };
+    let serve = async {
+        let served = amends_api::serve(listener, router, stop.clone(), config.limits.drain).await;
+        stop.cancel();
+        served
+    };
+    let ((), served) = tokio::join!(shutdown, serve);
+    drop(engine);
+    close(store).await;
+    served.context("the server broke down")?;
+    tracing::info!("stopped");
+    Ok(Exit::Success)
+}
+
+async fn open_store(config: &Config) -> anyhow::Result<Arc<SqliteStore>> {
+    let path = config.store.path.relative();
+    let store = SqliteStore::open(&path).await.with_context(|| format!("the store {}", path.display()))?;
+    Ok(Arc::new(store))
+}
+
+async fn open_engine(config: &Config, store: Arc<SqliteStore>) -> anyhow::Result<Engine> {
+    let latest = store.latest_at().await?;
+    let setup = Setup {
+        store,
+        participant: Arc::new(HttpParticipant::new(&config.services).context("HTTP towards services")?),
+        clock: Arc::new(SystemClock::anchored(latest)),
+        catalogue: config.services.clone(),
+        limits: Limits { max_live_sagas: config.limits.max_live_sagas, ..Limits::default() },
+    };
+    Ok(Engine::open(setup).await?)
+}
+
+/// The file is complete and free when nobody holds it any more; a task that hangs keeps it a moment longer.
+async fn close(store: Arc<SqliteStore>) {
+    match Arc::try_unwrap(store) {
+        Ok(store) => store.close().await,
+        Err(_) => tracing::debug!("a task still holds the store; it closes with the process"),
+    }
+}
+
+/// Every definition of the folder, or none of the server: a server that knows half of its definitions helps nobody.
+async fn register_folder(engine: &Engine, config: &Config) -> anyhow::Result<()> {
+    let Some(folder) = &config.definitions.folder else { return Ok(()) };
+    let folder = folder.relative();
+    let files = definitions_in(&folder)?;
+    if files.is_empty() {
+        bail!("there is no definition (*.yaml) in {}", folder.display());
+    }
+    let mut refused = 0;
+    for file in files {
+        let source = fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
+        match engine.register(&source).await {
+            Ok(registered) => {
+                let name = &*registered.definition.name;
+                tracing::info!(name, version = registered.version, new = registered.created, "definition registered");
+            }
+            Err(RegisterError::Invalid(found)) => {
+                refused += 1;
+                for found in found {
+                    let finding = Finding::of_core(&file.display().to_string(), found);
+                    output::say(&format!("{}\n", snippet::render(&finding, &source, Style::of_stderr())));
+                }
+            }
+            Err(error) => return Err(error).with_context(|| file.display().to_string()),
+        }
+    }
+    if refused > 0 {
+        bail!("{refused} of the definitions in {} are not valid", folder.display());
+    }
+    Ok(())
+}
+
+/// In order of their names; scenarios (`*.test.yaml`) are no definitions.
+fn definitions_in(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    let entries = fs::read_dir(folder).with_context(|| format!("cannot read the folder {}", folder.display()))?;
+    let mut files = vec![];
+    for entry in entries {
+        let path = entry?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        if name.ends_with(".yaml") && !name.ends_with(".test.yaml") && path.is_file() {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+/// The first SIGTERM or ctrl-c asks for a stop; the second does not ask.
+fn stop_on_signals() -> anyhow::Result<CancellationToken> {
+    let stop = CancellationToken::new();
+    let asked = stop.clone();
+    let mut signals = signals()?;
+    tokio::spawn(async move {
+        signals.next().await;
+        asked.cancel();
+        signals.next().await;
+        output::say("stopped by force; what was in flight counts as unknown");
+        std::process::exit(Exit::Failure as i32);
+    });
+    Ok(stop)
+}
+
+/// What asks a server to stop.
+struct Signals {
+    #[cfg(unix)]
+    terminate: tokio::signal::unix::Signal,
+    #[cfg(unix)]
+    interrupt: tokio::signal::unix::Signal,
+}
+
+#[cfg(unix)]
+fn signals() -> anyhow::Result<Signals> {
+    use tokio::signal::unix::{SignalKind, signal};
+    Ok(Signals { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+}
+
+#[cfg(not(unix))]
+fn signals() -> anyhow::Result<Signals> {
+    Ok(Signals {})
+}
+
+impl Signals {
+    #[cfg(unix)]
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+
+    #[cfg(not(unix))]
+    async fn next(&mut self) {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+}

@@ -1,0 +1,345 @@
+//! What is no definition, and what is said of it: the code, the place, and that it is said at once (FAULTS.md, "Bad input").
+
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
+
+use amends_core::definition::{Checked, Diagnostic, Severity, limits, parse};
+
+/// Longer than this nobody waits for an answer. Without optimisation the parsers are some five times slower.
+const AT_ONCE: Duration = Duration::from_millis(if cfg!(debug_assertions) { 250 } else { 50 });
+
+/// What is said of a source with a catalogue that has `x` and `inventory`, and how long it took at best.
+fn check(source: &str) -> (Checked, Duration) {
+    let services: BTreeSet<String> = ["x", "inventory"].map(str::to_owned).into();
+    // The shortest of three: a neighbour on the machine is no fault of ours.
+    let mut shortest = Duration::MAX;
+    for _ in 0..3 {
+        let before = Instant::now();
+        let checked = parse(source, Some(&services));
+        shortest = shortest.min(before.elapsed());
+        if shortest < AT_ONCE {
+            return (checked, shortest);
+        }
+    }
+    (parse(source, Some(&services)), shortest)
+}
+
+fn places(found: &[Diagnostic]) -> Vec<(&str, u32, u32)> {
+    found.iter().map(|found| (found.code, found.line, found.column)).collect()
+}
+
+struct Case {
+    name: &'static str,
+    source: String,
+    said: Vec<(&'static str, u32, u32)>,
+}
+
+fn case<const N: usize>(name: &'static str, source: &str, said: [(&'static str, u32, u32); N]) -> Case {
+    Case { name, source: source.to_owned(), said: said.into() }
+}
+
+/// A definition that is right but for `lines`, which begin at line 4, two columns in.
+fn steps<const N: usize>(name: &'static str, lines: &str, said: [(&'static str, u32, u32); N]) -> Case {
+    let lines: String = lines.lines().map(|line| format!("  {line}\n")).collect();
+    case(name, &format!("saga: s\ndeadline: 1h\nsteps:\n{lines}"), said)
+}
+
+/// One step whose call and more is `what`; it stands on line 4, and `what` begins at column 8.
+fn step<const N: usize>(name: &'static str, what: &str, said: [(&'static str, u32, u32); N]) -> Case {
+    steps(name, &format!("a: {{ {what}, compensate: {{ call: x POST /u }} }}"), said)
+}
+
+fn cases() -> Vec<Case> {
+    let one = "  a: { call: x POST /a, compensate: { call: x POST /u } }\n";
+    let deep = |depth: usize| format!("saga: s\ninput: {}{}\nsteps:\n{one}", "[".repeat(depth), "]".repeat(depth));
+    vec![
+        // ---- YAML that the language leaves out
+        case("an empty text", "", [("E0203", 1, 1)]),
+        case("a text alone", "saga", [("E0203", 1, 1)]),
+        case("a list", "- saga: s", [("E0203", 1, 1)]),
+        case("an alias", &format!("saga: s\ndescription: *d\nsteps:\n{one}"), [("E0101", 2, 14)]),
+        case("an anchor", &format!("saga: s\ndescription: &d text\nsteps:\n{one}"), [("E0101", 2, 14)]),
+        case(
+            "an anchor and its alias",
+            &format!("saga: &n s\ndescription: *n\nsteps:\n{one}"),
+            [("E0101", 1, 7), ("E0101", 2, 14)],
+        ),
+        case("a core tag", &format!("saga: s\nversion: !!int '3'\nsteps:\n{one}"), [("E0101", 2, 10)]),
+        case("a core tag on a text", &format!("saga: !!str s\nsteps:\n{one}"), [("E0101", 1, 7)]),
+        case("a tag on a map", &format!("saga: s\nsteps: !!map\n{one}"), [("E0101", 2, 8)]),
+        case("a tag of one's own", &format!("saga: s\ndescription: !mine text\nsteps:\n{one}"), [("E0101", 2, 14)]),
+        case("a tag on a key", &format!("!!str saga: s\nsteps:\n{one}"), [("E0101", 1, 1)]),
+        case("a merge", &format!("saga: s\nsteps:\n  <<: {{}}\n{one}"), [("E0101", 3, 3)]),
+        case("two documents", &format!("saga: s\nsteps:\n{one}---\nsaga: t\n"), [("E0101", 4, 1)]),
+        case("a directive", &format!("%YAML 1.2\n---\nsaga: s\nsteps:\n{one}"), [("E0101", 1, 1)]),
+        case("maps and lists 33 deep", &deep(32), [("E0101", 2, 39)]),
+        case("lists 1000 deep", &deep(1_000), [("E0101", 2, 263)]),
+        case("lists 100000 deep", &deep(100_000), [("E0101", 2, 263)]),
+        case(
+            "more than 256 KiB",
+            &format!("saga: s\nsteps:\n{one}# {}", "x".repeat(limits::SOURCE_BYTES)),
+            [("E0102", 1, 1)],
+        ),
+        case(
+            "more nodes than anybody writes",
+            &format!("saga: s\ninput: {{ enum: [{}] }}\nsteps:\n{one}", "1,".repeat(30_000)),
+            [("E0101", 2, 40003)],
+        ),
+        case("a duplicate key", &format!("saga: s\nsaga: t\nsteps:\n{one}"), [("E0101", 2, 1)]),
+        case("a duplicate step", &format!("saga: s\nsteps:\n{one}{one}"), [("E0101", 4, 3)]),
+        case("a tab", "saga: s\nsteps:\n\ta: 1", [("E0101", 3, 2)]),
+        case("an unclosed text", "saga: 's\n", [("E0101", 1, 7)]),
+        case("an unclosed map", "saga: { a: 1\n", [("E0101", 1, 7)]),
+        case("a colon in a plain text", &format!("saga: s\ndescription: a: b\nsteps:\n{one}"), [("E0101", 2, 15)]),
+        case("infinity", &format!("saga: s\nversion: .inf\nsteps:\n{one}"), [("E0101", 2, 10)]),
+        case("a key that is a list", &format!("saga: s\n? [a]\n: b\nsteps:\n{one}"), [("E0101", 2, 3)]),
+        // ---- keys and types
+        case("an unknown key", &format!("saga: s\nstepz: 1\nsteps:\n{one}"), [("E0201", 2, 1)]),
+        step("an unknown key of a step", "call: x POST /a, retries: 3", [("E0201", 4, 25)]),
+        case("no name and no steps", "description: nothing\n", [("E0202", 1, 1), ("E0202", 1, 1)]),
+        case("no steps in it", "saga: s\nsteps: {}\n", [("E0202", 2, 8)]),
+        case("steps that are a list", "saga: s\nsteps: [a]\n", [("E0203", 2, 8)]),
+        case("a step that is a text", "saga: s\nsteps: { a: b }\n", [("E0203", 2, 13)]),
+        step("a call that is a number", "call: 3", [("E0203", 4, 14)]),
+        step("not yet supported", "call: x POST /a, if: 'true'", [("E0208", 4, 25)]),
+        steps(
+            "not yet supported instead of a call",
+            "a: { sleep: 30m, compensate: none, reason: waits }",
+            [("E0305", 4, 3), ("E0208", 4, 8)],
+        ),
+        case("locks", &format!("saga: s\nlocks: []\nsteps:\n{one}"), [("E0208", 2, 1)]),
+        case("a bad name", &format!("saga: 9 lives\nsteps:\n{one}"), [("E0204", 1, 7)]),
+        case("a name longer than 64 bytes", &format!("saga: {}\nsteps:\n{one}", "s".repeat(65)), [("E0204", 1, 7)]),
+        steps(
+            "a step with a dot in its name",
+            "a.b: { call: x POST /a, compensate: { call: x POST /u } }",
+            [("E0204", 4, 3)],
+        ),
+        case("version 0", &format!("saga: s\nversion: 0\nsteps:\n{one}"), [("E0206", 2, 10)]),
+        case(
+            "a version beyond every integer",
+            &format!("saga: s\nversion: 99999999999999999999999999\nsteps:\n{one}"),
+            [("E0206", 2, 10)],
+        ),
+        // ---- durations and numbers
+        step("a bare number as duration", "call: x POST /a, timeout: 30", [("E0205", 4, 34)]),
+        step("timeout 0", "call: x POST /a, timeout: 0s", [("E0206", 4, 34)]),
+        step("timeout 0 without unit", "call: x POST /a, timeout: 0", [("E0205", 4, 34)]),
+        step("timeout -1", "call: x POST /a, timeout: -1", [("E0205", 4, 34)]),
+        step("timeout -1s", "call: x POST /a, timeout: -1s", [("E0205", 4, 34)]),
+        step("timeout of 10 years", "call: x POST /a, timeout: 3650d", [("E0206", 4, 34)]),
+        case("a deadline of 10 years", &format!("saga: s\ndeadline: P3650D\nsteps:\n{one}"), [("E0206", 2, 11)]),
+        step("a billion attempts", "call: x POST /a, retry: { attempts: 1000000000 }", [("E0206", 4, 44)]),
+        step("no attempt", "call: x POST /a, retry: { attempts: 0 }", [("E0206", 4, 44)]),
+        step("attempts in words", "call: x POST /a, retry: { attempts: many }", [("E0203", 4, 44)]),
+        step("a factor below 1", "call: x POST /a, retry: { factor: 0.5 }", [("E0206", 4, 42)]),
+        step("a backoff above its cap", "call: x POST /a, retry: { backoff: 2s, max_backoff: 1s }", [("E0206", 4, 47)]),
+        case(
+            "unlimited attempts without a deadline",
+            "saga: s\nsteps:\n  a: { call: x POST /a, retry: { attempts: unlimited }, compensate: { call: x POST /u } }\n",
+            [("E0314", 3, 3)],
+        ),
+        // ---- the input schema
+        case("an input that is no schema", &format!("saga: s\ninput: 3\nsteps:\n{one}"), [("E0203", 2, 8)]),
+        case("a bad schema", &format!("saga: s\ninput: {{ type: nonsense }}\nsteps:\n{one}"), [("E0207", 2, 8)]),
+        case(
+            "a remote $ref",
+            &format!("saga: s\ninput: {{ $ref: 'http://169.254.169.254/schema' }}\nsteps:\n{one}"),
+            [("E0207", 2, 8)],
+        ),
+        case(
+            "a $ref to a file",
+            &format!("saga: s\ninput: {{ $ref: 'file:///etc/passwd' }}\nsteps:\n{one}"),
+            [("E0207", 2, 8)],
+        ),
+        case(
+            "a $schema of elsewhere",
+            &format!("saga: s\ninput: {{ $schema: 'http://evil/schema' }}\nsteps:\n{one}"),
+            [("E0207", 2, 19)],
+        ),
+        case(
+            "a pattern that only backtracking can match",
+            &format!("saga: s\ninput: {{ pattern: '(a)\\1' }}\nsteps:\n{one}"),
+            [("E0207", 2, 8)],
+        ),
+        case(
+            "a pattern that explodes when it is compiled",
+            &format!("saga: s\ninput: {{ pattern: '((a{{1000}}){{1000}}){{1000}}' }}\nsteps:\n{one}"),
+            [("E0207", 2, 8)],
+        ),
+        // ---- order, pivot, undoing
+        steps(
+            "a cycle",
+            "a: { needs: [b], call: x POST /a, compensate: { call: x POST /u } }\nb: { needs: [a], call: x POST /b, compensate: { call: x POST /u } }",
+            [("E0313", 4, 3)],
+        ),
+        steps(
+            "a step that needs itself",
+            "a: { needs: [a], call: x POST /a, compensate: { call: x POST /u } }",
+            [("E0313", 4, 16)],
+        ),
+        steps(
+            "a dangling need",
+            "a: { needs: [gone], call: x POST /a, compensate: { call: x POST /u } }",
+            [("E0312", 4, 16)],
+        ),
+        steps(
+            "needs at one step and not at the other",
+            "a: { needs: [], call: x POST /a, compensate: { call: x POST /u } }\nb: { call: x POST /b, compensate: { call: x POST /u } }",
+            [("E0311", 5, 3)],
+        ),
+        steps(
+            "two pivots",
+            "a: { pivot: true, call: x POST /a }\nb: { pivot: true, call: x POST /b }",
+            [("E0309", 5, 8)],
+        ),
+        steps(
+            "a step beside the pivot",
+            "a: { needs: [], call: x POST /a, compensate: { call: x POST /u } }\np: { needs: [], pivot: true, call: x POST /p }",
+            [("E0310", 4, 3)],
+        ),
+        steps(
+            "a step before the pivot without compensation",
+            "a: { call: x POST /a }\np: { pivot: true, call: x POST /p }",
+            [("E0306", 4, 3)],
+        ),
+        steps("the last step without compensation", "a: { call: x POST /a }", [("E0306", 4, 3)]),
+        steps(
+            "compensation at the pivot and behind it",
+            "p: { pivot: true, call: x POST /p, compensate: { call: x POST /u } }\nz: { call: x POST /z, compensate: none }",
+            [("E0307", 4, 38), ("E0307", 5, 25)],
+        ),
+        steps("compensate none without a reason", "a: { call: x POST /a, compensate: none }", [("E0308", 4, 37)]),
+        steps(
+            "compensate none for an empty reason",
+            "a: { call: x POST /a, compensate: none, reason: ' ' }",
+            [("E0308", 4, 51)],
+        ),
+        step("a reason for nothing", "call: x POST /a, reason: because", [("E0308", 4, 25)]),
+        // ---- calls
+        step("a service that the catalogue has not", "call: inventori POST /a", [("E0303", 4, 14)]),
+        step("an absolute URL", "call: POST https://evil.example/a", [("E0302", 4, 14)]),
+        step("an absolute URL as service", "call: http://evil.example POST /a", [("E0302", 4, 14)]),
+        step("a templated service", "call: '${{ input.host }} POST /a'", [("E0302", 4, 14)]),
+        step("another host in the path", "call: x POST //evil.example/a", [("E0301", 4, 14)]),
+        step("a path without its slash", "call: x POST a", [("E0301", 4, 14)]),
+        step("a method that is none", "call: x FETCH /a", [("E0301", 4, 14)]),
+        step("dot segments", "call: x POST /a/../admin", [("E0301", 4, 14)]),
+        step("encoded dot segments", "call: x POST /a/%2e%2E/admin", [("E0301", 4, 14)]),
+        step("a fragment", "call: 'x POST /a#b'", [("E0301", 4, 14)]),
+        step("a GET with a body", "call: x GET /a, body: {}", [("E0301", 4, 24)]),
+        step("header Host", "call: x POST /a, headers: { Host: evil }", [("E0304", 4, 36)]),
+        step("header Authorization", "call: x POST /a, headers: { Authorization: x }", [("E0304", 4, 36)]),
+        step("header Saga-Epoch", "call: x POST /a, headers: { sAgA-Epoch: '1' }", [("E0304", 4, 36)]),
+        step("header Idempotency-Key", "call: x POST /a, headers: { Idempotency-Key: k }", [("E0304", 4, 36)]),
+        step(
+            "a header with a line break in its name",
+            "call: x POST /a, headers: { \"X-A\\r\\nHost\": k }",
+            [("E0304", 4, 36)],
+        ),
+        step(
+            "a secret in a header",
+            "call: x POST /a, headers: { X-Key: sk_live_4eC39HqLyjWDarjtT1 }",
+            [("E0315", 4, 43)],
+        ),
+        step("a secret in a body", "call: x POST /a, body: { key: 'Bearer 0123456789abcdef' }", [("E0315", 4, 38)]),
+        step("a secret in a path", "call: 'x POST /a?k=AKIAIOSFODNN7EXAMPLE'", [("E0315", 4, 14)]),
+        step("a password in a URL", "call: x POST /a, body: 'postgres://amends:hunter2@db/x'", [("E0315", 4, 31)]),
+        // ---- expressions
+        step(
+            "an expression of 1 MiB / 5",
+            &format!("call: x POST /a, body: '${{{{ {}1 }}}}'", "1+".repeat(100_000)),
+            [("E0401", 4, 35)],
+        ),
+        step(
+            "10000 parentheses",
+            &format!("call: x POST /a, body: '${{{{ {}1 }}}}'", "(".repeat(10_000)),
+            [("E0401", 4, 35)],
+        ),
+        step(
+            "21 parentheses",
+            &format!("call: x POST /a, body: '${{{{ {}1{} }}}}'", "(".repeat(21), ")".repeat(21)),
+            [("E0401", 4, 56)],
+        ),
+        step("an unclosed expression", "call: x POST /a, body: '${{ input.a'", [("E0401", 4, 35)]),
+        step("an expression in a key", "call: x POST /a, body: { '${{ input.a }}': 1 }", [("E0401", 4, 33)]),
+        step("an unknown filter", "call: x POST /a, body: '${{ input.a | shout }}'", [("E0401", 4, 44)]),
+        step("an unknown name", "call: x POST /a, body: '${{ inputs.a }}'", [("E0402", 4, 36)]),
+        step("an unknown step", "call: x POST /a, body: '${{ 1 + steps.b.output.c }}'", [("E0402", 4, 40)]),
+        step("an unknown field of a saga", "call: 'x POST /${{ saga.ids }}'", [("E0402", 4, 27)]),
+        step("the response in a body", "call: x POST /a, body: '${{ response.body }}'", [("E0402", 4, 36)]),
+        step("the input in an output", "call: x POST /a, output: '${{ input.a }}'", [("E0402", 4, 38)]),
+        steps(
+            "a step that need not have succeeded",
+            "a: { call: 'x POST /${{ steps.b.output.i }}', compensate: { call: x POST /u } }\nb: { call: x POST /b, output: { i: '${{ response.body.i }}' }, compensate: { call: x POST /u } }",
+            [("E0403", 4, 27)],
+        ),
+        steps(
+            "an output that a step has not",
+            "a: { call: x POST /a, output: { i: '${{ response.body.i }}' }, compensate: { call: x POST /u } }\nb: { call: 'x POST /${{ steps.a.output.j }}', compensate: { call: x POST /u } }",
+            [("E0404", 5, 27)],
+        ),
+        steps(
+            "a compensation that needs its own output",
+            "a: { call: x POST /a, output: { i: '${{ response.body.i }}' }, compensate: { call: 'x DELETE /${{ steps.a.output.i }}' } }",
+            [("E0406", 4, 101)],
+        ),
+        case(
+            "an input field that the schema excludes",
+            "saga: s\ninput: { properties: { sku: {} }, additionalProperties: false }\nsteps:\n  a: { call: 'x POST /${{ input.skew }}', compensate: { call: x POST /u } }\n",
+            [("E0405", 4, 27)],
+        ),
+        // ---- places in texts of more than one line
+        case(
+            "in a literal block",
+            "saga: s\nsteps:\n  a:\n    call: x POST /a\n    body: | # ${{ not one }}\n      ${{ input.fine }}\n      and ${{ inputs.a }}\n    compensate: { call: x POST /u }\n",
+            [("E0402", 7, 15)],
+        ),
+        case(
+            "in a folded block",
+            "saga: s\nsteps:\n  a:\n    call: x POST /a\n    body: >-\n      folded\n      text ${{ 1 +\n      inputs.a }}\n    compensate: { call: x POST /u }\n",
+            [("E0402", 8, 7)],
+        ),
+        case(
+            "in a plain text over lines",
+            "saga: s\nsteps:\n  a:\n    call: x\n      POST /${{ inputs.a }}\n    compensate: { call: x POST /u }\n",
+            [("E0402", 5, 17)],
+        ),
+        step("behind doubled quotes", "call: x POST /a, body: '${{ ''it'' ~ inputs.a }}'", [("E0402", 4, 45)]),
+        step("behind escapes", "call: x POST /a, body: \"\\t\\u0041 ${{ inputs.a }}\"", [("E0402", 4, 45)]),
+        step(
+            "in an expression written in escapes",
+            "call: x POST /a, body: \"\\u0024{{ inputs.a }}\"",
+            [("E0402", 4, 41)],
+        ),
+        step("behind an opening in a text", "call: x POST /a, body: \"${{ '${{' ~ inputs.a }}\"", [("E0402", 4, 44)]),
+        step("behind letters of two bytes", "call: x POST /a, body: \"äöü ${{ inputs.a }}\"", [("E0402", 4, 40)]),
+        case(
+            "behind a comment with an expression",
+            "saga: s\nsteps:\n  a:\n    call: x POST /a\n    body: # ${{ here }}\n      - '${{ inputs.a }}'\n    compensate: { call: x POST /u }\n",
+            [("E0402", 6, 14)],
+        ),
+    ]
+}
+
+#[test]
+fn every_mistake_is_said_with_its_code_its_place_and_a_hint_at_once() {
+    let mut wrong = Vec::new();
+    for Case { name, source, said } in cases() {
+        let (checked, took) = check(&source);
+        let errors: Vec<Diagnostic> =
+            checked.diagnostics.into_iter().filter(|found| found.severity == Severity::Error).collect();
+        if places(&errors) != said {
+            wrong.push(format!("{name}: said {:#?}, expected {said:?}", errors));
+        }
+        if took > AT_ONCE {
+            wrong.push(format!("{name}: took {took:?}"));
+        }
+        if checked.definition.is_some() {
+            wrong.push(format!("{name}: accepted"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}

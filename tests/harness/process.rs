@@ -1,0 +1,215 @@
+//! Real processes: started, killed, stopped, restarted on the same port and file. None survives its handle.
+
+use std::{
+    fs::{self, File},
+    net::{Ipv4Addr, SocketAddr, TcpListener},
+    path::{Path, PathBuf},
+    process::{ExitStatus, Stdio},
+    sync::atomic::{AtomicU32, Ordering},
+    time::Duration,
+};
+
+use anyhow::{Context, Result, bail};
+use rustix::process::{Pid, Signal, kill_process};
+use tokio::{
+    io::{AsyncBufReadExt, BufReader},
+    process::{Child, Command},
+    time::timeout,
+};
+
+/// A debug build on a loaded machine, recovering hundreds of sagas.
+const START_TIMEOUT: Duration = Duration::from_secs(30);
+/// After SIGKILL only the kernel has work left.
+const REAP_TIMEOUT: Duration = Duration::from_secs(10);
+/// What is shown of a log when a test fails.
+const TAIL_BYTES: usize = 4_000;
+/// The first port that is ever handed out; above it, below those that the kernel gives to clients.
+const FIRST_PORT: u16 = 15_000;
+
+/// What to run.
+#[derive(Clone, Debug)]
+pub struct Program {
+    /// Its name in the folder of built programs.
+    pub binary: &'static str,
+    /// Everything but `--listen`.
+    pub arguments: Vec<String>,
+    /// Where its log goes.
+    pub log: PathBuf,
+}
+
+/// A process that has said where it listens.
+#[derive(Debug)]
+pub struct Process {
+    program: Program,
+    address: SocketAddr,
+    child: Child,
+}
+
+impl Process {
+    /// Starts it on a port of its own and waits until it listens.
+    ///
+    /// # Errors
+    /// It is not built, or ends before it listens; with the end of its log.
+    pub async fn start(program: Program) -> Result<Self> {
+        let address = free_address()?;
+        Self::listen(program, address).await
+    }
+
+    async fn listen(program: Program, address: SocketAddr) -> Result<Self> {
+        let mut child = spawn(&program, &["--listen", &address.to_string()])?;
+        let stdout = child.stdout.take().context("stdout is piped")?;
+        let mut lines = BufReader::new(stdout).lines();
+        let line = timeout(START_TIMEOUT, lines.next_line()).await;
+        let line = line.ok().and_then(Result::ok).flatten().unwrap_or_default();
+        let said = line.strip_prefix("listening on http://").and_then(|address| address.parse().ok());
+        let Some(said) = said else {
+            bail!("{} does not listen; it said {line:?}, and in its log:\n{}", program.binary, tail(&program.log));
+        };
+        // Whoever stops reading a pipe stops its writer.
+        tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+        Ok(Self { program, address: said, child })
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// As one line each, what it logged.
+    ///
+    /// # Errors
+    /// Its log cannot be read.
+    pub fn log(&self) -> Result<String> {
+        Ok(fs::read_to_string(&self.program.log)?)
+    }
+
+    /// kill -9, and waits until it is gone.
+    ///
+    /// # Errors
+    /// It does not go.
+    pub async fn kill(&mut self) -> Result<()> {
+        // It may have died by itself, which is what some tests wait for.
+        let _gone = self.child.start_kill();
+        self.exited(REAP_TIMEOUT).await.map(drop)
+    }
+
+    /// SIGTERM, and waits until it has ended by itself.
+    ///
+    /// # Errors
+    /// It does not end within the bound.
+    pub async fn stop(&mut self, bound: Duration) -> Result<ExitStatus> {
+        self.signal(Signal::TERM)?;
+        self.exited(bound).await
+    }
+
+    /// Sends a signal to this process and to no other.
+    ///
+    /// # Errors
+    /// It is gone.
+    pub fn signal(&self, signal: Signal) -> Result<()> {
+        let id = self.child.id().context("the process has ended")?;
+        let pid = Pid::from_raw(i32::try_from(id)?).context("a process has a positive id")?;
+        kill_process(pid, signal).context("a process of ours can be signalled")
+    }
+
+    /// Waits until it has ended by itself.
+    ///
+    /// # Errors
+    /// It does not end within the bound.
+    pub async fn exited(&mut self, bound: Duration) -> Result<ExitStatus> {
+        match timeout(bound, self.child.wait()).await {
+            Ok(status) => Ok(status?),
+            Err(_) => bail!("{} does not end within {bound:?}", self.program.binary),
+        }
+    }
+
+    /// Starts the same program again, on the same port and with the same files. The one before must be gone.
+    ///
+    /// # Errors
+    /// As [`Process::start`].
+    pub async fn restart(&mut self) -> Result<()> {
+        self.kill().await?;
+        *self = Self::listen(self.program.clone(), self.address).await?;
+        Ok(())
+    }
+
+    /// As [`Process::restart`], without this flag and its value.
+    ///
+    /// # Errors
+    /// As [`Process::start`].
+    pub async fn restart_without(&mut self, flag: &str) -> Result<()> {
+        let arguments = &mut self.program.arguments;
+        if let Some(at) = arguments.iter().position(|argument| argument == flag) {
+            arguments.drain(at..=at + 1);
+        }
+        self.restart().await
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _gone = self.child.start_kill();
+        if std::thread::panicking() {
+            eprintln!("--- end of the log of {}\n{}", self.program.binary, tail(&self.program.log));
+        }
+    }
+}
+
+/// Runs a program that is to end by itself, and answers how.
+///
+/// # Errors
+/// It is not built, or does not end.
+pub async fn run(program: &Program, arguments: &[&str]) -> Result<(ExitStatus, String)> {
+    let mut child = spawn(program, arguments)?;
+    let status = timeout(START_TIMEOUT, child.wait()).await.context("it should have ended by itself")??;
+    Ok((status, fs::read_to_string(&program.log)?))
+}
+
+fn spawn(program: &Program, more: &[&str]) -> Result<Child> {
+    let binary = binary(program.binary)?;
+    let log = File::options().create(true).append(true).open(&program.log)?;
+    Command::new(binary)
+        .args(&program.arguments)
+        .args(more)
+        .env_remove("RUST_LOG")
+        .env("NO_COLOR", "1")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(log)
+        .kill_on_drop(true)
+        .spawn()
+        .with_context(|| format!("{} cannot be run", program.binary))
+}
+
+/// A program that cargo built beside this test.
+fn binary(name: &str) -> Result<PathBuf> {
+    let test = std::env::current_exe()?;
+    let folder = test.parent().and_then(Path::parent).context("a test lies in target/<profile>/deps")?;
+    let path = folder.join(name);
+    if !path.exists() {
+        bail!("{} is not there: run `cargo build --workspace --bins` first, as tests/run does", path.display());
+    }
+    Ok(path)
+}
+
+/// A port that is free now and that no client is ever given by the kernel, so that it is free again after a kill -9.
+fn free_address() -> Result<SocketAddr> {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let range = fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").unwrap_or_default();
+    let end: u16 = range.split_whitespace().next().and_then(|low| low.parse().ok()).unwrap_or(32_768);
+    let ports = u32::from(end.saturating_sub(FIRST_PORT).max(1_000));
+    // Tests are processes that run side by side: each begins somewhere else.
+    let begin = std::process::id().wrapping_mul(61);
+    for _ in 0..ports {
+        let offset = begin.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed)) % ports;
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, FIRST_PORT + u16::try_from(offset)?));
+        if TcpListener::bind(address).is_ok() {
+            return Ok(address);
+        }
+    }
+    bail!("there is no free port below {end}")
+}
+
+fn tail(log: &Path) -> String {
+    let text = fs::read(log).unwrap_or_default();
+    String::from_utf8_lossy(&text[text.len().saturating_sub(TAIL_BYTES)..]).into_owned()
+}
