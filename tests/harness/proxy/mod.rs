@@ -11,7 +11,10 @@ mod wire;
 use std::{
     io,
     net::{Ipv4Addr, SocketAddr},
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use tokio::{
@@ -64,6 +67,7 @@ struct Shared {
     plan: Plan,
     log: WireLog,
     held: Mutex<Vec<Held>>,
+    connections: AtomicU64,
     witness: Option<Reader>,
 }
 
@@ -81,6 +85,7 @@ impl Proxy {
             plan: Plan::default(),
             log: WireLog::default(),
             held: Mutex::default(),
+            connections: AtomicU64::new(0),
             witness,
         });
         let listener = socket.listen(BACKLOG)?;
@@ -138,6 +143,11 @@ impl Proxy {
     /// Never.
     pub fn held(&self) -> usize {
         self.shared.held.lock().expect("invariant: nobody panics under this lock").len()
+    }
+
+    /// Connections accepted so far.
+    pub fn connections(&self) -> u64 {
+        self.shared.connections.load(Ordering::SeqCst)
     }
 
     /// Everything that came by, in order of arrival.
@@ -216,6 +226,7 @@ async fn accept(
                 Err(_) => continue,
             },
         };
+        shared.connections.fetch_add(1, Ordering::SeqCst);
         if door == Door::Resetting {
             carry::reset(stream);
         } else {

@@ -1,6 +1,6 @@
 //! What every participant serves beside its business: who it is, what it did, and answers to probes.
 
-use amends_protocol::participant::{Op, SAGA_OP};
+use amends_protocol::participant::{CallHeaders, Op, SAGA_ACK, SAGA_OP};
 use axum::{
     Router,
     extract::{Request, State},
@@ -9,7 +9,7 @@ use axum::{
     routing::get,
 };
 use chrono::{DateTime, SecondsFormat};
-use http::Method;
+use http::{HeaderValue, Method};
 use serde::{Deserialize, Serialize};
 use sqlx::FromRow;
 use uuid::Uuid;
@@ -36,7 +36,7 @@ pub fn participant(barrier: Barrier, business: Router<Barrier>) -> Router {
         .fallback(no_route)
         .with_state(barrier.clone());
     // Around the whole router: a probe is answered wherever it arrives, also where there is no `GET`.
-    Router::new().fallback_service(routes).layer(from_fn_with_state(barrier, probes))
+    Router::new().fallback_service(routes).layer(from_fn_with_state(barrier, reads))
 }
 
 /// `GET /.well-known/amends-participant`.
@@ -57,15 +57,30 @@ async fn card(State(barrier): State<Barrier>) -> Result<Response, Broken> {
     })
 }
 
-async fn probes(State(barrier): State<Barrier>, request: Request, next: Next) -> Response {
-    let asks = request.headers().get(SAGA_OP).is_some_and(|op| op.as_bytes() == Op::Probe.as_str().as_bytes());
-    if !asks || request.method() != Method::GET {
+/// `GET`s that belong to a saga: probes, and steps that only read. Other requests pass.
+async fn reads(State(barrier): State<Barrier>, request: Request, next: Next) -> Response {
+    if request.method() != Method::GET || !request.headers().contains_key(SAGA_OP) {
         return next.run(request).await;
     }
-    let headers = match read_headers(request.headers()) {
-        Ok(headers) => headers,
-        Err(problem) => return problem.into_response(),
-    };
+    match read_headers(request.headers()) {
+        Err(problem) => problem.into_response(),
+        Ok(headers) if headers.op == Op::Probe => probe(barrier, headers).await,
+        Ok(headers) => acked(&headers.key(), next.run(request).await),
+    }
+}
+
+/// A read changes nothing, so it needs no row and no fence: asked twice it is answered twice. Its definite answers carry
+/// the ack all the same, because the orchestrator takes what carries none for somebody else's.
+fn acked(key: &str, mut answer: Response) -> Response {
+    let status = answer.status();
+    let definite = status.is_success() || (status.is_client_error() && !matches!(status.as_u16(), 408 | 425 | 429));
+    if definite && let Ok(ack) = HeaderValue::from_str(key) {
+        answer.headers_mut().insert(SAGA_ACK, ack);
+    }
+    answer
+}
+
+async fn probe(barrier: Barrier, headers: CallHeaders) -> Response {
     let key = headers.key();
     let action = Place { saga: headers.saga, step: headers.step, index: headers.index };
     in_task(

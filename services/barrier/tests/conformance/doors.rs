@@ -128,3 +128,18 @@ async fn the_ledger_is_read_page_by_page() {
     }
     assert_eq!(seen, (0..5).map(Value::from).collect::<Vec<_>>());
 }
+
+#[tokio::test]
+async fn a_step_that_only_reads_is_acked_when_its_answer_is_definite() {
+    let subject = sqlite::subject(None).await;
+    let mut read = action(saga(), 1);
+    read.method = Method::GET;
+    let heard = subject.send(&read).await;
+    assert_eq!((heard.status, heard.ack.as_deref()), (StatusCode::METHOD_NOT_ALLOWED, Some(&*read.headers.key())));
+    read.path = "/livez".into();
+    let heard = subject.send(&read).await;
+    assert_eq!((heard.status, heard.ack.as_deref()), (StatusCode::OK, Some(&*read.headers.key())));
+    let outside = ask(&subject.calls, Request::get("/livez").body(Body::empty()).unwrap()).await;
+    assert_eq!((outside.status, outside.ack), (StatusCode::OK, None), "who reads for himself needs no ack");
+    assert_eq!(subject.coins().await, 0);
+}
