@@ -9,6 +9,7 @@
 
 pub mod audit;
 mod gather;
+pub mod port;
 pub mod process;
 pub mod proxy;
 pub mod town;

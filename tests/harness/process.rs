@@ -2,10 +2,9 @@
 
 use std::{
     fs::{self, File},
-    net::{Ipv4Addr, SocketAddr, TcpListener},
+    net::SocketAddr,
     path::{Path, PathBuf},
     process::{ExitStatus, Stdio},
-    sync::atomic::{AtomicU32, Ordering},
     time::Duration,
 };
 
@@ -17,14 +16,14 @@ use tokio::{
     time::timeout,
 };
 
+use crate::port;
+
 /// A debug build on a loaded machine, recovering hundreds of sagas.
 const START_TIMEOUT: Duration = Duration::from_secs(30);
 /// After SIGKILL only the kernel has work left.
 const REAP_TIMEOUT: Duration = Duration::from_secs(10);
 /// What is shown of a log when a test fails.
 const TAIL_BYTES: usize = 4_000;
-/// The first port that is ever handed out; above it, below those that the kernel gives to clients.
-const FIRST_PORT: u16 = 15_000;
 
 /// What to run.
 #[derive(Clone, Debug)]
@@ -51,7 +50,7 @@ impl Process {
     /// # Errors
     /// It is not built, or ends before it listens; with the end of its log.
     pub async fn start(program: Program) -> Result<Self> {
-        let address = free_address()?;
+        let address = port::free()?;
         Self::listen(program, address).await
     }
 
@@ -189,24 +188,6 @@ fn binary(name: &str) -> Result<PathBuf> {
         bail!("{} is not there: run `cargo build --workspace --bins` first, as tests/run does", path.display());
     }
     Ok(path)
-}
-
-/// A port that is free now and that no client is ever given by the kernel, so that it is free again after a kill -9.
-fn free_address() -> Result<SocketAddr> {
-    static NEXT: AtomicU32 = AtomicU32::new(0);
-    let range = fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").unwrap_or_default();
-    let end: u16 = range.split_whitespace().next().and_then(|low| low.parse().ok()).unwrap_or(32_768);
-    let ports = u32::from(end.saturating_sub(FIRST_PORT).max(1_000));
-    // Tests are processes that run side by side: each begins somewhere else.
-    let begin = std::process::id().wrapping_mul(61);
-    for _ in 0..ports {
-        let offset = begin.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed)) % ports;
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, FIRST_PORT + u16::try_from(offset)?));
-        if TcpListener::bind(address).is_ok() {
-            return Ok(address);
-        }
-    }
-    bail!("there is no free port below {end}")
 }
 
 fn tail(log: &Path) -> String {

@@ -26,7 +26,7 @@ async fn without_rules_everything_is_passed_on_and_written_down() -> Result<()> 
     assert_eq!((first.call.to_string(), first.epoch), (format!("saga {} charge action", bench.saga), 7));
     assert_eq!((first.answered, first.copies.len(), &first.suffered), (Some(200), 1, &None));
     // Of "POST\0/charges\0{\"amount\":5}\0", by sha256sum.
-    assert_eq!(first.digest, "c5dd65b26fba61c8ab5cbadb00a7c0d2e1d52de9f1ff7c8dc9ee92ba4b85f08d");
+    assert_eq!(first.digest, "dd125c7a829a96138d55900c92b145454dd78b68a08aad94da55bda25919b990");
     assert_eq!(bench.proxy.connections(), 1, "the sender's connection is kept");
     Ok(())
 }
@@ -117,7 +117,7 @@ async fn a_late_copy_comes_after_the_answer_or_instead_of_the_request() -> Resul
 #[tokio::test]
 async fn what_is_held_goes_when_it_is_released() -> Result<()> {
     let bench = Bench::start().await?;
-    bench.proxy.inject(Rule::every(Action::Hold).nth(1..=1));
+    bench.proxy.inject(Rule::every(Action::Hold { lost: true }).nth(1..=1));
     assert!(bench.send("charge", Op::Action, 1).await.is_err());
     assert_eq!(bench.send("charge", Op::Compensate, 1).await?.1, "answer 1");
     assert_eq!(bench.proxy.held(), 1);
@@ -154,13 +154,12 @@ async fn a_black_hole_swallows_and_a_delay_delays() -> Result<()> {
 }
 
 #[tokio::test]
-async fn behind_a_closed_door_nobody_listens_and_the_port_stays_ours() -> Result<()> {
+async fn behind_a_closed_door_nobody_listens_and_it_opens_again() -> Result<()> {
     let bench = Bench::start().await?;
     assert_eq!(bench.send("charge", Op::Action, 1).await?.0, 200);
     bench.proxy.set_door(Door::Closed).await;
     let error = bench.send("charge", Op::Action, 2).await.expect_err("refused");
     assert!(error.is_connect(), "a true refusal: {error:?}");
-    assert!(std::net::TcpListener::bind(bench.proxy.address()).is_err(), "nobody else can have it");
     bench.proxy.set_door(Door::Open).await;
     assert_eq!(bench.send("charge", Op::Action, 3).await?.0, 200);
     Ok(())

@@ -69,9 +69,8 @@ impl<S: Send + Sync> FromRequest<S> for Yaml {
 }
 
 fn check_json(headers: &HeaderMap) -> Result<(), ApiError> {
-    let is_json = |media: &str| {
-        media == "application/json" || (media.starts_with("application/") && media.ends_with("+json"))
-    };
+    let is_json =
+        |media: &str| media == "application/json" || (media.starts_with("application/") && media.ends_with("+json"));
     match media_type(headers) {
         Some(media) if is_json(&media) => Ok(()),
         _ => Err(ApiError::UnsupportedMediaType { expected: "application/json" }),
@@ -110,14 +109,12 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
         line: u32::try_from(error.line()).ok(),
         column: u32::try_from(error.column()).ok(),
     })?;
-    serde_path_to_error::deserialize(value).map_err(|error| ApiError::InvalidBody {
-        pointer: pointer(error.path(), error.inner()),
-        message: error.inner().to_string(),
-    })
+    serde_path_to_error::deserialize(value)
+        .map_err(|error| ApiError::InvalidBody { pointer: pointer(error.path()), message: error.inner().to_string() })
 }
 
 /// RFC 6901.
-fn pointer(path: &serde_path_to_error::Path, _error: &serde_json::Error) -> String {
+fn pointer(path: &serde_path_to_error::Path) -> String {
     path.iter()
         .map(|segment| match segment {
             Segment::Seq { index } => format!("/{index}"),

@@ -33,10 +33,7 @@ fn open(scope: &str, cursor: &str) -> Result<Vec<u8>, ApiError> {
     if place.len() % 2 != 0 || checksum(scope, place) != sum {
         return Err(refuse());
     }
-    (0..place.len())
-        .step_by(2)
-        .map(|at| u8::from_str_radix(&place[at..at + 2], 16).map_err(|_| refuse()))
-        .collect()
+    (0..place.len()).step_by(2).map(|at| u8::from_str_radix(&place[at..at + 2], 16).map_err(|_| refuse())).collect()
 }
 
 fn checksum(scope: &str, place: &str) -> String {

@@ -106,10 +106,8 @@ impl ApiError {
                     ProblemError { line: *line, column: *column, message: message.clone(), ..ProblemError::default() };
                 plain(StatusCode::BAD_REQUEST, Kind::MalformedBody, text).with(vec![error])
             }
-            Self::InvalidBody { pointer, message } => {
-                plain(StatusCode::UNPROCESSABLE_ENTITY, Kind::InvalidBody, text)
-                    .with(vec![at(pointer.clone(), message.clone())])
-            }
+            Self::InvalidBody { pointer, message } => plain(StatusCode::UNPROCESSABLE_ENTITY, Kind::InvalidBody, text)
+                .with(vec![at(pointer.clone(), message.clone())]),
             Self::UnknownDefinition { .. } => plain(StatusCode::NOT_FOUND, Kind::UnknownDefinition, text),
             Self::UnknownSaga(_) => plain(StatusCode::NOT_FOUND, Kind::UnknownSaga, text),
             Self::Start(error) => start(error, text),
@@ -136,8 +134,9 @@ impl ApiError {
             },
             Self::Store(error) => store(error),
             Self::Unreadable(_) => hidden(StatusCode::INTERNAL_SERVER_ERROR, Kind::UnreadableRow),
-            Self::ShuttingDown => plain(StatusCode::SERVICE_UNAVAILABLE, Kind::ShuttingDown, text)
-                .again_after(RETRY_ELSEWHERE_AFTER),
+            Self::ShuttingDown => {
+                plain(StatusCode::SERVICE_UNAVAILABLE, Kind::ShuttingDown, text).again_after(RETRY_ELSEWHERE_AFTER)
+            }
             Self::Panic(_) => hidden(StatusCode::INTERNAL_SERVER_ERROR, Kind::Internal),
             Self::Bare(status) => hidden(*status, Kind::Internal),
         }

@@ -80,6 +80,11 @@ pub(crate) fn traceparent(headers: &HeaderMap) -> Option<String> {
     valid.then(|| text.to_owned())
 }
 
+/// The wait that was granted, for `Preference-Applied`.
+pub(crate) fn wait_applied(wait: Duration) -> HeaderValue {
+    HeaderValue::from_str(&format!("wait={}", wait.as_secs())).expect("invariant: digits can stand in a header")
+}
+
 /// Where a saga is found.
 pub(crate) fn saga_location(saga: SagaId) -> HeaderValue {
     HeaderValue::from_str(&format!("/v1/sagas/{saga}")).expect("invariant: a UUID can stand in a header")
@@ -118,17 +123,9 @@ mod tests {
     #[test]
     fn keys_that_are_none_are_refused() {
         let too_long = "k".repeat(256);
-        for header in [
-            b"".as_slice(),
-            b"\"\"",
-            b"a b",
-            b"a\tb",
-            b"\xc3\xa9",
-            b"\"a",
-            b"\"a\"b",
-            b"\"a\\n\"",
-            too_long.as_bytes(),
-        ] {
+        for header in
+            [b"".as_slice(), b"\"\"", b"a b", b"a\tb", b"\xc3\xa9", b"\"a", b"\"a\"b", b"\"a\\n\"", too_long.as_bytes()]
+        {
             let headers = with(&IDEMPOTENCY_KEY, &[header]);
             assert!(idempotency_key(&headers).is_err(), "{}", String::from_utf8_lossy(header));
         }

@@ -42,7 +42,8 @@ impl<S: Send + Sync> FromRequestParts<S> for VersionInPath {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-        let Path((name, version)) = Path::<(String, String)>::from_request_parts(parts, state).await.map_err(refused)?;
+        let Path((name, version)) =
+            Path::<(String, String)>::from_request_parts(parts, state).await.map_err(refused)?;
         check_name(&name).map_err(|why| ApiError::InvalidPath(why.to_owned()))?;
         let version = parse_version(&version).ok_or_else(|| ApiError::InvalidPath(VERSION.to_owned()))?;
         Ok(Self(name, version))

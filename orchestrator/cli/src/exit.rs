@@ -6,7 +6,7 @@ use amends_protocol::v1::{SagaStatus, SagaView};
 
 /// Exit codes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Exit {
+pub(crate) enum Exit {
     Success = 0,
     Failure = 1,
     /// The command line is wrong; clap uses the same.
@@ -20,16 +20,16 @@ pub enum Exit {
 /// The command line asks for something that makes no sense. Nothing was done.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
-pub struct Usage(pub String);
+pub(crate) struct Usage(pub String);
 
 impl Exit {
     /// What a failed command ends with.
-    pub fn of(error: &anyhow::Error) -> Self {
+    pub(crate) fn of(error: &anyhow::Error) -> Self {
         if error.is::<Usage>() { Self::Usage } else { Self::Failure }
     }
 
     /// What a shown saga ends with. One that is under way is a success: it was shown.
-    pub fn of_saga(saga: &SagaView) -> Self {
+    pub(crate) fn of_saga(saga: &SagaView) -> Self {
         match saga.status {
             _ if !saga.attention.is_empty() => Self::Attention,
             SagaStatus::Running | SagaStatus::Compensating | SagaStatus::Succeeded | SagaStatus::Completed => {

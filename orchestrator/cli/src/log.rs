@@ -6,7 +6,7 @@ use tracing_subscriber::{EnvFilter, fmt};
 
 /// How a log line looks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
-pub enum LogFormat {
+pub(crate) enum LogFormat {
     #[default]
     Text,
     Json,
@@ -16,7 +16,7 @@ pub enum LogFormat {
 ///
 /// # Errors
 /// The filter cannot be read.
-pub fn init(format: LogFormat, default: &str) -> anyhow::Result<()> {
+pub(crate) fn init(format: LogFormat, default: &str) -> anyhow::Result<()> {
     let wanted = ["AMENDS_LOG", "RUST_LOG"].into_iter().find_map(|name| std::env::var(name).ok().map(|it| (name, it)));
     let filter = match wanted {
         Some((name, wanted)) => EnvFilter::try_new(&wanted).map_err(|error| anyhow::anyhow!("{name}: {error}"))?,

@@ -13,6 +13,7 @@ mod exit;
 mod log;
 mod output;
 mod remote;
+mod signals;
 mod snippet;
 mod style;
 mod timeline;

@@ -9,7 +9,7 @@ use crate::style::{Style, Tone};
 
 /// How results are printed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
-pub enum Format {
+pub(crate) enum Format {
     /// For people
     #[default]
     Table,
@@ -23,7 +23,7 @@ pub enum Format {
 ///
 /// # Errors
 /// stdout cannot be written to.
-pub fn print(text: &str) -> anyhow::Result<()> {
+pub(crate) fn print(text: &str) -> anyhow::Result<()> {
     let mut stdout = io::stdout().lock();
     let newline = if text.ends_with('\n') { "" } else { "\n" };
     match write!(stdout, "{text}{newline}").and_then(|()| stdout.flush()) {
@@ -36,7 +36,7 @@ pub fn print(text: &str) -> anyhow::Result<()> {
 ///
 /// # Errors
 /// stdout cannot be written to.
-pub fn show<T: Serialize>(format: Format, result: &T, table: impl FnOnce() -> String) -> anyhow::Result<()> {
+pub(crate) fn show<T: Serialize>(format: Format, result: &T, table: impl FnOnce() -> String) -> anyhow::Result<()> {
     match format {
         Format::Table => print(&table()),
         Format::Json => print(&serde_json::to_string_pretty(result)?),
@@ -45,21 +45,21 @@ pub fn show<T: Serialize>(format: Format, result: &T, table: impl FnOnce() -> St
 }
 
 /// Says something to the person that is no result.
-pub fn say(text: &str) {
+pub(crate) fn say(text: &str) {
     // Nobody is there to hear: nothing to be done about it.
     let _ = writeln!(io::stderr(), "{text}");
 }
 
 /// Says why a command failed.
-pub fn complain(error: &anyhow::Error) {
+pub(crate) fn complain(error: &anyhow::Error) {
     let label = Style::of_stderr().paint(Tone::Bad, "error:");
     say(&format!("{label} {error:#}"));
 }
 
 /// A table without frames: columns for the eye, words for `awk`.
-pub fn table(header: &[&str], rows: Vec<Vec<String>>) -> String {
+pub(crate) fn table(header: &[&str], rows: Vec<Vec<String>>) -> String {
     let mut table = Table::new();
-    table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
     table.set_header(header.iter().map(Cell::new));
     table.add_rows(rows);
     for column in table.column_iter_mut() {

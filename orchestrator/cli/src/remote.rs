@@ -8,19 +8,19 @@ use crate::{exit::Usage, output::Format};
 
 /// What every command has that asks a server.
 #[derive(Clone, Debug, clap::Args)]
-pub struct Remote {
+pub(crate) struct Remote {
     /// The server
     #[arg(long, env = "AMENDS_URL", default_value = "http://127.0.0.1:7070", value_name = "URL")]
-    pub url: String,
+    pub(crate) url: String,
     /// How the result is printed
     #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
-    pub output: Format,
+    pub(crate) output: Format,
 }
 
 impl Remote {
     /// # Errors
     /// The URL is none.
-    pub fn client(&self) -> anyhow::Result<Client> {
+    pub(crate) fn client(&self) -> anyhow::Result<Client> {
         Client::new(&self.url).map_err(|error| match error {
             ClientError::BaseUrl { .. } => anyhow!(Usage(format!("--url: {error}"))),
             other => anyhow!(other),
@@ -28,7 +28,7 @@ impl Remote {
     }
 
     /// The error in words of this command line.
-    pub fn explain(&self, error: ClientError) -> anyhow::Error {
+    pub(crate) fn explain(&self, error: ClientError) -> anyhow::Error {
         match error {
             ClientError::Transport(error) if error.is_connect() => {
                 anyhow!("no server at {}; start one with `amends serve`, or say where it is with --url", self.url)
@@ -37,7 +37,8 @@ impl Remote {
                 anyhow!("the server at {} did not answer in time", self.url)
             }
             ClientError::Problem { problem, retry_after } => {
-                let retry = retry_after.map(|after| format!(" (again after {} s)", after.as_secs())).unwrap_or_default();
+                let retry =
+                    retry_after.map(|after| format!(" (again after {} s)", after.as_secs())).unwrap_or_default();
                 anyhow!("{}{retry}", sentence(&problem))
             }
             other => anyhow!(other),

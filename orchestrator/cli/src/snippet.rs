@@ -9,28 +9,28 @@ use crate::style::Style;
 
 /// One finding with its file: what `--format json` lists.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Finding {
-    pub code: String,
-    pub severity: Severity,
-    pub message: String,
-    pub file: String,
-    pub line: u32,
-    pub column: u32,
+pub(crate) struct Finding {
+    pub(crate) code: String,
+    pub(crate) severity: Severity,
+    pub(crate) message: String,
+    pub(crate) file: String,
+    pub(crate) line: u32,
+    pub(crate) column: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub hint: Option<String>,
+    pub(crate) hint: Option<String>,
 }
 
 /// Whether it can be lived with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Severity {
+pub(crate) enum Severity {
     Error,
     Warning,
 }
 
 impl Finding {
     /// A finding of core in this file.
-    pub fn of_core(file: &str, found: amends_core::definition::Diagnostic) -> Self {
+    pub(crate) fn of_core(file: &str, found: amends_core::definition::Diagnostic) -> Self {
         let severity = match found.severity {
             amends_core::definition::Severity::Error => Severity::Error,
             amends_core::definition::Severity::Warning => Severity::Warning,
@@ -48,7 +48,7 @@ impl Finding {
 }
 
 /// The finding with the line it is about, a caret below it and how to mend it.
-pub fn render(finding: &Finding, source: &str, style: Style) -> String {
+pub(crate) fn render(finding: &Finding, source: &str, style: Style) -> String {
     let level = match finding.severity {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,

@@ -6,7 +6,7 @@ use owo_colors::OwoColorize as _;
 
 /// What a word means, and so how it looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Tone {
+pub(crate) enum Tone {
     Good,
     Bad,
     /// Undone, or asked again: not lost, but not straight on either.
@@ -21,23 +21,24 @@ pub enum Tone {
 
 /// How things are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Style {
+pub(crate) struct Style {
     colour: bool,
 }
 
 impl Style {
     /// No escape codes at all.
-    pub const PLAIN: Self = Self { colour: false };
+    pub(crate) const PLAIN: Self = Self { colour: false };
     /// With colours, whoever reads it.
-    pub const COLOUR: Self = Self { colour: true };
+    #[cfg(test)]
+    pub(crate) const COLOUR: Self = Self { colour: true };
 
     /// What stdout can take: a terminal gets colours, unless `NO_COLOR` is set.
-    pub fn of_stdout() -> Self {
+    pub(crate) fn of_stdout() -> Self {
         Self::of(std::io::stdout().is_terminal())
     }
 
     /// The same for stderr.
-    pub fn of_stderr() -> Self {
+    pub(crate) fn of_stderr() -> Self {
         Self::of(std::io::stderr().is_terminal())
     }
 
@@ -48,12 +49,12 @@ impl Style {
     }
 
     /// Whether there is colour.
-    pub fn is_colour(self) -> bool {
+    pub(crate) fn is_colour(self) -> bool {
         self.colour
     }
 
     /// `text` in a tone. Pad before, not after: escape codes have no width.
-    pub fn paint(self, tone: Tone, text: &str) -> String {
+    pub(crate) fn paint(self, tone: Tone, text: &str) -> String {
         if !self.colour || text.is_empty() {
             return text.to_owned();
         }
@@ -70,7 +71,7 @@ impl Style {
 }
 
 /// Text of somebody else on one line: no control characters (a terminal would obey them), at most `longest` characters.
-pub fn tame(text: &str, longest: usize) -> String {
+pub(crate) fn tame(text: &str, longest: usize) -> String {
     let mut tame: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(longest).collect();
     if text.chars().nth(longest).is_some() {
         tame.push('…');

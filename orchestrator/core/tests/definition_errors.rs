@@ -147,12 +147,12 @@ fn cases() -> Vec<Case> {
         case(
             "a remote $ref",
             &format!("saga: s\ninput: {{ $ref: 'http://169.254.169.254/schema' }}\nsteps:\n{one}"),
-            [("E0207", 2, 8)],
+            [("E0207", 2, 16)],
         ),
         case(
             "a $ref to a file",
             &format!("saga: s\ninput: {{ $ref: 'file:///etc/passwd' }}\nsteps:\n{one}"),
-            [("E0207", 2, 8)],
+            [("E0207", 2, 16)],
         ),
         case(
             "a $schema of elsewhere",
@@ -168,6 +168,29 @@ fn cases() -> Vec<Case> {
             "a pattern that explodes when it is compiled",
             &format!("saga: s\ninput: {{ pattern: '((a{{1000}}){{1000}}){{1000}}' }}\nsteps:\n{one}"),
             [("E0207", 2, 8)],
+        ),
+        case(
+            "a schema within itself",
+            &format!("saga: s\ninput: {{ items: {{ $ref: '#' }} }}\nsteps:\n{one}"),
+            [("E0207", 2, 25)],
+        ),
+        case(
+            "a schema that leads back to itself",
+            &format!(
+                "saga: s\ninput: {{ $ref: '#/$defs/a', $defs: {{ a: {{ items: {{ $ref: '#/$defs/a' }} }} }} }}\nsteps:\n{one}"
+            ),
+            [("E0207", 2, 58)],
+        ),
+        case("a schema that multiplies", &multiplying(), [("E0207", 2, 2737)]),
+        case(
+            "a $ref to nothing",
+            &format!("saga: s\ninput: {{ $ref: '#/$defs/gone' }}\nsteps:\n{one}"),
+            [("E0207", 2, 16)],
+        ),
+        case(
+            "more patterns than are compiled in time",
+            &format!("saga: s\ninput: {{ allOf: [{}] }}\nsteps:\n{one}", "{ pattern: '(a{90}){900}' }, ".repeat(2_000)),
+            [("E0207", 2, 1885)],
         ),
         // ---- order, pivot, undoing
         steps(
@@ -324,6 +347,32 @@ fn cases() -> Vec<Case> {
     ]
 }
 
+/// Each definition of the schema stands for two of the next.
+fn multiplying() -> String {
+    let defs: String = (0..40)
+        .map(|n| format!("a{n}: {{ allOf: [{{ $ref: '#/$defs/a{m}' }}, {{ $ref: '#/$defs/a{m}' }}] }}, ", m = n + 1))
+        .collect();
+    format!(
+        "saga: s\ninput: {{ $ref: '#/$defs/a0', $defs: {{ {defs} a40: {{}} }} }}\nsteps:\n  a: {{ call: x POST /a, compensate: {{ call: x POST /u }} }}\n"
+    )
+}
+
+#[test]
+fn a_definition_with_thousands_of_mistakes_is_answered_at_once_and_says_a_hundred() {
+    let long = "n".repeat(59);
+    let sources = [
+        format!("saga: s\nsteps:\n  a:\n    call: x POST /a\n    body: '{}'\n", "${{ q.a }} ".repeat(20_000)),
+        format!("saga: s\nsteps:\n  a: {{ needs: [{}], call: x POST /a }}\n", format!("{long}, ").repeat(4_000)),
+        format!("saga: s\nsteps:\n{}", (0..150).map(|n| format!("  {long}{n}: {{ cal: x }}\n")).collect::<String>()),
+    ];
+    for source in sources {
+        let (checked, took) = check(&source);
+        assert!(took < AT_ONCE * 5, "{took:?}");
+        assert!(checked.definition.is_none());
+        assert!((1..=101).contains(&checked.diagnostics.len()), "{}", checked.diagnostics.len());
+    }
+}
+
 #[test]
 fn every_mistake_is_said_with_its_code_its_place_and_a_hint_at_once() {
     let mut wrong = Vec::new();
@@ -342,4 +391,58 @@ fn every_mistake_is_said_with_its_code_its_place_and_a_hint_at_once() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_error_says_how_to_mend_it() {
+    // Where the message says it all there is nothing to add.
+    let plain = ["E0203", "E0206", "E0208", "E0202", "E0401", "E0313", "E0402", "E0405", "E0312", "E0404"];
+    for Case { name, source, .. } in cases() {
+        for found in check(&source).0.diagnostics {
+            assert!(found.hint.is_some() || plain.contains(&found.code), "{name}: {found}");
+            assert!(!found.message.contains(" at line ") && !found.message.contains("Options"), "{name}: {found}");
+        }
+    }
+}
+
+#[test]
+fn a_missing_catalogue_is_said_once_per_service_where_it_is_first_named() {
+    let source = "saga: s\nsteps:\n  a: { call: x POST /a, compensate: { call: y POST /u } }\n  b: { call: x POST /b, compensate: { call: y POST /u } }\n";
+    let checked = parse(source, None);
+    assert_eq!(places(&checked.diagnostics), [("W0501", 3, 14), ("W0501", 3, 45)]);
+    assert!(checked.definition.is_some());
+}
+
+#[test]
+fn what_an_input_may_lack_is_warned_about() {
+    let source = "
+saga: s
+input: { properties: { a: {}, b: {} }, required: [a] }
+steps:
+  a: { call: 'x POST /${{ input.a }}/${{ input.b }}/${{ input.c }}/${{ input.b | default(1) }}', compensate: { call: x POST /u } }
+";
+    let (checked, _) = check(source);
+    assert_eq!(places(&checked.diagnostics), [("W0502", 5, 42), ("W0503", 5, 57)]);
+    assert!(checked.definition.is_some());
+}
+
+#[test]
+fn prose_is_no_secret() {
+    let source = "saga: s\ndescription: Basic checks, bearer of news, Basic authentication is the catalogue's\nsteps:\n  a: { call: x POST /a, compensate: { call: x POST /u } }\n";
+    assert!(check(source).0.definition.is_some());
+}
+
+#[test]
+fn no_prefix_and_no_mutilation_of_a_definition_panics() {
+    let whole = include_str!("../../../sagas/place-order.yaml");
+    for (at, _) in whole.char_indices() {
+        parse(&whole[..at], None);
+        for with in ["${{", "}}", "*", "&a", "!", "- ", "{", "'", "\"", "\n", "\t", "\u{0}", "\u{feff}", "ß"]
+            .iter()
+            .skip(at % 7)
+            .step_by(7)
+        {
+            parse(&format!("{}{with}{}", &whole[..at], &whole[at..]), None);
+        }
+    }
 }

@@ -109,7 +109,7 @@ async fn suffer(shared: &Arc<Shared>, request: Request, line: &Line, action: Opt
         }
         Some(Action::Duplicate { copies, at_once }) => duplicate(shared, &request, line, copies, at_once).await,
         Some(Action::ReplayLate { after, lost }) => {
-            let back = if lost { Back::Reset } else { pass(&request).await.map_or(Back::Closed, Back::Whole) };
+            let back = first(shared, &request, line, lost).await;
             let (shared, line) = (shared.clone(), line.clone());
             tokio::spawn(async move {
                 tokio::time::sleep(after).await;
@@ -117,9 +117,14 @@ async fn suffer(shared: &Arc<Shared>, request: Request, line: &Line, action: Opt
             });
             back
         }
-        Some(Action::Hold) => {
+        Some(Action::Hold { lost }) => {
+            let back = first(shared, &request, line, lost).await;
             shared.hold(Held { request, line: line.clone() });
-            Back::Reset
+            back
+        }
+        Some(Action::Reject(status)) => {
+            let key = request.headers.get("idempotency-key").and_then(|key| key.to_str().ok()).unwrap_or_default();
+            Back::Whole(Response::rejection(status, key.trim_matches('"')))
         }
         Some(Action::Status(status, body)) => Back::Whole(Response::made_up(status, &body)),
         Some(Action::StatusInstead(status, body)) => {
@@ -128,6 +133,14 @@ async fn suffer(shared: &Arc<Shared>, request: Request, line: &Line, action: Opt
         }
         Some(Action::Blackhole) => Back::Nothing,
     }
+}
+
+/// The original of a request of which a copy will come later.
+async fn first(shared: &Shared, request: &Request, line: &Line, lost: bool) -> Back {
+    if lost {
+        return Back::Reset;
+    }
+    send(shared, request, line).await.map_or(Back::Closed, Back::Whole)
 }
 
 async fn duplicate(shared: &Arc<Shared>, request: &Request, line: &Line, copies: u32, at_once: bool) -> Back {

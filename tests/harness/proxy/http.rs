@@ -52,11 +52,19 @@ pub(super) struct Response {
 impl Response {
     /// An answer that no participant gave.
     pub(super) fn made_up(status: u16, body: &str) -> Self {
-        let head = format!(
-            "HTTP/1.1 {status} Injected\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
-            body.len()
-        );
-        let bytes = [head.as_bytes(), body.as_bytes()].concat();
+        Self::with_headers(status, "", body)
+    }
+
+    /// What a participant answers that says no and stands by it.
+    pub(super) fn rejection(status: u16, key: &str) -> Self {
+        Self::with_headers(status, &format!("saga-ack: {key}\r\n"), r#"{"detail":"injected"}"#)
+    }
+
+    fn with_headers(status: u16, more: &str, body: &str) -> Self {
+        let length = body.len();
+        let head =
+            format!("HTTP/1.1 {status} Injected\r\n{more}content-type: application/json\r\ncontent-length: {length}");
+        let bytes = [head.as_bytes(), b"\r\n\r\n", body.as_bytes()].concat();
         Self { status, headers: HeaderMap::new(), bytes, framed: true }
     }
 }

@@ -10,13 +10,14 @@ mod wire;
 
 use std::{
     io,
-    net::{Ipv4Addr, SocketAddr},
+    net::SocketAddr,
     sync::{
         Arc, Mutex,
         atomic::{AtomicU64, Ordering},
     },
 };
 
+use anyhow::Result;
 use tokio::{
     net::{TcpListener, TcpSocket},
     sync::watch,
@@ -29,7 +30,7 @@ use self::{
     plan::Plan,
     wire::{Line, WireLog},
 };
-use crate::audit::journal::Reader;
+use crate::{audit::journal::Reader, port};
 
 pub use self::{
     plan::{Action, Injected, Rule},
@@ -45,7 +46,7 @@ pub enum Door {
     Open,
     /// Every connection is accepted and reset before a byte of it is read.
     Resetting,
-    /// Nobody listens: a connect is refused. The port stays ours.
+    /// Nobody listens: a connect is refused. The port stays bound.
     Closed,
 }
 
@@ -72,12 +73,12 @@ struct Shared {
 }
 
 impl Proxy {
-    /// Listens on a free port. `witness` is asked at each arrival whether the intent is durable.
+    /// Listens on a port of its own. `witness` is asked at each arrival whether the intent is durable.
     ///
     /// # Errors
     /// No port can be had.
-    pub fn start(service: &str, upstream: SocketAddr, witness: Option<Reader>) -> io::Result<Self> {
-        let socket = bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?;
+    pub fn start(service: &str, upstream: SocketAddr, witness: Option<Reader>) -> Result<Self> {
+        let socket = bind(port::free()?)?;
         let shared = Arc::new(Shared {
             service: service.to_owned(),
             address: socket.local_addr()?,
@@ -184,8 +185,7 @@ fn bind(address: SocketAddr) -> io::Result<TcpSocket> {
     Ok(socket)
 }
 
-/// Accepts as the door says. A closed door is a bound socket that does not listen: the kernel refuses, and nobody else
-/// can take the port meanwhile.
+/// Accepts as the door says. A closed door is a bound socket that does not listen: the kernel refuses.
 async fn accept(
     shared: Arc<Shared>,
     listener: TcpListener,
@@ -201,13 +201,13 @@ async fn accept(
         if *is.borrow() != door {
             connections.cancel();
             connections = end.child_token();
-            (listener, bound) = match (door, listener, bound) {
-                (Door::Closed, _, None) => (None, Some(bind(shared.address).expect("the port is still ours"))),
-                (Door::Open | Door::Resetting, None, Some(socket)) => {
-                    (Some(TcpSocket::listen(socket, BACKLOG).expect("the port is still ours")), None)
-                }
-                (_, listener, bound) => (listener, bound),
-            };
+            if door == Door::Closed {
+                // The listener must be gone before its port can be bound again.
+                drop(listener.take());
+                bound = Some(bind(shared.address).expect("nobody else is given this port"));
+            } else if let Some(socket) = bound.take() {
+                listener = Some(TcpSocket::listen(socket, BACKLOG).expect("a bound socket can listen"));
+            }
             is.send_replace(door);
         }
         let Some(accepting) = &listener else {

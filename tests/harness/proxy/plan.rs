@@ -31,8 +31,10 @@ pub enum Action {
     Duplicate { copies: u32, at_once: bool },
     /// The first one goes as usual (`lost`: the connection is reset and nothing goes), a copy goes that much later.
     ReplayLate { after: Duration, lost: bool },
-    /// As [`Action::ReplayLate`] with the first one lost; the copy goes when the test releases it.
-    Hold,
+    /// As [`Action::ReplayLate`], and the copy goes when the test releases it.
+    Hold { lost: bool },
+    /// Answers as the participant would that says no and stands by it; the participant gets nothing.
+    Reject(u16),
     /// Answers itself; the participant gets nothing.
     Status(u16, String),
     /// The participant gets it, but the sender hears this instead: a gateway that gave up too early.

@@ -6,7 +6,7 @@ use crate::{exit::Exit, output, remote::Remote, style::Style, timeline::timeline
 
 /// Ask for a saga to be undone. Refused from the point of no return on.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// The saga
     id: Uuid,
     /// Why; it is kept and shown
@@ -18,7 +18,7 @@ pub struct Args {
 
 /// # Errors
 /// It is too late, there is no such saga, or no server.
-pub async fn run(args: Args) -> anyhow::Result<Exit> {
+pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
     let client = args.remote.client()?;
     let saga = client.cancel(args.id, args.reason).await.map_err(|error| args.remote.explain(error))?;
     output::show(args.remote.output, &saga, || timeline(&saga, Style::of_stdout()))?;

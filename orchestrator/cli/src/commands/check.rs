@@ -15,7 +15,7 @@ use crate::{
 
 /// Check definitions, without a server
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// Definitions (YAML)
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
@@ -39,7 +39,7 @@ enum Format {
 
 /// # Errors
 /// A file or the configuration cannot be read.
-pub fn run(args: &Args) -> anyhow::Result<Exit> {
+pub(crate) fn run(args: &Args) -> anyhow::Result<Exit> {
     let services = match &args.config {
         Some(file) => Some(catalogue(file)?),
         None => None,
@@ -50,8 +50,7 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
         let file = path.display().to_string();
         let source = fs::read_to_string(path).with_context(|| format!("cannot read {file}"))?;
         let checked = definition::parse(&source, services.as_ref());
-        let found: Vec<Finding> =
-            checked.diagnostics.into_iter().map(|found| Finding::of_core(&file, found)).collect();
+        let found: Vec<Finding> = checked.diagnostics.into_iter().map(|found| Finding::of_core(&file, found)).collect();
         if args.format == Format::Text {
             for finding in &found {
                 output::print(&format!("{}\n", snippet::render(finding, &source, style)))?;

@@ -7,7 +7,7 @@ use crate::{exit::Exit, output};
 
 /// Print completions for a shell
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// For which shell
     #[arg(value_enum)]
     shell: Shell,
@@ -15,7 +15,7 @@ pub struct Args {
 
 /// # Errors
 /// stdout cannot be written to.
-pub fn run(args: &Args) -> anyhow::Result<Exit> {
+pub(crate) fn run(args: &Args) -> anyhow::Result<Exit> {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut super::Cli::command(), "amends", &mut script);
     output::print(&String::from_utf8(script)?)?;

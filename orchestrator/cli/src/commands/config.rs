@@ -10,7 +10,7 @@ use crate::{
 
 /// Look at the configuration
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     #[command(subcommand)]
     command: Command,
 }
@@ -25,13 +25,16 @@ enum Command {
 
 /// # Errors
 /// The configuration is not valid.
-pub fn run(args: &Args) -> anyhow::Result<Exit> {
+pub(crate) fn run(args: &Args) -> anyhow::Result<Exit> {
     match &args.command {
         Command::Show(flags) => output::print(&config::show(&config::load(flags)?)?)?,
         Command::Check(flags) => {
             let loaded = config::load(flags)?;
             let file = loaded.file.map_or("no file".to_owned(), |file| file.display().to_string());
-            output::say(&format!("the configuration is valid ({file}, {} services)", loaded.config.services.services.len()));
+            output::say(&format!(
+                "the configuration is valid ({file}, {} services)",
+                loaded.config.services.services.len()
+            ));
         }
     }
     Ok(Exit::Success)

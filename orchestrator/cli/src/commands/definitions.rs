@@ -20,7 +20,7 @@ use crate::{
 
 /// Register definitions and look at them
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     #[command(subcommand)]
     command: Command,
 }
@@ -62,7 +62,7 @@ enum Command {
 
 /// # Errors
 /// The server refuses, or there is none; a file cannot be read.
-pub async fn run(args: Args) -> anyhow::Result<Exit> {
+pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
     match args.command {
         Command::Register { files, remote } => register(&files, &remote).await,
         Command::List { remote } => {

@@ -24,7 +24,7 @@ const HOLD: Duration = Duration::from_secs(30);
 
 /// Show a saga as a timeline
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// The saga
     id: Uuid,
     /// Follow it until it ends or needs a person
@@ -36,7 +36,7 @@ pub struct Args {
 
 /// # Errors
 /// There is no such saga, or no server.
-pub async fn run(args: Args) -> anyhow::Result<Exit> {
+pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
     let client = args.remote.client()?;
     let draw = args.remote.output == Format::Table && io::stdout().is_terminal();
     let saga = match (args.watch, draw) {

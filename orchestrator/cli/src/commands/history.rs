@@ -11,7 +11,7 @@ const REST_CHARS: usize = 100;
 
 /// Show a saga's journal
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// The saga
     id: Uuid,
     #[command(flatten)]
@@ -20,7 +20,7 @@ pub struct Args {
 
 /// # Errors
 /// There is no such saga, or no server.
-pub async fn run(args: Args) -> anyhow::Result<Exit> {
+pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
     let client = args.remote.client()?;
     let mut entries: Vec<HistoryEntry> = vec![];
     loop {
@@ -59,7 +59,9 @@ fn about(event: &Map<String, Value>) -> String {
         let attempt = event.get("attempt").map(|attempt| format!(" #{attempt}")).unwrap_or_default();
         parts.push(format!("{} {}{attempt}", field("step"), field("op")));
     }
-    for (key, value) in event.iter().filter(|(key, _)| !["kind", "call", "attempt", "request", "due_at"].contains(&key.as_str())) {
+    for (key, value) in
+        event.iter().filter(|(key, _)| !["kind", "call", "attempt", "request", "due_at"].contains(&key.as_str()))
+    {
         let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         parts.push(format!("{key}={value}"));
     }

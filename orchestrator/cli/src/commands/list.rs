@@ -8,7 +8,7 @@ use crate::{exit::Exit, output, remote::Remote};
 
 /// List sagas, newest first
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// Only with this status; may be given again
     #[arg(long = "status", value_parser = status, value_name = "STATUS")]
     statuses: Vec<SagaStatus>,
@@ -39,7 +39,7 @@ pub struct Args {
 
 /// # Errors
 /// The server refuses, or there is none.
-pub async fn run(args: Args) -> anyhow::Result<Exit> {
+pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
     let client = args.remote.client()?;
     let mut list = List {
         statuses: args.statuses,

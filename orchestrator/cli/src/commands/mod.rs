@@ -9,7 +9,6 @@ mod demo;
 mod get;
 mod history;
 mod list;
-mod schema;
 mod serve;
 mod start;
 
@@ -20,8 +19,10 @@ use crate::exit::Exit;
 /// Sagas across services that share no database: written in YAML, run durably, undone when they must be.
 #[derive(Debug, Parser)]
 #[command(name = "amends", version, propagate_version = true, arg_required_else_help = true)]
-#[command(after_help = "Exit codes: 0 done · 1 failed · 2 wrong usage · 3 the saga was compensated · 4 it needs a person")]
-pub struct Cli {
+#[command(
+    after_help = "Exit codes: 0 done · 1 failed · 2 wrong usage · 3 the saga was compensated · 4 it needs a person"
+)]
+pub(crate) struct Cli {
     #[command(subcommand)]
     command: Command,
 }
@@ -49,8 +50,6 @@ enum Command {
     Definitions(definitions::Args),
     /// Look at the configuration
     Config(config::Args),
-    /// Print the JSON Schema of definitions, for editors
-    Schema(schema::Args),
     /// Print completions for a shell
     Completions(completions::Args),
 }
@@ -59,7 +58,7 @@ enum Command {
 ///
 /// # Errors
 /// What to tell the person; [`Exit::of`] says how it ends.
-pub async fn run(cli: Cli) -> anyhow::Result<Exit> {
+pub(crate) async fn run(cli: Cli) -> anyhow::Result<Exit> {
     match cli.command {
         Command::Demo(args) => demo::run(args).await,
         Command::Serve(args) => serve::run(args).await,
@@ -71,7 +70,6 @@ pub async fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Cancel(args) => cancel::run(args).await,
         Command::Definitions(args) => definitions::run(args).await,
         Command::Config(args) => config::run(&args),
-        Command::Schema(args) => schema::run(args),
         Command::Completions(args) => completions::run(&args),
     }
 }

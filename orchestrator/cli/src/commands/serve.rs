@@ -13,13 +13,14 @@ use crate::{
     exit::Exit,
     log::{self, LogFormat},
     output,
+    signals::Signals,
     snippet::{self, Finding},
     style::Style,
 };
 
 /// Run the orchestrator
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     #[command(flatten)]
     flags: Flags,
     /// How log lines look; AMENDS_LOG or RUST_LOG says which there are
@@ -29,7 +30,7 @@ pub struct Args {
 
 /// # Errors
 /// The configuration is not valid, the address is taken, the store cannot be opened, a definition is not valid.
-pub async fn run(args: Args) -> anyhow::Result<Exit> {
+pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
     let loaded = config::load(&args.flags)?;
     log::init(args.log_format, "info")?;
     let config = loaded.config;
@@ -56,15 +57,10 @@ pub async fn run(args: Args) -> anyhow::Result<Exit> {
         tracing::info!("stopping");
         engine.shutdown(config.limits.drain).await;
     };
-    let serve = async {
-        let served = amends_api::serve(listener, router, stop.clone(), config.limits.drain).await;
-        stop.cancel();
-        served
-    };
-    let ((), served) = tokio::join!(shutdown, serve);
+    let serve = amends_api::serve(listener, router, stop.clone(), config.limits.drain);
+    tokio::join!(shutdown, serve);
     drop(engine);
     close(store).await;
-    served.context("the server broke down")?;
     tracing::info!("stopped");
     Ok(Exit::Success)
 }
@@ -146,7 +142,7 @@ fn definitions_in(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
 fn stop_on_signals() -> anyhow::Result<CancellationToken> {
     let stop = CancellationToken::new();
     let asked = stop.clone();
-    let mut signals = signals()?;
+    let mut signals = Signals::listen()?;
     tokio::spawn(async move {
         signals.next().await;
         asked.cancel();
@@ -155,40 +151,4 @@ fn stop_on_signals() -> anyhow::Result<CancellationToken> {
         std::process::exit(Exit::Failure as i32);
     });
     Ok(stop)
-}
-
-/// What asks a server to stop.
-struct Signals {
-    #[cfg(unix)]
-    terminate: tokio::signal::unix::Signal,
-    #[cfg(unix)]
-    interrupt: tokio::signal::unix::Signal,
-}
-
-#[cfg(unix)]
-fn signals() -> anyhow::Result<Signals> {
-    use tokio::signal::unix::{SignalKind, signal};
-    Ok(Signals { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
-}
-
-#[cfg(not(unix))]
-fn signals() -> anyhow::Result<Signals> {
-    Ok(Signals {})
-}
-
-impl Signals {
-    #[cfg(unix)]
-    async fn next(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
-        }
-    }
-
-    #[cfg(not(unix))]
-    async fn next(&mut self) {
-        if tokio::signal::ctrl_c().await.is_err() {
-            std::future::pending::<()>().await;
-        }
-    }
 }

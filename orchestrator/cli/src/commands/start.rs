@@ -23,7 +23,7 @@ use crate::{
 
 /// Start a saga
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// The definition's name
     name: String,
     /// The input: JSON, @FILE with JSON, or - for JSON on stdin
@@ -47,7 +47,7 @@ pub struct Args {
 
 /// # Errors
 /// The input is none, the server refuses, or there is no server.
-pub async fn run(args: Args) -> anyhow::Result<Exit> {
+pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
     let client = args.remote.client()?;
     let input = args.input.as_deref().map(read_input).transpose()?.unwrap_or(Value::Null);
     let labels: BTreeMap<String, Value> =
@@ -64,9 +64,7 @@ pub async fn run(args: Args) -> anyhow::Result<Exit> {
         output::say("this key has started it before; nothing new was started");
     }
     let saga = match until {
-        Some(until) => {
-            settle(&client, answer.saga, until).await.map_err(|error| args.remote.explain(error))?
-        }
+        Some(until) => settle(&client, answer.saga, until).await.map_err(|error| args.remote.explain(error))?,
         None => answer.saga,
     };
     if until.is_none() && args.remote.output == Format::Table {
@@ -103,8 +101,12 @@ fn explain(remote: &Remote, error: ClientError, keyed: bool) -> anyhow::Error {
     let error = remote.explain(error);
     match (lost, keyed) {
         (false, _) => error,
-        (true, true) => error.context("it may have been started; the same command with the same --key is safe to repeat"),
-        (true, false) => error.context("it may have been started; look with `amends list` (with --key one could just repeat)"),
+        (true, true) => {
+            error.context("it may have been started; the same command with the same --key is safe to repeat")
+        }
+        (true, false) => {
+            error.context("it may have been started; look with `amends list` (with --key one could just repeat)")
+        }
     }
 }
 
@@ -122,7 +124,8 @@ fn read_input(text: &str) -> anyhow::Result<Value> {
         text => ("--input".to_owned(), text.to_owned()),
     };
     serde_json::from_str(&text).map_err(|error| {
-        let hint = if from == "--input" { "; write e.g. --input '{\"customer\": \"ada\"}', or @FILE, or -" } else { "" };
+        let hint =
+            if from == "--input" { "; write e.g. --input '{\"customer\": \"ada\"}', or @FILE, or -" } else { "" };
         anyhow!(Usage(format!("{from} is no JSON: {error}{hint}")))
     })
 }

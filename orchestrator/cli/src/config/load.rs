@@ -17,26 +17,26 @@ const DEFAULT_FILE: &str = "amends.toml";
 
 /// The configuration's file and the flags that override it.
 #[derive(Clone, Debug, Default, clap::Args)]
-pub struct Flags {
+pub(crate) struct Flags {
     /// The configuration; without it `amends.toml` of the current folder, if there is one
     #[arg(long, env = "AMENDS_CONFIG", value_name = "FILE")]
-    pub config: Option<PathBuf>,
+    pub(crate) config: Option<PathBuf>,
     /// Where to listen; loopback only as long as there is no authentication [default: 127.0.0.1:7070]
     #[arg(long, value_name = "ADDR")]
-    pub listen: Option<String>,
+    pub(crate) listen: Option<String>,
     /// The SQLite file with every saga's journal; made if it is not there [default: amends.db]
     #[arg(long, value_name = "PATH")]
-    pub database: Option<PathBuf>,
+    pub(crate) database: Option<PathBuf>,
     /// Register every *.yaml of this folder at the start (scenarios, *.test.yaml, left out)
     #[arg(long, value_name = "DIR")]
-    pub sagas: Option<PathBuf>,
+    pub(crate) sagas: Option<PathBuf>,
 }
 
 /// A configuration and where its values came from.
-pub struct Loaded {
-    pub config: Config,
+pub(crate) struct Loaded {
+    pub(crate) config: Config,
     /// The file that was read.
-    pub file: Option<PathBuf>,
+    pub(crate) file: Option<PathBuf>,
     pub(super) sources: Figment,
 }
 
@@ -44,7 +44,7 @@ pub struct Loaded {
 ///
 /// # Errors
 /// Everything that is wrong with it, each with its key and its place.
-pub fn load(flags: &Flags) -> anyhow::Result<Loaded> {
+pub(crate) fn load(flags: &Flags) -> anyhow::Result<Loaded> {
     let file = match &flags.config {
         Some(file) if file.is_file() => Some(file.clone()),
         Some(file) => bail!("there is no configuration file {}", file.display()),
@@ -54,7 +54,7 @@ pub fn load(flags: &Flags) -> anyhow::Result<Loaded> {
     if let Some(file) = &file {
         // Absolute, so that relative paths in it are relative to it wherever the program stands.
         let file = std::path::absolute(file).with_context(|| format!("{} cannot be found", file.display()))?;
-        figment = figment.merge(Toml::file_exact(file));
+        figment = figment.merge(Toml::file(file).search(false));
     }
     let known: Vec<String> = service_names(&figment);
     let env = Env::prefixed(ENV_PREFIX).split("__").map(move |key| service_key(key.as_str(), &known).into());

@@ -10,6 +10,6 @@ mod load;
 mod model;
 mod show;
 
-pub use load::{Flags, Loaded, load};
-pub use model::Config;
-pub use show::show;
+pub(crate) use load::{Flags, load};
+pub(crate) use model::Config;
+pub(crate) use show::show;

@@ -10,52 +10,52 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 /// Everything a server is told.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Config {
-    pub server: Server,
-    pub store: Store,
-    pub limits: Limits,
-    pub definitions: Definitions,
+pub(crate) struct Config {
+    pub(crate) server: Server,
+    pub(crate) store: Store,
+    pub(crate) limits: Limits,
+    pub(crate) definitions: Definitions,
     /// By name: what a definition's `call` may name.
-    pub services: Catalogue,
+    pub(crate) services: Catalogue,
 }
 
 /// `[server]`
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Server {
+pub(crate) struct Server {
     /// Loopback only, as long as there is no authentication.
     #[serde(deserialize_with = "loopback")]
-    pub listen: SocketAddr,
+    pub(crate) listen: SocketAddr,
 }
 
 /// `[store]`
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Store {
+pub(crate) struct Store {
     /// The SQLite file. A relative path in a file is relative to that file.
     #[serde(serialize_with = "RelativePathBuf::serialize_relative")]
-    pub path: RelativePathBuf,
+    pub(crate) path: RelativePathBuf,
 }
 
 /// `[limits]`
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Limits {
+pub(crate) struct Limits {
     /// Sagas in memory at once; a start beyond it is refused before anything is written.
     #[serde(deserialize_with = "at_least_one")]
-    pub max_live_sagas: usize,
+    pub(crate) max_live_sagas: usize,
     /// At a stop: the longest time for requests and calls in flight to end.
     #[serde(serialize_with = "duration_text", deserialize_with = "duration")]
-    pub drain: Duration,
+    pub(crate) drain: Duration,
 }
 
 /// `[definitions]`
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Definitions {
+pub(crate) struct Definitions {
     /// Every `*.yaml` in it is registered at the start. A relative path in a file is relative to that file.
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "relative")]
-    pub folder: Option<RelativePathBuf>,
+    pub(crate) folder: Option<RelativePathBuf>,
 }
 
 impl Default for Server {

@@ -10,7 +10,7 @@ use super::{errors::source_of, load::Loaded};
 ///
 /// # Errors
 /// The configuration cannot be written as text.
-pub fn show(loaded: &Loaded) -> anyhow::Result<String> {
+pub(crate) fn show(loaded: &Loaded) -> anyhow::Result<String> {
     let mut text = String::new();
     if let Value::Object(sections) = serde_json::to_value(&loaded.config)? {
         for (name, section) in sections {

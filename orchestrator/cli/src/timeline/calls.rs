@@ -70,7 +70,9 @@ fn line(attempt: &AttemptView, of: usize, started_at: DateTime<Utc>, ended: bool
     };
     let took = match (attempt.outcome, attempt.ended_at) {
         (None | Some(AttemptOutcome::Withdrawn), _) | (_, None) => String::new(),
-        (Some(_), Some(ended_at)) => format!("after {}", words::duration((ended_at - sent_at).max(chrono::TimeDelta::zero()))),
+        (Some(_), Some(ended_at)) => {
+            format!("after {}", words::duration((ended_at - sent_at).max(chrono::TimeDelta::zero())))
+        }
     };
     let detail = tame(attempt.detail.as_deref().unwrap_or_default(), DETAIL_CHARS);
     let status = match attempt.status {

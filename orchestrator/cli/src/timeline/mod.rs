@@ -20,7 +20,7 @@ use crate::style::{Style, Tone, tame};
 const VALUE_CHARS: usize = 160;
 
 /// The whole saga, ending with a line break.
-pub fn timeline(saga: &SagaView, style: Style) -> String {
+pub(crate) fn timeline(saga: &SagaView, style: Style) -> String {
     let mut lines = header(saga, style);
     lines.push(String::new());
     lines.extend(steps(saga, style));
@@ -35,7 +35,9 @@ fn header(saga: &SagaView, style: Style) -> Vec<String> {
     let look = Look::of_saga(saga.status);
     let took = words::duration((saga.ended_at.unwrap_or(saga.updated_at) - saga.started_at).abs());
     let status = match saga.status {
-        SagaStatus::Running | SagaStatus::Compensating | SagaStatus::Succeeded => format!("{}, {took} so far", saga.status),
+        SagaStatus::Running | SagaStatus::Compensating | SagaStatus::Succeeded => {
+            format!("{}, {took} so far", saga.status)
+        }
         SagaStatus::Completed | SagaStatus::Compensated | SagaStatus::Abandoned => format!("{} in {took}", saga.status),
     };
     let mut lines = vec![format!(

@@ -81,6 +81,9 @@ pub mod code {
 /// So many errors are said at once, and so many warnings: beyond them nobody reads, and looking for hints takes time.
 const MOST: usize = 100;
 
+/// So many findings come with a guess at what was meant: it costs a comparison with every known word.
+const GUESSED: usize = 20;
+
 /// Gathers findings, so that one look at a definition shows all of them.
 #[derive(Debug, Default)]
 pub(crate) struct Findings {
@@ -118,7 +121,7 @@ impl Findings {
 
     /// The nearest of `known` to a mistyped word, as long as anybody will read it.
     pub(crate) fn nearest<'a>(&self, word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-        if self.full() { None } else { nearest(word, known) }
+        if self.errors + self.warnings >= GUESSED { None } else { nearest(word, known) }
     }
 
     /// Whether it is news.

@@ -30,6 +30,12 @@ pub const DEADLINE: Duration = Duration::from_secs(366 * 24 * 3600);
 pub const FACTOR: f64 = 100.0;
 /// A rendered body.
 pub const BODY_BYTES: usize = 1024 * 1024;
+/// All that a template makes on the way to a body or an output; what is above their own limits is refused by these.
+pub const RENDERED_BYTES: usize = 4 * 1024 * 1024;
+/// Patterns of one input schema: each is compiled.
+pub const PATTERNS: usize = 64;
+/// Places that one input schema has when every `$ref` is written out.
+pub const SCHEMA_PLACES: usize = 20_000;
 /// A rendered path with its query.
 pub const PATH_BYTES: usize = 8 * 1024;
 /// Headers of one call, and the bytes of each value.

@@ -11,7 +11,7 @@ use super::{
     order,
     reader::Reader,
     references,
-    schema::InputSchema,
+    schema::{self, InputSchema},
     steps,
 };
 use crate::ids::Digest;
@@ -100,22 +100,13 @@ fn definition(reader: &mut Reader<'_>, root: &Node) -> Option<Definition> {
     Some(Definition { name: name?, version, description, digest, source, input, deadline, steps, output })
 }
 
-const DRAFT: &str = "https://json-schema.org/draft/2020-12/schema";
-
 fn input_schema(reader: &mut Reader<'_>, node: &Node) -> Option<InputSchema> {
     if !matches!(node.value, Tree::Map(_)) {
         reader.error(code::WRONG_TYPE, node.at, format!("input is a JSON Schema, not {}", node.what()), "");
         return None;
     }
-    if let Some(dialect) = node.get("$schema")
-        && !matches!(&dialect.value, Tree::Text(url) if url.trim_end_matches('#') == DRAFT)
-    {
-        reader.error(
-            code::BAD_SCHEMA,
-            dialect.at,
-            "a schema of another draft",
-            format!("leave it out, or write {DRAFT}"),
-        );
+    if let Err((at, message, hint)) = schema::check(node) {
+        reader.error(code::BAD_SCHEMA, at, message, hint);
         return None;
     }
     match InputSchema::compile(node.to_json()) {
@@ -125,7 +116,7 @@ fn input_schema(reader: &mut Reader<'_>, node: &Node) -> Option<InputSchema> {
                 code::BAD_SCHEMA,
                 node.at,
                 format!("input is no JSON Schema: {why}"),
-                "draft 2020-12, no remote `$ref`",
+                "JSON Schema, draft 2020-12",
             );
             None
         }

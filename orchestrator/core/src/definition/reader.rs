@@ -199,7 +199,7 @@ impl Reader<'_> {
 
     /// Where byte `offset` of the value `text` of the scalar at `scalar` stands in the source.
     pub(super) fn place(&self, scalar: Mark, text: &str, offset: usize) -> Mark {
-        if self.findings.full() { scalar } else { self.scalars.place(self.source, scalar, text, offset) }
+        self.scalars.place(self.source, scalar, text, offset)
     }
 }
 

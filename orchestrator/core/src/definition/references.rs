@@ -120,6 +120,9 @@ impl Checker<'_, '_, '_> {
     }
 
     fn mark(&self, spot: Spot<'_>) -> Mark {
+        if self.reader.findings.full() {
+            return spot.scalar;
+        }
         self.reader.place(spot.scalar, spot.text, opening(spot.text, spot.nth) + spot.offset)
     }
 

@@ -5,7 +5,12 @@ use std::fmt;
 use jsonschema::{Draft, PatternOptions, Validator};
 use serde_json::Value;
 
-use super::model::InputError;
+use super::{
+    diagnostic::Mark,
+    limits,
+    model::InputError,
+    node::{Node, Tree},
+};
 
 /// At most so many findings for one input; the first ones tell the story.
 const INPUT_ERRORS: usize = 32;
@@ -48,5 +53,94 @@ impl InputSchema {
 impl fmt::Debug for InputSchema {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.schema.fmt(f)
+    }
+}
+
+/// The only dialect.
+const DRAFT: &str = "https://json-schema.org/draft/2020-12/schema";
+
+type Refused = (Mark, String, &'static str);
+
+/// Refuses what could reach outside the document or keep a validator busy without end. A schema that refers to itself, or
+/// that multiplies when its references are written out, costs exponentially much for a small input.
+pub(super) fn check(root: &Node) -> Result<(), Refused> {
+    let mut walk = Walk { root, patterns: 0, places: 0, within: Vec::new() };
+    walk.node(root)
+}
+
+struct Walk<'n> {
+    root: &'n Node,
+    patterns: usize,
+    places: usize,
+    /// The references that led here.
+    within: Vec<&'n str>,
+}
+
+impl<'n> Walk<'n> {
+    fn node(&mut self, node: &'n Node) -> Result<(), Refused> {
+        self.places += 1;
+        if self.places > limits::SCHEMA_PLACES {
+            let message = format!("the schema has more than {} places with its references", limits::SCHEMA_PLACES);
+            return Err((node.at, message, "refer to fewer things fewer times"));
+        }
+        match &node.value {
+            Tree::List(items) => items.iter().try_for_each(|item| self.node(item)),
+            Tree::Map(entries) => entries.iter().try_for_each(|(key, value)| self.entry(&key.name, value)),
+            Tree::Null | Tree::Bool(_) | Tree::Number(_) | Tree::Text(_) => Ok(()),
+        }
+    }
+
+    fn entry(&mut self, key: &str, value: &'n Node) -> Result<(), Refused> {
+        match (key, &value.value) {
+            ("$schema", Tree::Text(draft)) if draft.trim_end_matches('#') != DRAFT => {
+                Err((value.at, "a schema of another draft".to_owned(), "leave `$schema` out: it is draft 2020-12"))
+            }
+            // A property may have such a name; then its value is a schema and no text.
+            ("$id" | "$anchor" | "$dynamicAnchor" | "$dynamicRef", Tree::Text(_)) => {
+                Err((value.at, format!("`{key}` is not supported in an input schema"), "use `#/$defs/<name>`"))
+            }
+            ("$ref", Tree::Text(reference)) => self.reference(reference, value),
+            ("pattern", Tree::Text(_)) => self.patterns(1, value),
+            ("patternProperties", Tree::Map(entries)) => {
+                self.patterns(entries.len(), value)?;
+                self.node(value)
+            }
+            _ => self.node(value),
+        }
+    }
+
+    fn patterns(&mut self, more: usize, at: &Node) -> Result<(), Refused> {
+        self.patterns += more;
+        if self.patterns > limits::PATTERNS {
+            let message = format!("the schema has more than {} patterns", limits::PATTERNS);
+            return Err((at.at, message, "let the service that knows the format check it"));
+        }
+        Ok(())
+    }
+
+    fn reference(&mut self, reference: &'n str, node: &'n Node) -> Result<(), Refused> {
+        let hint = "a reference is `#/$defs/<name>`, within this schema";
+        let Some(pointer) = reference.strip_prefix("#/") else {
+            return Err((node.at, format!("`{reference}` does not stay within the schema"), hint));
+        };
+        if self.within.contains(&reference) {
+            return Err((
+                node.at,
+                format!("`{reference}` leads back to itself"),
+                "write out as many levels as are needed",
+            ));
+        }
+        let target = pointer.split('/').try_fold(self.root, |node, segment| {
+            let segment = segment.replace("~1", "/").replace("~0", "~");
+            match &node.value {
+                Tree::List(items) => items.get(segment.parse::<usize>().ok()?),
+                _ => node.get(&segment),
+            }
+        });
+        let target = target.ok_or_else(|| (node.at, format!("there is nothing at `{reference}`"), hint))?;
+        self.within.push(reference);
+        self.node(target)?;
+        self.within.pop();
+        Ok(())
     }
 }

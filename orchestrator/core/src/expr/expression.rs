@@ -33,6 +33,13 @@ impl Expression {
                 message: error.detail().map_or_else(|| error.to_string(), str::to_owned),
             })?),
         };
+        if let Some(compiled) = &compiled {
+            // A word of the language where a value is expected is a variable to minijinja, and would be missing for ever.
+            let known = |name: &String| name == "null" || paths.iter().any(|path| path.is_in(name));
+            if let Some(stray) = compiled.undeclared_variables(false).into_iter().find(|name| !known(name)) {
+                return Err(Refusal { offset: 0, message: format!("`{stray}` cannot stand here") });
+            }
+        }
         let parsed = Self { text: text.trim().to_owned(), paths, compiled };
         parsed.refuse_unknown_filters(text)?;
         Ok(parsed)
@@ -156,6 +163,10 @@ mod tests {
             ("'x' if input.n > 2 else 'y'", json!("x")),
             ("input.name ~ '-' ~ input.n", json!("Ada-3")),
             ("input.list | first", json!(5)),
+            ("input.list | last", json!(7)),
+            ("input.no == null", json!(true)),
+            ("input.n == null", json!(false)),
+            ("null", json!(null)),
         ] {
             assert_eq!(evaluate(text), Ok(value), "{text}");
         }
@@ -184,6 +195,10 @@ mod tests {
             "input.name | replace('a', 'b')",
             "input.",
             "1 +",
+            "in",
+            "if",
+            "input.n + in",
+            "input.gone | default",
             "'open",
             "input.n; 1",
             &"(".repeat(10_000),

@@ -17,16 +17,18 @@ pub(super) static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(||
     let mut environment = Environment::empty();
     environment.set_undefined_behavior(UndefinedBehavior::Chainable);
     environment.set_fuel(Some(limits::EXPRESSION_FUEL));
+    // JSON's and YAML's word for what minijinja calls `none`.
+    environment.add_global("null", ());
     environment.add_filter("abs", filters::abs);
     environment.add_filter("default", |value: Value, other: Value| if value.is_undefined() { other } else { value });
-    environment.add_filter("first", |value: Value| end(&value, |items| items.first().cloned()));
+    environment.add_filter("first", |value: Value| there(filters::first(&value)));
     environment.add_filter("float", filters::float);
     environment.add_filter("int", filters::int);
     environment.add_filter("join", filters::join);
     environment.add_filter("json", |value: Value| {
         serde_json::to_string(&value).map_err(|error| Error::new(ErrorKind::BadSerialization, error.to_string()))
     });
-    environment.add_filter("last", |value: Value| end(&value, |items| items.last().cloned()));
+    environment.add_filter("last", |value: Value| there(filters::last(value)));
     environment.add_filter("length", filters::length);
     environment.add_filter("lower", filters::lower);
     environment.add_filter("max", filters::max);
@@ -37,8 +39,9 @@ pub(super) static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(||
     environment
 });
 
-/// First or last item; an empty list has neither, and that is an error like every missing value.
-fn end(value: &Value, pick: impl Fn(&[Value]) -> Option<Value>) -> Result<Value, Error> {
-    let items: Vec<Value> = value.try_iter()?.collect();
-    pick(&items).ok_or_else(|| Error::new(ErrorKind::InvalidOperation, "the list is empty"))
+/// An empty list has no first and no last item, and that is an error like every missing value.
+fn there(item: Result<Value, Error>) -> Result<Value, Error> {
+    item.and_then(|item| {
+        if item.is_undefined() { Err(Error::new(ErrorKind::InvalidOperation, "the list is empty")) } else { Ok(item) }
+    })
 }

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::{Expression, Lookup, tokens::Refusal};
+use crate::definition::limits;
 
 /// A value with expressions in it. A text that is only one expression keeps that expression's type; inside a longer
 /// text a value is written out.
@@ -54,31 +55,58 @@ impl Template {
     /// Its value.
     ///
     /// # Errors
-    /// Of the first expression that has none.
+    /// Of the first expression that has none; or it is larger than anything that is sent or kept.
     pub fn render(&self, lookup: &Lookup<'_>) -> Result<Value, String> {
+        let mut left = limits::RENDERED_BYTES;
+        self.render_within(lookup, &mut left)
+    }
+
+    /// `left` bytes may still be made: a short template can repeat a large input many times.
+    fn render_within(&self, lookup: &Lookup<'_>, left: &mut usize) -> Result<Value, String> {
         Ok(match self {
-            Self::Literal(value) => value.clone(),
-            Self::Whole(expression) => expression.evaluate(lookup)?,
+            Self::Literal(value) => spend(left, value.clone())?,
+            Self::Whole(expression) => spend(left, expression.evaluate(lookup)?)?,
             Self::Text(pieces) => {
                 let mut text = String::new();
                 for piece in pieces {
                     match piece {
                         Piece::Literal(literal) => text.push_str(literal),
-                        Piece::Value(expression) => text.push_str(&written(&expression.evaluate(lookup)?)),
+                        Piece::Value(expression) => {
+                            text.push_str(&written(&spend(left, expression.evaluate(lookup)?)?))
+                        }
                     }
                 }
                 Value::String(text)
             }
             Self::List(items) => {
-                Value::Array(items.iter().map(|item| item.render(lookup)).collect::<Result<Vec<_>, _>>()?)
+                let items = items.iter().map(|item| item.render_within(lookup, left));
+                Value::Array(items.collect::<Result<Vec<_>, _>>()?)
             }
-            Self::Map(entries) => Value::Object(
-                entries
-                    .iter()
-                    .map(|(key, value)| Ok((key.clone(), value.render(lookup)?)))
-                    .collect::<Result<Map<_, _>, String>>()?,
-            ),
+            Self::Map(entries) => {
+                let entries = entries.iter().map(|(key, value)| Ok((key.clone(), value.render_within(lookup, left)?)));
+                Value::Object(entries.collect::<Result<Map<_, _>, String>>()?)
+            }
         })
+    }
+}
+
+fn spend(left: &mut usize, value: Value) -> Result<Value, String> {
+    match left.checked_sub(weight(&value)) {
+        Some(rest) => {
+            *left = rest;
+            Ok(value)
+        }
+        None => Err(format!("it is larger than {} bytes", limits::RENDERED_BYTES)),
+    }
+}
+
+/// About as many bytes as it has in JSON.
+fn weight(value: &Value) -> usize {
+    match value {
+        Value::Null | Value::Bool(_) | Value::Number(_) => 4,
+        Value::String(text) => text.len() + 2,
+        Value::Array(items) => items.iter().map(weight).sum::<usize>() + 2,
+        Value::Object(entries) => entries.iter().map(|(key, value)| key.len() + 4 + weight(value)).sum::<usize>() + 2,
     }
 }
 
@@ -170,7 +198,17 @@ mod tests {
     }
 
     #[test]
+    fn a_short_template_cannot_make_a_large_value_out_of_a_large_input() {
+        let large = json!("x".repeat(1 << 20));
+        let template = Template::List((0..5).map(|_| Template::parse_text("${{ s }}").expect("a text")).collect());
+        assert!(template.render(&|_| Some(large.clone())).is_err_and(|why| why.contains("larger")));
+        assert!(template.render(&|_| Some(json!("x"))).is_ok());
+    }
+
+    #[test]
     fn a_refusal_says_which_expression_it_was() {
         assert_eq!(render("${{ n }} ${{ n"), Err("1: `${{` is not closed by `}}`".to_owned()));
+        let text = "a ${{ '${{' }} b ${{ n }}";
+        assert_eq!((opening(text, 0), opening(text, 1)), (5, text.len() - 5));
     }
 }

@@ -21,6 +21,13 @@ pub struct PathUse {
     pub offset: usize,
 }
 
+impl PathUse {
+    /// It begins with this name.
+    pub(super) fn is_in(&self, name: &str) -> bool {
+        matches!(self.segments.first(), Some(Segment::Name(first)) if &**first == name)
+    }
+}
+
 impl fmt::Display for PathUse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (nth, segment) in self.segments.iter().enumerate() {
@@ -89,6 +96,9 @@ pub(super) fn paths(text: &str) -> Result<Vec<PathUse>, Refusal> {
                 let Some((_, Token::Word(_))) = tokens.get(at + 1) else {
                     return refuse(at + 1, "the name of a filter is expected behind `|`");
                 };
+                if matches!(tokens[at + 1].1, Token::Word("default")) && !mark(at + 2, "(") {
+                    return refuse(at + 1, "`default` needs a value: default(...)");
+                }
                 at += 1;
             }
             Token::Word("is") => return refuse(at, "`is` is not part of the language; use default(...) or =="),

@@ -1,0 +1,111 @@
+//! The OpenAPI document: made from the very routes that are served, so that neither can be without the other.
+
+use std::collections::BTreeMap;
+
+use amends_engine::Engine;
+use amends_protocol::problem::{PROBLEM_JSON, Problem};
+use axum::{
+    Extension,
+    response::{IntoResponse, Response},
+};
+use bytes::Bytes;
+use http::header;
+use utoipa::{
+    IntoResponses, OpenApi, PartialSchema, ToSchema,
+    openapi::{self, ContentBuilder, Ref, RefOr, ResponseBuilder, path::Operation},
+};
+use utoipa_axum::router::OpenApiRouter;
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Amends",
+        description = "A saga orchestrator: starts, shows and undoes business transactions that cross several services. \
+            Every error is a problem (RFC 9457) whose `type` is a stable URN.",
+        license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0"),
+    ),
+    tags(
+        (name = "sagas", description = "Runs of definitions"),
+        (name = "definitions", description = "What sagas are made from"),
+        (name = "health", description = "Whether the server is there, and which one it is"),
+    ),
+)]
+struct Head;
+
+/// A router with the document's head.
+pub(crate) fn parts() -> OpenApiRouter<Engine> {
+    let mut head = Head::openapi();
+    // Answers refer to problems by name only, so nothing brings their schemas in by itself.
+    let mut schemas = vec![(Problem::name().into_owned(), Problem::schema())];
+    Problem::schemas(&mut schemas);
+    head.components.get_or_insert_default().schemas.extend(schemas);
+    OpenApiRouter::with_openapi(head)
+}
+
+/// The finished document, as the layer that [`document`] takes it from.
+pub(crate) fn served(mut document: openapi::OpenApi) -> Extension<Document> {
+    for item in document.paths.paths.values_mut() {
+        for operation in [&mut item.get, &mut item.post].into_iter().flatten() {
+            add_any_problem(operation);
+        }
+    }
+    let json = document.to_json().expect("invariant: an OpenAPI document can be written");
+    Extension(Document(json.into()))
+}
+
+/// What may happen to every request: a failure of the server, or an error that needs no words of its own.
+fn add_any_problem(operation: &mut Operation) {
+    operation.responses.responses.insert("default".to_owned(), problem("Any other problem"));
+}
+
+/// The document as text.
+#[derive(Clone)]
+pub(crate) struct Document(Bytes);
+
+/// This document.
+#[utoipa::path(
+    get,
+    path = "/openapi.json",
+    operation_id = "openapi",
+    tag = "health",
+    responses((status = 200, description = "OpenAPI 3.1", body = Object)),
+)]
+pub(crate) async fn document(Extension(Document(json)): Extension<Document>) -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], json).into_response()
+}
+
+fn problem(description: &str) -> RefOr<openapi::Response> {
+    let schema = Ref::from_schema_name(Problem::name());
+    let content = ContentBuilder::new().schema(Some(schema)).build();
+    ResponseBuilder::new().description(description).content(PROBLEM_JSON, content).build().into()
+}
+
+/// A problem with this status, for the `responses` of an endpoint.
+pub(crate) struct ProblemWith<const STATUS: u16>;
+
+impl<const STATUS: u16> IntoResponses for ProblemWith<STATUS> {
+    fn responses() -> BTreeMap<String, RefOr<openapi::Response>> {
+        let description = match STATUS {
+            400 => "A part of the request is malformed: path, query, header or the syntax of the body",
+            404 => "There is no such thing",
+            409 => "It cannot be done any more",
+            413 => "The body is too large",
+            415 => "The body has another content type than is read here",
+            422 => "The body can be read, but is not what it should be; `errors` says where",
+            429 => "As many sagas are live as may be; `Retry-After` says when to ask again",
+            503 => "The server cannot do it now; `Retry-After` says when to ask again",
+            _ => "A problem",
+        };
+        BTreeMap::from([(STATUS.to_string(), problem(description))])
+    }
+}
+
+pub(crate) type BadRequest = ProblemWith<400>;
+pub(crate) type NotFound = ProblemWith<404>;
+pub(crate) type Conflict = ProblemWith<409>;
+pub(crate) type BodyTooLarge = ProblemWith<413>;
+pub(crate) type NotJson = ProblemWith<415>;
+pub(crate) type NotYaml = ProblemWith<415>;
+pub(crate) type Unprocessable = ProblemWith<422>;
+pub(crate) type Overloaded = ProblemWith<429>;
+pub(crate) type Unavailable = ProblemWith<503>;

@@ -1,0 +1,64 @@
+//! Reading one saga: its journal, its pinned definition, its view; and waiting for it to settle.
+
+use std::time::{Duration, Instant};
+
+use amends_core::{
+    event::{Event, Recorded},
+    ids::SagaId,
+};
+use amends_engine::Engine;
+use amends_protocol::v1::SagaView;
+
+use crate::{error::ApiError, view::view};
+
+/// Rows of a journal per question to the store.
+const ROWS: u32 = 500;
+/// A held request looks up so often, to see whether the server is shutting down.
+const LOOK_UP_EVERY: Duration = Duration::from_millis(250);
+/// The store's seqs are signed.
+pub(crate) const LAST_SEQ: u64 = i64::MAX.unsigned_abs();
+
+/// A saga as it stands; with `wait`, held until it has ended or raised attention, at most so long.
+pub(crate) async fn read(engine: &Engine, saga: SagaId, wait: Option<Duration>) -> Result<SagaView, ApiError> {
+    if let Some(wait) = wait {
+        settled(engine, saga, wait).await;
+    }
+    let journal = journal(engine, saga).await?;
+    let Some(Event::SagaStarted(started)) = journal.first().map(|first| &first.event) else {
+        return Err(if journal.is_empty() {
+            ApiError::UnknownSaga(saga)
+        } else {
+            ApiError::Unreadable(format!("the journal of saga {saga} does not begin with its start"))
+        });
+    };
+    let definition = engine.definition(&started.name, Some(started.version)).await?;
+    let pinned = definition.filter(|definition| definition.digest == started.definition).ok_or_else(|| {
+        let (name, version) = (&started.name, started.version);
+        ApiError::Unreadable(format!("saga {saga}: definition {name} version {version} is not the one it started with"))
+    })?;
+    view(saga, &journal, &pinned).map_err(|illegal| ApiError::Unreadable(illegal.to_string()))
+}
+
+/// Returns when the saga has settled, the time is over, or the server is shutting down.
+async fn settled(engine: &Engine, saga: SagaId, wait: Duration) {
+    let until = Instant::now() + wait;
+    while engine.accepting() {
+        let slice = until.saturating_duration_since(Instant::now()).min(LOOK_UP_EVERY);
+        if slice.is_zero() || tokio::time::timeout(slice, engine.settled(saga, wait)).await.is_ok() {
+            return;
+        }
+    }
+}
+
+async fn journal(engine: &Engine, saga: SagaId) -> Result<Vec<Recorded>, ApiError> {
+    let mut journal: Vec<Recorded> = Vec::new();
+    loop {
+        let next = journal.last().map_or(1, |last| last.seq + 1);
+        let rows = engine.store().journal(saga, next..LAST_SEQ, ROWS).await?;
+        let full = rows.len() == ROWS as usize;
+        journal.extend(rows);
+        if !full {
+            return Ok(journal);
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! `/v1/definitions`
+
+mod check;
+mod get;
+mod list;
+mod register;
+mod version;
+mod versions;
+
+use amends_engine::Engine;
+use amends_protocol::v1;
+use amends_store::StoredDefinition;
+use axum::{Router, extract::State, routing};
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use crate::{query::NoQuery, view};
+
+pub(crate) fn routes() -> OpenApiRouter<Engine> {
+    OpenApiRouter::new()
+        .routes(routes!(list::list, register::register))
+        .routes(routes!(check::check))
+        .routes(routes!(get::get))
+        .routes(routes!(versions::versions))
+        .routes(routes!(version::version))
+}
+
+/// A definition may be named `check` too; its route would otherwise know only `POST`.
+pub(crate) fn undocumented() -> Router<Engine> {
+    let named_check =
+        |State(engine): State<Engine>, NoQuery: NoQuery| async move { get::latest(&engine, "check").await };
+    Router::new().route("/v1/definitions/check", routing::get(named_check))
+}
+
+/// Lists leave the text out.
+fn item(stored: &StoredDefinition) -> v1::DefinitionView {
+    v1::DefinitionView {
+        name: stored.name.to_string(),
+        version: stored.version,
+        digest: stored.digest.to_string(),
+        created_at: view::time(stored.created_at),
+        source: None,
+    }
+}
+
+fn whole(stored: &StoredDefinition) -> v1::DefinitionView {
+    v1::DefinitionView { source: Some(stored.source.to_string()), ..item(stored) }
+}
+
+fn diagnostic(found: &amends_core::definition::Diagnostic) -> v1::Diagnostic {
+    v1::Diagnostic {
+        code: found.code.to_owned(),
+        severity: match found.severity {
+            amends_core::definition::Severity::Error => v1::Severity::Error,
+            amends_core::definition::Severity::Warning => v1::Severity::Warning,
+        },
+        message: found.message.clone(),
+        line: found.line,
+        column: found.column,
+        hint: found.hint.clone(),
+    }
+}

@@ -1,0 +1,87 @@
+//! `POST /v1/sagas`
+
+use amends_core::ids::SagaId;
+use amends_engine::{Engine, Start};
+use amends_protocol::v1::{IDEMPOTENT_REPLAYED, PREFERENCE_APPLIED, SagaView, StartRequest};
+use axum::{
+    extract::State,
+    response::{IntoResponse, Response},
+};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+
+use crate::{
+    body::Json,
+    error::ApiError,
+    headers,
+    openapi::{BadRequest, BodyTooLarge, NotFound, NotJson, Overloaded, Unavailable, Unprocessable},
+    path::{check_name, check_version},
+    query::NoQuery,
+    saga,
+};
+
+/// Start a saga.
+///
+/// Durable once answered. With `Idempotency-Key` the request may be repeated: it starts one saga, whatever happens in
+/// between. The answer is 200 if the saga has ended, otherwise 202 with where to look.
+#[utoipa::path(
+    post,
+    path = "/v1/sagas",
+    operation_id = "start_saga",
+    tag = "sagas",
+    params(
+        ("Idempotency-Key" = Option<String>, Header, description = "1 to 255 visible ASCII characters, plain or as a quoted string. The same key with the same request is the same saga for ever."),
+        ("Prefer" = Option<String>, Header, description = "`wait=<seconds>`, at most 60: answer when the saga has ended or raised attention, or the time is over."),
+        ("traceparent" = Option<String>, Header, description = "W3C trace context, passed on to every participant."),
+    ),
+    request_body = StartRequest,
+    responses(
+        (status = 200, description = "The saga has ended", body = SagaView, headers(
+            ("Location" = String, description = "Where the saga is found"),
+            ("Idempotent-Replayed" = Option<String>, description = "`true`: an earlier start under the same key made it"),
+            ("Preference-Applied" = Option<String>, description = "The wait that was granted"),
+        )),
+        (status = 202, description = "The saga goes on", body = SagaView, headers(
+            ("Location" = String, description = "Where the saga is found"),
+            ("Idempotent-Replayed" = Option<String>, description = "`true`: an earlier start under the same key made it"),
+            ("Preference-Applied" = Option<String>, description = "The wait that was granted"),
+        )),
+        BadRequest, NotFound, BodyTooLarge, NotJson, Unprocessable, Overloaded, Unavailable,
+    ),
+)]
+pub(crate) async fn start(
+    State(engine): State<Engine>,
+    NoQuery: NoQuery,
+    headers: HeaderMap,
+    Json(request): Json<StartRequest>,
+) -> Result<Response, ApiError> {
+    let invalid = |pointer: &str, message: &str| ApiError::InvalidBody {
+        pointer: pointer.to_owned(),
+        message: message.to_owned(),
+    };
+    check_name(&request.definition).map_err(|why| invalid("/definition", why))?;
+    request.version.map_or(Ok(()), check_version).map_err(|why| invalid("/version", why))?;
+    let start = Start {
+        name: request.definition,
+        version: request.version,
+        input: request.input,
+        labels: request.labels.into_iter().collect(),
+        key: headers::idempotency_key(&headers)?,
+        traceparent: headers::traceparent(&headers),
+    };
+    let started = engine.start(start).await?;
+    let wait = headers::wait(&headers);
+    let read = saga::read(&engine, started.saga, wait).await;
+    let view = read.map_err(|source| ApiError::StartedUnread { saga: started.saga, source: Box::new(source) })?;
+
+    let status = if view.status.is_terminal() { StatusCode::OK } else { StatusCode::ACCEPTED };
+    let mut response = (status, axum::Json(&view)).into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::LOCATION, headers::saga_location(SagaId(view.id)));
+    if !started.created {
+        headers.insert(IDEMPOTENT_REPLAYED, HeaderValue::from_static("true"));
+    }
+    if let Some(wait) = wait {
+        headers.insert(PREFERENCE_APPLIED, headers::wait_applied(wait));
+    }
+    Ok(response)
+}

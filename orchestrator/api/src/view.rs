@@ -1,0 +1,169 @@
+//! A saga as people and programs see it: a pure fold of its journal and its definition.
+//!
+//! Where the saga stands is core's word (`fold`); what was tried, when and with what outcome is read from the events
+//! beside. **It must never know** the clock, the store or HTTP.
+
+mod attempts;
+mod cause;
+#[cfg(test)]
+mod tests;
+
+use amends_core::{
+    Illegal,
+    definition::{Call, Definition, Side, Step, Undo},
+    event::{self, Event, Recorded},
+    fold,
+    ids::{CallId, Op, SagaId},
+    state::{State, StepState, Undoable},
+    summary::Status,
+    time::Time,
+};
+use amends_protocol::v1;
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+
+use self::attempts::Calls;
+
+/// The view of a saga.
+///
+/// # Errors
+/// The journal is not one that this machine wrote.
+pub fn view(saga: SagaId, journal: &[Recorded], definition: &Definition) -> Result<v1::SagaView, Illegal> {
+    let state = fold(saga, journal)?;
+    let mut calls = Calls::read(journal);
+    let attention = attention(&state, &calls);
+    let steps = definition.steps.iter().map(|step| step_view(step, definition, &state, &mut calls)).collect();
+    let started = &state.started;
+    Ok(v1::SagaView {
+        id: saga.0,
+        name: started.name.to_string(),
+        version: started.version,
+        definition: started.definition.to_string(),
+        status: status(state.status),
+        attention,
+        input: Value::clone(&started.input),
+        labels: started.labels.clone().into_iter().collect(),
+        output: Some(Value::clone(&state.output)).filter(|output| !output.is_null()),
+        output_error: output_error(journal),
+        started_at: time(state.started_at),
+        updated_at: time(state.updated_at),
+        ended_at: state.ended_at.map(time),
+        deadline_at: started.deadline_at.map(time),
+        cause: state.cause.as_ref().map(|cause| cause::view(cause, started.deadline_at, definition)),
+        epoch: state.epoch,
+        steps,
+    })
+}
+
+fn step_view(step: &Step, definition: &Definition, state: &State, calls: &mut Calls) -> v1::StepView {
+    let compensation = match step.undo() {
+        Undo::Call(call) => Some(call_view(call, &CallId::compensate(&step.name), calls)),
+        Undo::Nothing { .. } | Undo::Never => None,
+    };
+    let stands = state.step(&step.name);
+    v1::StepView {
+        name: step.name.to_string(),
+        status: step_status(stands),
+        pivot: step.side == Side::Pivot,
+        output: stands.and_then(output).filter(|output| !output.is_null()),
+        needs: step.needs.iter().map(|need| definition.steps[*need].name.to_string()).collect(),
+        action: Some(call_view(&step.call().action, &CallId::action(&step.name), calls)),
+        compensation,
+    }
+}
+
+fn call_view(call: &Call, id: &CallId, calls: &mut Calls) -> v1::CallView {
+    let seen = calls.take(id);
+    v1::CallView {
+        service: call.service.to_string(),
+        method: call.method.as_str().to_owned(),
+        path: Some(call.path_text.clone()),
+        refused: seen.refused,
+        attempts: seen.attempts,
+    }
+}
+
+fn step_status(step: Option<&StepState>) -> v1::StepStatus {
+    match step {
+        None => v1::StepStatus::Pending,
+        Some(StepState::Calling(_)) => v1::StepStatus::Calling,
+        Some(StepState::Succeeded { .. }) => v1::StepStatus::Succeeded,
+        Some(StepState::Failed(event::FailedStep::Rejected)) => v1::StepStatus::Rejected,
+        Some(StepState::Failed(event::FailedStep::NeverSent)) => v1::StepStatus::Failed,
+        Some(StepState::Failed(event::FailedStep::Unusable)) => v1::StepStatus::Unusable,
+        Some(StepState::Failed(event::FailedStep::Unresolved)) => v1::StepStatus::Unresolved,
+        Some(StepState::Compensating { .. }) => v1::StepStatus::Compensating,
+        Some(StepState::Compensated) => v1::StepStatus::Compensated,
+    }
+}
+
+fn output(step: &StepState) -> Option<Value> {
+    match step {
+        StepState::Succeeded { output } | StepState::Compensating { was: Undoable::Succeeded { output }, .. } => {
+            Some(Value::clone(output))
+        }
+        StepState::Calling(_)
+        | StepState::Failed(_)
+        | StepState::Compensated
+        | StepState::Compensating { was: Undoable::Unusable | Undoable::Unresolved, .. } => None,
+    }
+}
+
+fn attention(state: &State, calls: &Calls) -> Vec<v1::AttentionView> {
+    let mut views: Vec<_> = state
+        .attention
+        .iter()
+        .map(|(call, reason)| {
+            let raised = calls.attention(call);
+            v1::AttentionView {
+                step: call.step.to_string(),
+                op: match call.op {
+                    Op::Action => v1::Op::Action,
+                    Op::Compensate => v1::Op::Compensate,
+                },
+                index: call.index,
+                reason: attention_reason(*reason),
+                detail: raised.map(|raised| raised.detail.clone()).unwrap_or_default(),
+                since: time(raised.map_or(state.updated_at, |raised| raised.at)),
+            }
+        })
+        .collect();
+    views.sort_by_key(|view| view.since);
+    views
+}
+
+fn attention_reason(reason: event::AttentionReason) -> v1::AttentionReason {
+    match reason {
+        event::AttentionReason::AttemptsExhausted => v1::AttentionReason::AttemptsExhausted,
+        event::AttentionReason::Rejected => v1::AttentionReason::Rejected,
+        event::AttentionReason::RefusedHere => v1::AttentionReason::RefusedHere,
+        event::AttentionReason::Unusable => v1::AttentionReason::Unusable,
+        event::AttentionReason::RejectedAfterUnknown => v1::AttentionReason::RejectedAfterUnknown,
+        event::AttentionReason::StaleEpoch => v1::AttentionReason::StaleEpoch,
+        event::AttentionReason::OtherBody => v1::AttentionReason::OtherBody,
+    }
+}
+
+fn output_error(journal: &[Recorded]) -> Option<String> {
+    journal.iter().find_map(|recorded| match &recorded.event {
+        Event::SagaCompleted { output_error, .. } => output_error.clone(),
+        _ => None,
+    })
+}
+
+/// A saga's status in words of the wire.
+pub(crate) fn status(status: Status) -> v1::SagaStatus {
+    match status {
+        Status::Running => v1::SagaStatus::Running,
+        Status::Compensating => v1::SagaStatus::Compensating,
+        Status::Completed => v1::SagaStatus::Completed,
+        Status::Compensated => v1::SagaStatus::Compensated,
+        Status::Abandoned => v1::SagaStatus::Abandoned,
+        Status::Succeeded => v1::SagaStatus::Succeeded,
+    }
+}
+
+/// A moment as it is written. Years beyond chrono's calendar are its last one.
+pub(crate) fn time(time: Time) -> DateTime<Utc> {
+    DateTime::from_timestamp_micros(time.0).unwrap_or(DateTime::<Utc>::MAX_UTC)
+}

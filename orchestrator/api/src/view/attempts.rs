@@ -1,0 +1,122 @@
+//! What was tried: the attempts of every call, from the events.
+
+use std::collections::BTreeMap;
+
+use amends_core::{
+    event::{Event, Recorded},
+    ids::CallId,
+    time::Time,
+};
+use amends_protocol::v1::{AttemptOutcome, AttemptView};
+
+use super::time;
+
+/// What a journal says of each call.
+#[derive(Default)]
+pub(super) struct Calls {
+    seen: BTreeMap<CallId, Seen>,
+    raised: BTreeMap<CallId, Raised>,
+}
+
+/// One call as far as it came.
+#[derive(Default)]
+pub(super) struct Seen {
+    pub(super) attempts: Vec<AttemptView>,
+    pub(super) refused: Option<String>,
+}
+
+/// When attention was raised last, and why.
+pub(super) struct Raised {
+    pub(super) at: Time,
+    pub(super) detail: String,
+}
+
+impl Calls {
+    pub(super) fn read(journal: &[Recorded]) -> Self {
+        let mut calls = Self::default();
+        for recorded in journal {
+            calls.see(recorded.at, &recorded.event);
+        }
+        calls
+    }
+
+    /// A call's attempts, to be put into the view.
+    pub(super) fn take(&mut self, id: &CallId) -> Seen {
+        self.seen.remove(id).unwrap_or_default()
+    }
+
+    pub(super) fn attention(&self, id: &CallId) -> Option<&Raised> {
+        self.raised.get(id)
+    }
+
+    fn see(&mut self, at: Time, event: &Event) {
+        match event {
+            Event::CallIntended { call, attempt, due_at, .. } => self.intend(call, *attempt, at, *due_at),
+            Event::CallSucceeded { call, attempt, status, .. } => {
+                self.end(call, *attempt, at, AttemptOutcome::Success, Some(*status), None);
+            }
+            Event::CallUnusable { call, attempt, status, reason } => {
+                self.end(call, *attempt, at, AttemptOutcome::Unusable, Some(*status), Some(reason));
+            }
+            Event::CallRejected { call, attempt, status, reason, .. } => {
+                self.end(call, *attempt, at, AttemptOutcome::Rejected, Some(*status), Some(reason));
+            }
+            Event::CallNotSent { call, attempt, reason } => {
+                self.end(call, *attempt, at, AttemptOutcome::NotSent, None, Some(reason));
+            }
+            Event::CallUnknown { call, attempt, status, reason } => {
+                self.end(call, *attempt, at, AttemptOutcome::Unknown, *status, Some(reason));
+            }
+            Event::CallWithdrawn { call, attempt } => {
+                self.end(call, *attempt, at, AttemptOutcome::Withdrawn, None, None);
+            }
+            Event::CallRefused { call, reason } => {
+                self.seen.entry(call.clone()).or_default().refused = Some(reason.clone());
+            }
+            Event::AttentionRaised { call, detail, .. } => {
+                self.raised.insert(call.clone(), Raised { at, detail: detail.clone() });
+            }
+            Event::SagaStarted(_)
+            | Event::Adopted
+            | Event::Released
+            | Event::StepFailed { .. }
+            | Event::CancelRequested { .. }
+            | Event::CompensationStarted { .. }
+            | Event::SagaCompleted { .. }
+            | Event::SagaCompensated => {}
+        }
+    }
+
+    fn intend(&mut self, call: &CallId, attempt: u32, at: Time, due_at: Time) {
+        let seen = self.seen.entry(call.clone()).or_default();
+        seen.refused = None;
+        seen.attempts.push(AttemptView {
+            attempt,
+            intended_at: time(at),
+            due_at: time(due_at),
+            ended_at: None,
+            outcome: None,
+            status: None,
+            detail: None,
+        });
+    }
+
+    fn end(
+        &mut self,
+        call: &CallId,
+        attempt: u32,
+        at: Time,
+        outcome: AttemptOutcome,
+        status: Option<u16>,
+        detail: Option<&String>,
+    ) {
+        let attempts = &mut self.seen.entry(call.clone()).or_default().attempts;
+        // The journal has been folded before: every outcome belongs to the last attempt that was intended.
+        if let Some(open) = attempts.last_mut().filter(|last| last.attempt == attempt) {
+            open.ended_at = Some(time(at));
+            open.outcome = Some(outcome);
+            open.status = status;
+            open.detail = detail.cloned();
+        }
+    }
+}

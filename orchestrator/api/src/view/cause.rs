@@ -1,0 +1,65 @@
+//! Why a saga is undone, in one sentence that a person understands.
+
+use amends_core::{
+    definition::Definition,
+    event::{Cause, Failure},
+    ids::StepName,
+    time::Time,
+};
+use amends_protocol::v1;
+
+pub(super) fn view(cause: &Cause, deadline_at: Option<Time>, definition: &Definition) -> v1::CauseView {
+    v1::CauseView { summary: summary(cause, deadline_at, definition), kind: kind(cause) }
+}
+
+fn kind(cause: &Cause) -> v1::CauseKind {
+    match cause {
+        Cause::StepFailed { step, failure, reason } => v1::CauseKind::StepFailed {
+            step: step.to_string(),
+            failure: match failure {
+                Failure::Rejected => v1::Failure::Rejected,
+                Failure::Unusable => v1::Failure::Unusable,
+                Failure::AttemptsExhausted => v1::Failure::AttemptsExhausted,
+                Failure::RefusedHere => v1::Failure::RefusedHere,
+            },
+            reason: reason.clone(),
+        },
+        Cause::Cancelled { reason } => v1::CauseKind::Cancelled { reason: reason.clone() },
+        Cause::DeadlinePassed => v1::CauseKind::DeadlinePassed,
+    }
+}
+
+fn summary(cause: &Cause, deadline_at: Option<Time>, definition: &Definition) -> String {
+    match cause {
+        Cause::StepFailed { step, failure, reason } => {
+            let service = service(step, definition);
+            let reason = spoken(reason);
+            match failure {
+                Failure::Rejected => format!("{step} was rejected by {service}: {reason}"),
+                Failure::Unusable => format!("{step} was done by {service}, but its reply is of no use: {reason}"),
+                Failure::AttemptsExhausted => format!("{step} got no usable answer from {service}: {reason}"),
+                Failure::RefusedHere => format!("{step} could not be sent to {service}: {reason}"),
+            }
+        }
+        Cause::Cancelled { reason: Some(reason) } => format!("it was cancelled: {reason}"),
+        Cause::Cancelled { reason: None } => "it was cancelled".to_owned(),
+        Cause::DeadlinePassed => match deadline_at {
+            Some(deadline) => format!("it was not done by its deadline, {}", deadline.to_rfc3339()),
+            None => "it was not done by its deadline".to_owned(),
+        },
+    }
+}
+
+fn service<'d>(step: &StepName, definition: &'d Definition) -> &'d str {
+    definition.step(step).map_or("its service", |(_, step)| step.call().action.service.as_str())
+}
+
+/// `402: insufficient funds` → `402 insufficient funds`: one colon is enough for a sentence.
+fn spoken(reason: &str) -> String {
+    match reason.split_once(": ") {
+        Some((status, said)) if status.len() == 3 && status.bytes().all(|byte| byte.is_ascii_digit()) => {
+            format!("{status} {said}")
+        }
+        _ => reason.to_owned(),
+    }
+}

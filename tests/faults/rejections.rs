@@ -1,0 +1,104 @@
+//! A definite no, at every place where one can be said.
+
+use amends_protocol::v1::{AttentionReason, SagaStatus, StepStatus};
+use amends_tests::{
+    proxy::{Action, Rule},
+    town::{Effects, Plan, Town},
+    wait::until,
+    words::Op,
+};
+use anyhow::Result;
+use std::time::Duration;
+
+use crate::{STEPS, all, assert_effects, before, order_rejected_at};
+
+#[tokio::test]
+async fn without_faults_an_order_completes_with_one_effect_each() -> Result<()> {
+    let town = Town::start(Plan::orders()).await?;
+    let saga = town.run(Town::order(2, 500), SagaStatus::Completed).await?;
+    assert_effects(&town, saga.id, &all(&STEPS, Effects::DONE)).await?;
+    for step in STEPS {
+        assert_eq!(town.wire(saga.id, step, Op::Action).len(), 1, "{step}");
+    }
+    let tracking = saga.output.as_ref().and_then(|output| output["tracking"].as_str());
+    assert!(tracking.is_some_and(|tracking| !tracking.is_empty()), "{:?}", saga.output);
+    town.audit().await
+}
+
+#[tokio::test]
+async fn a_rejected_step_is_followed_by_the_undoing_of_exactly_its_predecessors() -> Result<()> {
+    let town = Town::start(Plan::orders()).await?;
+    for step in ["open", "reserve", "charge", "ship"] {
+        let saga = town.run(order_rejected_at(step), SagaStatus::Compensated).await?;
+        let wire = town.wire(saga.id, step, Op::Action);
+        assert_eq!(wire.len(), 1, "{step} was rejected at once");
+        let answer = wire[0].copies[0].answer.as_ref().expect("the service answered");
+        assert!(answer.acked && (400..500).contains(&answer.status), "{step} was rejected by its service: {answer:?}");
+        assert_effects(&town, saga.id, &all(before(step), Effects::UNDONE)).await?;
+        let reversed: Vec<String> = before(step).iter().rev().map(ToString::to_string).collect();
+        assert_eq!(town.undone(saga.id).await?, reversed, "in reverse order");
+    }
+    town.audit().await
+}
+
+#[tokio::test]
+async fn a_rejection_behind_the_pivot_raises_attention_and_undoes_nothing() -> Result<()> {
+    let town = Town::start(Plan::orders()).await?;
+    let no = town.inject("confirm", Action::Reject(409));
+    let saga = town.begin(Town::order(2, 500)).await?;
+    attention(&town, saga, "confirm", AttentionReason::Rejected).await?;
+    no.assert_fired(1);
+    assert_effects(&town, saga, &all(before("confirm"), Effects::DONE)).await?;
+    town.audit().await
+}
+
+#[tokio::test]
+async fn a_rejected_compensation_raises_attention_and_its_predecessors_wait() -> Result<()> {
+    let town = Town::start(Plan::orders()).await?;
+    let no = town.inject_rule("reserve", Rule::compensation_of("reserve", Action::Reject(409)));
+    let saga = town.begin(order_rejected_at("ship")).await?;
+    attention(&town, saga, "reserve", AttentionReason::Rejected).await?;
+    no.assert_fired(1);
+    let effects = [("open", Effects::DONE), ("reserve", Effects::DONE), ("charge", Effects::UNDONE)];
+    assert_effects(&town, saga, &effects).await?;
+    assert!(town.wire(saga, "open", Op::Compensate).is_empty());
+    town.audit().await
+}
+
+#[tokio::test]
+async fn a_rejection_after_a_lost_attempt_does_not_clear_it() -> Result<()> {
+    let town = Town::start(Plan::orders()).await?;
+    let lost = town.inject_rule("charge", Rule::action_of("charge", Action::CutAfterRequest).attempts(1..=1));
+    let no = town.inject_rule("charge", Rule::action_of("charge", Action::Reject(402)));
+    let saga = town.run(Town::order(2, 500), SagaStatus::Compensated).await?;
+    lost.assert_fired(1);
+    no.assert_fired(1);
+    assert_effects(&town, saga.id, &all(&["open", "reserve", "charge"], Effects::UNDONE)).await?;
+    town.audit().await
+}
+
+#[tokio::test]
+async fn a_pivot_that_was_lost_and_then_rejected_by_a_barrier_is_rejected() -> Result<()> {
+    let town = Town::start(Plan::orders()).await?;
+    let lost = town.inject_rule("ship", Rule::action_of("ship", Action::CutAfterRequest).attempts(1..=1));
+    let saga = town.run(order_rejected_at("ship"), SagaStatus::Compensated).await?;
+    lost.assert_fired(1);
+    assert_eq!(town.wire(saga.id, "ship", Op::Action).len(), 2);
+    let ship = saga.steps.iter().find(|step| step.name == "ship").expect("it has this step");
+    assert_eq!(ship.status, StepStatus::Rejected);
+    assert_effects(&town, saga.id, &all(before("ship"), Effects::UNDONE)).await?;
+    town.audit().await
+}
+
+/// Waits until the saga has raised attention at this step, for this reason.
+pub(crate) async fn attention(town: &Town, saga: uuid::Uuid, step: &str, reason: AttentionReason) -> Result<()> {
+    let client = town.client()?;
+    let raised = until("attention", Duration::from_secs(20), async || {
+        let view = client.saga(saga, Some(Duration::from_secs(2))).await?;
+        assert!(!view.status.is_terminal(), "it must wait for a person: {view:#?}");
+        Ok(view.attention.first().cloned())
+    })
+    .await?;
+    assert_eq!((raised.step.as_str(), raised.reason), (step, reason));
+    Ok(())
+}

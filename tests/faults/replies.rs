@@ -1,0 +1,127 @@
+//! Requests and replies that are lost: what may have happened is found out, or undone.
+
+use amends_protocol::v1::SagaStatus;
+use amends_tests::{
+    proxy::{Action, Rule},
+    town::{Effects, Plan, Town},
+    words::Op,
+};
+use anyhow::Result;
+
+use crate::{BEFORE_PIVOT, STEPS, all, assert_effects, before, order_rejected_at};
+
+/// One order for each step, whose first attempt suffers this; all complete with one effect each.
+async fn first_attempts_suffer(action: Action) -> Result<()> {
+    let town = Town::start(Plan::orders()).await?;
+    for step in STEPS {
+        let fault = town.inject_rule(step, Rule::action_of(step, action.clone()).attempts(1..=1));
+        let saga = town.run(Town::order(2, 500), SagaStatus::Completed).await?;
+        fault.assert_fired(1);
+        town.heal();
+        let wire = town.wire(saga.id, step, Op::Action);
+        assert_eq!(wire.iter().map(|request| request.attempt).collect::<Vec<_>>(), [1, 2], "{step}");
+        assert_eq!(wire[0].digest, wire[1].digest, "{step} sends the same bytes again");
+        assert_effects(&town, saga.id, &all(&STEPS, Effects::DONE)).await?;
+    }
+    town.audit().await
+}
+
+#[tokio::test]
+async fn a_lost_reply_at_any_step_leaves_one_effect() -> Result<()> {
+    first_attempts_suffer(Action::CutAfterRequest).await
+}
+
+#[tokio::test]
+async fn a_lost_request_at_any_step_is_sent_again() -> Result<()> {
+    first_attempts_suffer(Action::CutBeforeRequest).await
+}
+
+#[tokio::test]
+async fn a_request_cut_in_its_middle_at_any_step_is_sent_again() -> Result<()> {
+    first_attempts_suffer(Action::CutWithinRequest(120)).await
+}
+
+#[tokio::test]
+async fn a_reply_cut_in_its_middle_at_any_step_leaves_one_effect() -> Result<()> {
+    first_attempts_suffer(Action::CutWithinResponse(60)).await
+}
+
+#[tokio::test]
+async fn a_gateway_that_gives_up_on_a_step_that_was_done_leaves_one_effect() -> Result<()> {
+    first_attempts_suffer(Action::StatusInstead(504, "too slow".to_owned())).await
+}
+
+#[tokio::test]
+async fn a_success_without_the_ack_that_is_due_is_asked_again() -> Result<()> {
+    first_attempts_suffer(Action::Status(200, r#"{"id":"x","tracking":"x"}"#.to_owned())).await
+}
+
+#[tokio::test]
+async fn a_step_whose_every_reply_is_lost_is_undone_itself() -> Result<()> {
+    let town = Town::start(Plan::orders()).await?;
+    for step in BEFORE_PIVOT {
+        let lost = town.inject(step, Action::CutAfterRequest);
+        let saga = town.run(Town::order(2, 500), SagaStatus::Compensated).await?;
+        lost.assert_fired(3);
+        town.heal();
+        let mut undone = before(step).to_vec();
+        undone.push(step);
+        assert_effects(&town, saga.id, &all(&undone, Effects::UNDONE)).await?;
+        undone.reverse();
+        assert_eq!(town.undone(saga.id).await?, undone);
+    }
+    town.audit().await
+}
+
+#[tokio::test]
+async fn a_step_whose_every_request_is_lost_gets_a_null_compensation() -> Result<()> {
+    let town = Town::start(Plan::orders()).await?;
+    for step in BEFORE_PIVOT {
+        let lost = town.inject(step, Action::CutBeforeRequest);
+        let saga = town.run(Town::order(2, 500), SagaStatus::Compensated).await?;
+        lost.assert_fired(3);
+        town.heal();
+        let mut effects = all(before(step), Effects::UNDONE);
+        effects.push((step, Effects::NULL));
+        assert_effects(&town, saga.id, &effects).await?;
+    }
+    town.audit().await
+}
+
+#[tokio::test]
+async fn lost_replies_of_compensations_leave_one_undoing_each() -> Result<()> {
+    let town = Town::start(Plan::orders()).await?;
+    let lost: Vec<_> = BEFORE_PIVOT
+        .iter()
+        .map(|step| {
+            town.inject_rule(step, Rule::compensation_of(step, Action::CutAfterRequest).attempts(1..=2))
+        })
+        .collect();
+    let saga = town.run(order_rejected_at("ship"), SagaStatus::Compensated).await?;
+    lost.iter().for_each(|lost| lost.assert_fired(2));
+    assert_effects(&town, saga.id, &all(&BEFORE_PIVOT, Effects::UNDONE)).await?;
+    town.audit().await
+}
+
+#[tokio::test]
+async fn nothing_is_undone_while_the_pivot_is_unknown() -> Result<()> {
+    let town = Town::start(Plan::orders().patient()).await?;
+    let lost = town.inject_rule("ship", Rule::action_of("ship", Action::CutAfterRequest).attempts(1..=8));
+    let saga = town.run(Town::order(2, 500), SagaStatus::Completed).await?;
+    lost.assert_fired(8);
+    for step in BEFORE_PIVOT {
+        assert!(town.wire(saga.id, step, Op::Compensate).is_empty(), "{step} was not undone meanwhile");
+    }
+    assert_effects(&town, saga.id, &all(&STEPS, Effects::DONE)).await?;
+    town.audit().await
+}
+
+#[tokio::test]
+async fn a_step_behind_the_pivot_is_asked_until_it_is_done() -> Result<()> {
+    let town = Town::start(Plan::orders().patient()).await?;
+    let away = town.inject_rule("confirm", Rule::action_of("confirm", Action::Status(503, String::new())).attempts(1..=8));
+    let saga = town.run(Town::order(2, 500), SagaStatus::Completed).await?;
+    away.assert_fired(8);
+    assert_effects(&town, saga.id, &all(&STEPS, Effects::DONE)).await?;
+    town.audit().await
+}

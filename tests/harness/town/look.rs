@@ -1,0 +1,104 @@
+//! What tests ask of a town, beyond the API: its ledgers, its journal, its wire.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context, Result};
+use uuid::Uuid;
+
+use super::Town;
+use crate::{
+    audit::{
+        journal::{Recorded, Saga},
+        ledger::{self, Effect, Entry},
+    },
+    proxy::WireRequest,
+    words::{Call, Op},
+};
+
+/// What the ledgers say of one step of one saga.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Effects {
+    pub applied: u32,
+    pub undone: u32,
+    /// Compensations with nothing to undo.
+    pub null: u32,
+}
+
+impl Effects {
+    /// Applied and left so.
+    pub const DONE: Self = Self { applied: 1, undone: 0, null: 0 };
+    /// Applied and undone.
+    pub const UNDONE: Self = Self { applied: 1, undone: 1, null: 0 };
+    /// Never applied, and compensated all the same.
+    pub const NULL: Self = Self { applied: 0, undone: 0, null: 1 };
+}
+
+impl Town {
+    /// Everything in the ledgers about one saga, in order of time.
+    ///
+    /// # Errors
+    /// A ledger cannot be read.
+    pub async fn ledger(&self, saga: Uuid) -> Result<Vec<Entry>> {
+        let mut all = Vec::new();
+        for service in self.services.values() {
+            all.extend(ledger::read(&service.database).await?);
+        }
+        all.retain(|entry| entry.saga == saga);
+        all.sort_by_key(|entry| entry.at);
+        Ok(all)
+    }
+
+    /// What the ledgers say of each step of one saga; steps without an effect are absent.
+    ///
+    /// # Errors
+    /// A ledger cannot be read.
+    pub async fn effects(&self, saga: Uuid) -> Result<BTreeMap<String, Effects>> {
+        let mut effects = BTreeMap::<String, Effects>::new();
+        for entry in self.ledger(saga).await? {
+            let of_step = effects.entry(entry.call.step).or_default();
+            match entry.effect {
+                Effect::Applied => of_step.applied += 1,
+                Effect::Undone => of_step.undone += 1,
+                Effect::Null => of_step.null += 1,
+            }
+        }
+        Ok(effects)
+    }
+
+    /// The steps that were undone, in the order in which they were.
+    ///
+    /// # Errors
+    /// A ledger cannot be read.
+    pub async fn undone(&self, saga: Uuid) -> Result<Vec<String>> {
+        let undone = self.ledger(saga).await?.into_iter().filter(|entry| entry.effect == Effect::Undone);
+        Ok(undone.map(|entry| entry.call.step).collect())
+    }
+
+    /// All sagas with their journals.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub async fn sagas(&self) -> Result<Vec<Saga>> {
+        self.journal.sagas().await
+    }
+
+    /// The journal of one saga.
+    ///
+    /// # Errors
+    /// The file cannot be read, or has no such saga.
+    pub async fn journal(&self, saga: Uuid) -> Result<Vec<Recorded>> {
+        let all = self.journal.sagas().await?;
+        Ok(all.into_iter().find(|stored| stored.id == saga).context("the file has this saga")?.journal)
+    }
+
+    /// What came by on the wire for one call.
+    ///
+    /// # Panics
+    /// The definition has no such step.
+    pub fn wire(&self, saga: Uuid, step: &str, op: Op) -> Vec<WireRequest> {
+        let call = Call { step: step.to_owned(), index: None, op };
+        let mut log = self.service(&self.service_of(step)).proxy.log();
+        log.retain(|request| request.call.saga == saga && request.call.call == call);
+        log
+    }
+}

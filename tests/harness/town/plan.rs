@@ -1,0 +1,114 @@
+//! Which town: its services, its definition, and what its steps do to balances.
+
+use std::{fs, path::Path};
+
+/// What every account and every shelf holds at first.
+pub const OPENING: i64 = 1_000_000;
+/// Who buys.
+pub const CUSTOMER: &str = "ada";
+/// What is bought.
+pub const SKU: &str = "kettle";
+
+/// Which services a town has, and what its sagas are.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// Name in the catalogue and program.
+    pub(crate) services: Vec<(&'static str, &'static str)>,
+    /// As registered.
+    pub definition: String,
+    pub(crate) moves: &'static [Move],
+    /// `--abort-after-commit` of one service.
+    pub(super) abort: Option<(&'static str, String)>,
+}
+
+/// What one step does to a balance.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Move {
+    pub(crate) step: &'static str,
+    pub(crate) service: &'static str,
+    /// Where in the input the account or the article stands.
+    pub(crate) whose: &'static str,
+    pub(crate) how_much: &'static str,
+    pub(crate) sign: i64,
+}
+
+/// Attempts of an action before it is given up, or before a person is told.
+const FEW: u32 = 3;
+/// Enough for a service to be restarted meanwhile.
+const MANY: u32 = 50;
+
+impl Plan {
+    /// sagas/place-order.yaml with its four services, and quick retries.
+    ///
+    /// # Panics
+    /// The definition is gone.
+    pub fn orders() -> Self {
+        Self {
+            services: vec![
+                ("orders", "amends-orders"),
+                ("inventory", "amends-inventory"),
+                ("payments", "amends-payments"),
+                ("shipping", "amends-shipping"),
+            ],
+            definition: quick("place-order.yaml"),
+            moves: &[
+                Move { step: "reserve", service: "inventory", whose: "sku", how_much: "quantity", sign: -1 },
+                Move { step: "charge", service: "payments", whose: "customer", how_much: "amount", sign: -1 },
+            ],
+            abort: None,
+        }
+    }
+
+    /// sagas/transfer-money.yaml with its two banks, and quick retries.
+    ///
+    /// # Panics
+    /// The definition is gone.
+    pub fn banks() -> Self {
+        Self {
+            services: vec![("bank-a", "amends-payments"), ("bank-b", "amends-payments")],
+            definition: quick("transfer-money.yaml"),
+            moves: &[
+                Move { step: "withdraw", service: "bank-a", whose: "from", how_much: "amount", sign: -1 },
+                Move { step: "deposit", service: "bank-b", whose: "to", how_much: "amount", sign: 1 },
+            ],
+            abort: None,
+        }
+    }
+
+    /// Actions are tried more often than anything these tests do can last.
+    pub fn patient(self) -> Self {
+        Self { definition: self.definition.replace(&defaults(FEW), &defaults(MANY)), ..self }
+    }
+
+    /// Another definition for the same services.
+    pub fn with_definition(self, definition: &str) -> Self {
+        Self { definition: definition.to_owned(), ..self }
+    }
+
+    /// This service dies right after a commit: `STEP[:op[:nth]]`.
+    pub fn aborting(self, service: &'static str, at: &str) -> Self {
+        Self { abort: Some((service, at.to_owned())), ..self }
+    }
+
+    /// The definition's name.
+    pub(super) fn saga(&self) -> &str {
+        let line = self.definition.lines().find_map(|line| line.strip_prefix("saga:"));
+        line.map(str::trim).unwrap_or_default()
+    }
+}
+
+/// A definition of this repository with its `defaults` line replaced.
+fn quick(file: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../sagas").join(file);
+    let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let quick = defaults(FEW);
+    let lines = text.lines().map(|line| if line.starts_with("defaults:") { &*quick } else { line });
+    lines.fold(String::new(), |text, line| text + line + "\n")
+}
+
+/// Quick retries. A few seconds are plenty for a local call on a loaded machine.
+fn defaults(attempts: u32) -> String {
+    format!(
+        "defaults: {{ timeout: 3s, retry: {{ attempts: {attempts}, backoff: 20ms, factor: 2, max_backoff: 200ms }} }}"
+    )
+}
