@@ -93,9 +93,7 @@ async fn lost_replies_of_compensations_leave_one_undoing_each() -> Result<()> {
     let town = Town::start(Plan::orders()).await?;
     let lost: Vec<_> = BEFORE_PIVOT
         .iter()
-        .map(|step| {
-            town.inject_rule(step, Rule::compensation_of(step, Action::CutAfterRequest).attempts(1..=2))
-        })
+        .map(|step| town.inject_rule(step, Rule::compensation_of(step, Action::CutAfterRequest).attempts(1..=2)))
         .collect();
     let saga = town.run(order_rejected_at("ship"), SagaStatus::Compensated).await?;
     lost.iter().for_each(|lost| lost.assert_fired(2));
@@ -119,7 +117,8 @@ async fn nothing_is_undone_while_the_pivot_is_unknown() -> Result<()> {
 #[tokio::test]
 async fn a_step_behind_the_pivot_is_asked_until_it_is_done() -> Result<()> {
     let town = Town::start(Plan::orders().patient()).await?;
-    let away = town.inject_rule("confirm", Rule::action_of("confirm", Action::Status(503, String::new())).attempts(1..=8));
+    let away =
+        town.inject_rule("confirm", Rule::action_of("confirm", Action::Status(503, String::new())).attempts(1..=8));
     let saga = town.run(Town::order(2, 500), SagaStatus::Completed).await?;
     away.assert_fired(8);
     assert_effects(&town, saga.id, &all(&STEPS, Effects::DONE)).await?;

@@ -15,8 +15,8 @@ use crate::{
     town::{Move, OPENING, Service, Town},
 };
 
-/// Everything that was written down in this town. Ledgers are read before the journal: what they say, the journal must
-/// know, and not the other way round while things are under way.
+/// Everything that was written down in this town. Journal and ledgers are not of one moment, so nothing may be under way:
+/// either everything is at rest, or the orchestrator is dead.
 pub(crate) async fn evidence(town: &Town, at_rest: bool) -> Result<Evidence> {
     let mut evidence = Evidence { at_rest, ..Evidence::default() };
     for (name, service) in &town.services {

@@ -12,7 +12,9 @@ use bytes::Bytes;
 use http::header;
 use utoipa::{
     IntoResponses, OpenApi, PartialSchema, ToSchema,
-    openapi::{self, ContentBuilder, Ref, RefOr, ResponseBuilder, path::Operation},
+    openapi::{
+        self, ContentBuilder, Header, ObjectBuilder, Ref, RefOr, ResponseBuilder, path::Operation, schema::Type,
+    },
 };
 use utoipa_axum::router::OpenApiRouter;
 
@@ -80,6 +82,13 @@ fn problem(description: &str) -> RefOr<openapi::Response> {
     ResponseBuilder::new().description(description).content(PROBLEM_JSON, content).build().into()
 }
 
+fn with_retry_after(response: RefOr<openapi::Response>) -> RefOr<openapi::Response> {
+    let RefOr::T(mut response) = response else { return response };
+    let seconds = ObjectBuilder::new().schema_type(Type::Integer).description(Some("Seconds")).build();
+    response.headers.insert("Retry-After".to_owned(), Header::new(seconds));
+    response.into()
+}
+
 /// A problem with this status, for the `responses` of an endpoint.
 pub(crate) struct ProblemWith<const STATUS: u16>;
 
@@ -96,7 +105,11 @@ impl<const STATUS: u16> IntoResponses for ProblemWith<STATUS> {
             503 => "The server cannot do it now; `Retry-After` says when to ask again",
             _ => "A problem",
         };
-        BTreeMap::from([(STATUS.to_string(), problem(description))])
+        let response = match STATUS {
+            429 | 503 => with_retry_after(problem(description)),
+            _ => problem(description),
+        };
+        BTreeMap::from([(STATUS.to_string(), response)])
     }
 }
 

@@ -87,7 +87,7 @@ mod tests {
         assert_eq!(&source[span(source, 1, 1)], "saga");
         assert_eq!(&source[span(source, 2, 3)], "ü");
         assert_eq!(&source[span(source, 2, 6)], "open");
-        assert_eq!(span(source, 2, 99), 23..23);
+        assert_eq!(span(source, 2, 99), 24..24);
         assert_eq!(span(source, 99, 1), source.len()..source.len());
         assert_eq!(span("", 1, 1), 0..0);
     }

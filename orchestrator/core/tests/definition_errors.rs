@@ -435,7 +435,7 @@ fn prose_is_no_secret() {
 #[test]
 fn no_prefix_and_no_mutilation_of_a_definition_panics() {
     let whole = include_str!("../../../sagas/place-order.yaml");
-    for (at, _) in whole.char_indices() {
+    for (at, _) in whole.char_indices().step_by(3) {
         parse(&whole[..at], None);
         for with in ["${{", "}}", "*", "&a", "!", "- ", "{", "'", "\"", "\n", "\t", "\u{0}", "\u{feff}", "ß"]
             .iter()

@@ -22,7 +22,7 @@ pub(super) fn check_saga(case: &Case<'_>, found: &mut Found) {
     }
 }
 
-/// Every attempt is sent under the epoch of its intent, once.
+/// Every attempt is sent once, under the epoch of its intent or one over which it stood.
 pub(super) fn check_wire(evidence: &Evidence, cases: &BTreeMap<Uuid, Case<'_>>, found: &mut Found) {
     let mut sent = BTreeMap::new();
     for request in &evidence.wire {
@@ -34,10 +34,10 @@ pub(super) fn check_wire(evidence: &Evidence, cases: &BTreeMap<Uuid, Case<'_>>, 
         let intent = cases.get(&request.call.saga).and_then(|case| case.life.call(&request.call.call));
         let intent = intent.and_then(|call| call.attempts.get((request.attempt as usize).wrapping_sub(1)));
         if let Some(intent) = intent {
-            found.unless(intent.epoch == request.epoch, 7, || {
+            found.unless(intent.epochs.contains(&request.epoch), 7, || {
                 format!(
-                    "{} attempt {}: intended under epoch {}, sent under {}",
-                    request.call, request.attempt, intent.epoch, request.epoch
+                    "{} attempt {}: to be sent under {:?}, sent under epoch {}",
+                    request.call, request.attempt, intent.epochs, request.epoch
                 )
             });
         }

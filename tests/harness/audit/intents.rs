@@ -24,6 +24,9 @@ pub(super) fn check(evidence: &Evidence, cases: &BTreeMap<Uuid, Case<'_>>, found
                 found.unless(intent.at <= request.arrived_at + CLOCKS_APART_US, 4, || {
                     format!("{place} arrived {} µs before it was intended", intent.at - request.arrived_at)
                 });
+                found.unless(intent.due_at <= request.arrived_at + CLOCKS_APART_US, 4, || {
+                    format!("{place} arrived {} µs before it was due", intent.due_at - request.arrived_at)
+                });
                 found.unless(intent.request == request.digest, 4, || {
                     format!("{place}: its bytes are not those of its intent")
                 });

@@ -63,6 +63,8 @@ pub enum Event {
         deadline_at: Option<i64>,
     },
     Adopted,
+    /// The owner let go in good order: nothing that is open has left.
+    Released,
     CallIntended {
         call: Call,
         attempt: u32,

@@ -19,6 +19,10 @@ pub(super) struct Life {
     failed: BTreeMap<String, How>,
     attention: BTreeSet<Call>,
     epoch: u64,
+    /// The owner has let go: only an adoption may follow.
+    released: bool,
+    /// The intent of the pivot's call is there: cancel and deadline have no effect any more.
+    past_return: bool,
     started_at: i64,
     deadline_at: Option<i64>,
     ended_at: Option<i64>,
@@ -62,9 +66,12 @@ pub(super) struct CallLife {
 pub(super) struct Attempt {
     /// Of its intent.
     pub(super) seq: u64,
-    pub(super) epoch: u64,
     pub(super) at: i64,
-    due_at: i64,
+    /// Those under which it may be sent: that of its intent, and later ones if it stood over an adoption.
+    pub(super) epochs: Vec<u64>,
+    /// It was open at an adoption and may have left: it can only be unknown.
+    doubtful: bool,
+    pub(super) due_at: i64,
     pub(super) request: String,
     /// What it came to and in which row.
     pub(super) outcome: Option<(Outcome, u64)>,
@@ -140,6 +147,8 @@ pub(super) fn live(saga: &Saga, shape: &Shape, found: &mut Found) -> Life {
         failed: BTreeMap::new(),
         attention: BTreeSet::new(),
         epoch: saga.journal.first().map_or(1, |first| first.epoch),
+        released: false,
+        past_return: false,
         started_at: saga.journal.first().map_or(0, |first| first.at),
         deadline_at: None,
         ended_at: None,
@@ -166,6 +175,8 @@ fn frame(life: &Life, recorded: &Recorded, place: &str, found: &mut Found) {
     found.unless(*seq == life.last_seq + 1, 2, || format!("{place} follows seq {}", life.last_seq));
     found.unless(*at >= life.last_at, 2, || format!("{place} was decided before the row before it"));
     found.unless(!life.status.is_terminal(), 2, || format!("{place}: {event:?} after the end"));
+    found
+        .unless(!life.released || *event == Event::Adopted, 2, || format!("{place}: {event:?} after the owner let go"));
     found.unless((*seq == 1) == matches!(event, Event::SagaStarted { .. }), 2, || {
         format!("{place}: a journal begins with saga_started and has no other")
     });
@@ -179,14 +190,16 @@ fn frame(life: &Life, recorded: &Recorded, place: &str, found: &mut Found) {
 fn step(life: &mut Life, recorded: &Recorded, shape: &Shape) -> Result<(), String> {
     match &recorded.event {
         Event::SagaStarted { deadline_at, .. } => life.deadline_at = *deadline_at,
-        Event::Adopted => {}
+        Event::Adopted => adopt(life, recorded),
+        Event::Released => life.released = true,
         Event::CallIntended { call, attempt, due_at, request } => {
             intend(life, shape, call)?;
             let before = life.calls.entry(call.clone()).or_default();
             let next = Attempt {
                 seq: recorded.seq,
-                epoch: recorded.epoch,
                 at: recorded.at,
+                epochs: vec![recorded.epoch],
+                doubtful: false,
                 due_at: *due_at,
                 request: request.clone(),
                 outcome: None,
@@ -194,6 +207,7 @@ fn step(life: &mut Life, recorded: &Recorded, shape: &Shape) -> Result<(), Strin
             let other = before.attempts.last().is_some_and(|before| before.request != next.request);
             before.attempts.push(next);
             before.halted = false;
+            life.past_return |= call.op == Op::Action && shape.step(&call.step).is_some_and(|step| step.pivot);
             if before.attempts.len() != *attempt as usize {
                 return Err("attempts are counted from 1 without gaps".to_owned());
             }
@@ -220,13 +234,13 @@ fn step(life: &mut Life, recorded: &Recorded, shape: &Shape) -> Result<(), Strin
             let under_way = life.calls.get_mut(call).ok_or("attention is about a call under way")?;
             under_way.halted |= halts;
         }
-        Event::CancelRequested {} if life.status == Status::Running => before_pivot(life, shape)?,
+        Event::CancelRequested {} if life.status == Status::Running => before_pivot(life)?,
         Event::CancelRequested {} => return Err("only a running saga is cancelled".to_owned()),
         Event::CompensationStarted { cause } => {
             if life.status != Status::Running {
                 return Err("only a running saga turns back".to_owned());
             }
-            turn_back(life, shape, cause)?;
+            turn_back(life, cause)?;
             life.status = Status::Compensating;
         }
         Event::SagaCompleted {} => {
@@ -241,6 +255,19 @@ fn step(life: &mut Life, recorded: &Recorded, shape: &Shape) -> Result<(), Strin
         }
     }
     Ok(())
+}
+
+/// What is open may have left, unless it was not due yet or its owner let go in good order.
+fn adopt(life: &mut Life, recorded: &Recorded) {
+    let released = std::mem::replace(&mut life.released, false);
+    let open = life.calls.values_mut().filter_map(|call| call.attempts.last_mut());
+    for attempt in open.filter(|attempt| attempt.outcome.is_none()) {
+        if released || attempt.due_at > recorded.at {
+            attempt.epochs.push(recorded.epoch);
+        } else {
+            attempt.doubtful = true;
+        }
+    }
 }
 
 /// Whether this call may be made now.
@@ -277,10 +304,15 @@ fn close(life: &mut Life, recorded: &Recorded, call: &Call, attempt: u32, outcom
     let number = life.calls.get(call).map_or(0, |call| call.attempts.len());
     let open = life.calls.get_mut(call).and_then(|call| call.attempts.last_mut());
     match open.filter(|open| open.outcome.is_none() && number == attempt as usize) {
-        Some(open) => open.outcome = Some((outcome, recorded.seq)),
-        None => return Err("this attempt is not open".to_owned()),
+        Some(open) if open.doubtful && outcome != Outcome::Unknown => {
+            Err("it was open at an adoption and may have left: it is unknown".to_owned())
+        }
+        Some(open) => {
+            open.outcome = Some((outcome, recorded.seq));
+            Ok(())
+        }
+        None => Err("this attempt is not open".to_owned()),
     }
-    Ok(())
 }
 
 /// A step may fail only as its attempts say.
@@ -310,20 +342,16 @@ fn fail(life: &mut Life, shape: &Shape, step: &str, how: How) -> Result<(), Stri
     if legal { Ok(()) } else { Err(format!("its attempts do not say {how:?}")) }
 }
 
-fn turn_back(life: &Life, shape: &Shape, cause: &Cause) -> Result<(), String> {
+fn turn_back(life: &Life, cause: &Cause) -> Result<(), String> {
     match cause {
         Cause::StepFailed { step } if life.failed.contains_key(step) => Ok(()),
         Cause::StepFailed { step } => Err(format!("step {step} has not failed")),
-        Cause::Cancelled {} | Cause::DeadlinePassed => before_pivot(life, shape),
+        Cause::Cancelled {} | Cause::DeadlinePassed => before_pivot(life),
     }
 }
 
-fn before_pivot(life: &Life, shape: &Shape) -> Result<(), String> {
-    let pivot = shape.steps.iter().find(|step| step.pivot).map(|step| Call::action(&step.name));
-    match pivot.and_then(|pivot| life.call(&pivot)) {
-        Some(pivot) if !pivot.attempts.is_empty() => Err("the pivot's call is intended already".to_owned()),
-        _ => Ok(()),
-    }
+fn before_pivot(life: &Life) -> Result<(), String> {
+    if life.past_return { Err("the pivot's call is intended already".to_owned()) } else { Ok(()) }
 }
 
 fn end(life: &mut Life, recorded: &Recorded, from: Status, to: Status) -> Result<(), String> {

@@ -96,6 +96,11 @@ impl Town {
         Ok(Client::with_timeouts(&format!("http://{}", self.orchestrator.address()), timeouts)?)
     }
 
+    /// What the town's sagas are, as registered.
+    pub fn definition(&self) -> &str {
+        &self.plan.definition
+    }
+
     /// The input of an order.
     pub fn order(quantity: i64, amount: i64) -> Value {
         json!({ "customer": CUSTOMER, "sku": SKU, "quantity": quantity, "amount": amount })
@@ -193,11 +198,13 @@ impl Town {
         self.services.values().for_each(|service| service.proxy.heal());
     }
 
-    /// Kills the orchestrator and starts it again on the same file.
+    /// Kills the orchestrator, lets the checker see what it left, and starts it again on the same file.
     ///
     /// # Errors
-    /// It does not start.
+    /// The checker finds something, or it does not start.
     pub async fn crash(&mut self) -> Result<()> {
+        self.orchestrator.kill().await?;
+        self.check(false).await.context("what the orchestrator left when it was killed")?;
         self.orchestrator.restart().await
     }
 
@@ -214,17 +221,9 @@ impl Town {
         self.check(true).await
     }
 
-    /// The checker, while things are under way.
-    ///
-    /// # Errors
-    /// As [`Town::audit`].
-    pub async fn audit_under_way(&self) -> Result<()> {
-        self.check(false).await
-    }
-
     async fn check(&self, at_rest: bool) -> Result<()> {
         let evidence = gather::evidence(self, at_rest).await?;
-        if evidence.sagas.is_empty() || evidence.ledgers.values().all(Vec::is_empty) {
+        if at_rest && (evidence.sagas.is_empty() || evidence.ledgers.values().all(Vec::is_empty)) {
             bail!("there is no evidence: a check of nothing proves nothing");
         }
         let found = crate::audit::check(&evidence);

@@ -18,7 +18,7 @@ use crate::exit::Exit;
 
 /// Sagas across services that share no database: written in YAML, run durably, undone when they must be.
 #[derive(Debug, Parser)]
-#[command(name = "amends", version, propagate_version = true, arg_required_else_help = true)]
+#[command(name = "amends", version, arg_required_else_help = true)]
 #[command(
     after_help = "Exit codes: 0 done · 1 failed · 2 wrong usage · 3 the saga was compensated · 4 it needs a person"
 )]

@@ -11,10 +11,11 @@ use utoipa::ToSchema;
 #[serde(deny_unknown_fields)]
 pub struct StartRequest {
     /// The definition's name.
-    #[schema(example = "place-order")]
+    #[schema(example = "place-order", min_length = 1, max_length = 64)]
     pub definition: String,
     /// Its version; without one, the highest there is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1, maximum = 2_147_483_647)]
     pub version: Option<u32>,
     /// Must fit the definition's `input` schema.
     #[serde(default, skip_serializing_if = "Value::is_null")]
@@ -30,5 +31,6 @@ pub struct StartRequest {
 pub struct CancelRequest {
     /// Why; shown to people, at most 1000 characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 1000)]
     pub reason: Option<String>,
 }

@@ -114,6 +114,7 @@ pub(super) async fn orphans_come_in_stable_pages(store: Arc<dyn Store>) {
     let mut after = None;
     loop {
         let page = store.orphans(SECOND, after, 7).await.unwrap();
+        assert!(seen.len() <= 50, "the pages come to an end");
         let Some(last) = page.last() else { break };
         after = Some(last.saga);
         assert!(page.len() <= 7);

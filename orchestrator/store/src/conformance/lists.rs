@@ -139,6 +139,7 @@ pub(super) async fn pages_neither_repeat_nor_miss_while_sagas_are_added(store: A
     let mut below = None;
     loop {
         let page = store.list(&Filter::default(), below, 5).await.unwrap();
+        assert!(seen.len() <= 48 + 60, "the pages come to an end");
         let Some(last) = page.last() else { break };
         below = Some(Cursor { started_at: last.started_at, saga: last.saga });
         seen.extend(page);

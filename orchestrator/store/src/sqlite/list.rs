@@ -42,7 +42,7 @@ pub(super) fn select(filter: &Filter, below: Option<Cursor>, limit: u32) -> Quer
         query.push("\n    and started_at < ").push_bind(before.0);
     }
     if let Some(below) = below {
-        query.push("\n    and (started_at, id) <= (").push_bind(below.started_at.0);
+        query.push("\n    and (started_at, id) < (").push_bind(below.started_at.0);
         query.push(", ").push_bind(below.saga.0).push(")");
     }
     query.push("\norder by started_at desc, id desc\nlimit ").push_bind(i64::from(limit));

@@ -303,7 +303,45 @@ fn an_effect_below_an_epoch_already_seen_is_reported() {
 fn an_attempt_sent_under_another_epoch_than_its_intent_is_reported() {
     let mut story = completed();
     story.evidence.wire[1].epoch = 2;
-    reported(&story, 7, "intended under epoch 1, sent under 2");
+    reported(&story, 7, "to be sent under [1], sent under epoch 2");
+}
+
+#[test]
+fn an_attempt_stands_over_an_adoption_only_if_it_cannot_have_left() {
+    let over_an_adoption = |prepare: fn(&mut Story)| {
+        let mut story = Story::begin();
+        story.intend(&Call::action("hold"), 1);
+        prepare(&mut story);
+        story.adopted();
+        story.wire(&Call::action("hold"), 1);
+        story.effect(&Call::action("hold"), 1, Effect::Applied);
+        story.event(Event::CallSucceeded { call: Call::action("hold"), attempt: 1 });
+        story.evidence.at_rest = false;
+        story
+    };
+    assert_eq!(check(&over_an_adoption(|story| story.event(Event::Released)).evidence), []);
+    let in_doubt = over_an_adoption(|_| {});
+    reported(&in_doubt, 2, "it was open at an adoption and may have left");
+    reported(&in_doubt, 7, "to be sent under [1], sent under epoch 2");
+}
+
+#[test]
+fn a_row_after_the_owner_let_go_is_reported() {
+    let mut story = completed();
+    story.event(Event::Released);
+    story.event(Event::CancelRequested {});
+    reported(&story, 2, "after the owner let go");
+}
+
+#[test]
+fn a_request_before_it_was_due_is_reported() {
+    let mut story = completed();
+    for recorded in story.journal() {
+        if let Event::CallIntended { due_at, .. } = &mut recorded.event {
+            *due_at += 10_000_000;
+        }
+    }
+    reported(&story, 4, "before it was due");
 }
 
 #[test]

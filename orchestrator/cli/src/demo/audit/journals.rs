@@ -9,13 +9,15 @@ use crate::demo::books::{Books, Record};
 
 /// Acknowledged means durable, and every saga ends by itself.
 pub(super) fn every_saga_has_ended(books: &Books) -> Check {
-    let there: BTreeSet<_> = books.sagas.iter().map(|record| record.view.id).collect();
+    let mut there = BTreeSet::new();
+    let twice: Vec<_> = books.sagas.iter().map(|record| record.view.id).filter(|saga| !there.insert(*saga)).collect();
     let mut failures: Vec<String> = books
         .acknowledged
         .iter()
         .filter(|saga| !there.contains(saga))
         .map(|saga| format!("saga {saga} was acknowledged and is gone"))
         .collect();
+    failures.extend(twice.iter().map(|saga| format!("saga {saga} is listed twice")));
     if there.is_empty() {
         failures.push("there is no saga at all".to_owned());
     }

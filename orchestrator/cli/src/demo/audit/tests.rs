@@ -205,7 +205,8 @@ fn empty_books_do_not_pass() {
 }
 
 #[test]
-fn a_lost_or_unfinished_saga_is_found() {
+fn a_lost_or_unfinished_or_doubled_saga_is_found() {
+    found_out("acknowledged", &ORDER_DONE.to_string(), |books| books.sagas.push(books.sagas[0].clone()));
     found_out("acknowledged", &ORDER_DONE.to_string(), |books| drop(books.sagas.remove(0)));
     found_out("acknowledged", &TRANSFER_DONE.to_string(), |books| {
         books.sagas[2].view.status = amends_protocol::v1::SagaStatus::Running;

@@ -1,0 +1,14 @@
+//! The API as its callers see it: the real engine over a store in memory, services that do what a test tells them.
+#![expect(clippy::unwrap_used, reason = "test code")]
+
+mod bad_input;
+mod cancel;
+mod definitions;
+mod failures;
+mod health;
+mod kit;
+mod list;
+mod openapi;
+mod reading;
+mod sockets;
+mod start;

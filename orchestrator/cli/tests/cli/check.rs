@@ -1,0 +1,95 @@
+//! `amends check`
+
+use serde_json::Value;
+
+use crate::shell::Shell;
+
+const GOOD: &str = "\
+saga: pay
+deadline: 1m
+steps:
+  charge:
+    call: payments POST /charges
+    body: { order: \"${{ saga.id }}\" }
+    compensate: { call: \"payments POST /charges/${{ saga.id }}/refund\" }
+";
+
+const BAD: &str = "\
+saga: pay
+steps:
+  charge:
+    call: payments POST /charges
+    compensat: { call: payments POST /refunds }
+";
+
+const CATALOGUE: &str = "[services.payments]\nurl = \"http://127.0.0.1:9\"\n";
+
+#[test]
+fn a_good_definition_passes_with_a_warning_that_there_is_no_catalogue() {
+    let shell = Shell::new();
+    shell.file("pay.yaml", GOOD);
+    shell.amends(&["check", "pay.yaml"]).expect(0).says("1 file: 0 errors").prints("warning[W0501]");
+    shell.amends(&["check", "--deny-warnings", "pay.yaml"]).expect(1);
+}
+
+#[test]
+fn with_the_catalogue_services_are_checked() {
+    let shell = Shell::new();
+    shell.file("pay.yaml", GOOD);
+    shell.file("server.toml", CATALOGUE);
+    let ran = shell.amends(&["check", "--config", "server.toml", "--deny-warnings", "pay.yaml"]);
+    assert_eq!(ran.expect(0).stdout, "");
+    shell.file("other.toml", &CATALOGUE.replace("payments", "payment"));
+    let ran = shell.amends(&["check", "--config", "other.toml", "pay.yaml"]);
+    ran.expect(1).prints("error[E0303]").prints("did you mean `payment`?");
+}
+
+#[test]
+fn an_error_shows_its_place_in_the_source_and_how_to_mend_it() {
+    let shell = Shell::new();
+    shell.file("sagas/pay.yaml", BAD);
+    let ran = shell.amends(&["check", "sagas/pay.yaml"]);
+    ran.expect(1)
+        .prints("error[E0201]")
+        .prints("sagas/pay.yaml:5:5")
+        .prints("5 |     compensat: { call: payments POST /refunds }\n  |     ^^^^^^^^^")
+        .prints("compensate");
+    assert!(!ran.stdout.contains('\x1b'), "not a terminal, so no colour");
+}
+
+#[test]
+fn json_lists_every_finding_of_every_file() {
+    let shell = Shell::new();
+    shell.file("good.yaml", GOOD);
+    shell.file("bad.yaml", BAD);
+    let ran = shell.amends(&["check", "--format", "json", "good.yaml", "bad.yaml"]);
+    let list: Vec<Value> = serde_json::from_str(&ran.expect(1).stdout).expect("a JSON list");
+    let unknown = list.iter().find(|found| found["code"] == "E0201").expect("the unknown key");
+    assert_eq!((&unknown["file"], &unknown["severity"]), (&"bad.yaml".into(), &"error".into()));
+    assert_eq!((&unknown["line"], &unknown["column"]), (&5.into(), &5.into()));
+    assert!(unknown["hint"].as_str().is_some_and(|hint| hint.contains("compensate")), "{unknown}");
+    assert!(list.iter().any(|found| found["file"] == "good.yaml" && found["severity"] == "warning"));
+}
+
+#[test]
+fn what_cannot_be_read_is_a_failure_and_no_file_at_all_is_wrong_usage() {
+    let shell = Shell::new();
+    shell.amends(&["check", "nowhere.yaml"]).expect(1).says("cannot read nowhere.yaml");
+    shell.amends(&["check"]).expect(2);
+    shell.amends(&["check", "--frmat", "json", "x.yaml"]).expect(2).says("--format");
+    shell.amends(&["chekc"]).expect(2).says("check");
+}
+
+#[test]
+fn hostile_yaml_is_refused_and_nothing_breaks() {
+    let shell = Shell::new();
+    for (name, text) in [
+        ("empty.yaml", ""),
+        ("alias.yaml", "a: &x 1\nb: *x\n"),
+        ("nul.yaml", "saga: \0"),
+        ("tab.yaml", "saga:\n\t- x\n"),
+    ] {
+        shell.file(name, text);
+        shell.amends(&["check", name]).expect(1).prints("error[");
+    }
+}

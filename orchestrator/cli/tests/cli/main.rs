@@ -1,0 +1,7 @@
+//! The command line from outside: the binary itself, with files, variables and exit codes.
+
+mod check;
+mod config;
+mod remote;
+mod serve;
+mod shell;

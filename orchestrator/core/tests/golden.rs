@@ -1,0 +1,182 @@
+//! How events are spelled in journals, frozen: a journal of years ago must be read for ever.
+//!
+//! `UPDATE_GOLDEN=1 cargo test -p amends-core --test golden` writes the file anew. A changed line is a journal that can no
+//! longer be read; only new lines are fine.
+
+use std::{fmt::Write as _, path::Path, sync::Arc};
+
+use amends_core::{
+    event::{AttentionReason, Cause, Event, FailedStep, Failure, Started},
+    ids::{CallId, Digest, Op},
+    summary::Status,
+    time::Time,
+};
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::{Map, json};
+
+const CAUSES: fn() -> Vec<Cause> = || {
+    let failed = |failure| Cause::StepFailed { step: "charge".into(), failure, reason: "409: no cover".to_owned() };
+    vec![
+        failed(Failure::Rejected),
+        failed(Failure::Unusable),
+        failed(Failure::AttemptsExhausted),
+        failed(Failure::RefusedHere),
+        Cause::Cancelled { reason: None },
+        Cause::Cancelled { reason: Some("changed my mind".to_owned()) },
+        Cause::DeadlinePassed,
+    ]
+};
+
+const HOW: [FailedStep; 4] =
+    [FailedStep::Rejected, FailedStep::NeverSent, FailedStep::Unusable, FailedStep::Unresolved];
+
+const REASONS: [AttentionReason; 7] = [
+    AttentionReason::AttemptsExhausted,
+    AttentionReason::Rejected,
+    AttentionReason::RefusedHere,
+    AttentionReason::Unusable,
+    AttentionReason::RejectedAfterUnknown,
+    AttentionReason::StaleEpoch,
+    AttentionReason::OtherBody,
+];
+
+/// Each kind of event, with every optional part there and not there.
+fn events() -> Vec<Event> {
+    let call = CallId::action(&"charge".into());
+    let item = CallId { index: Some(3), ..CallId::compensate(&"charge".into()) };
+    let request = Digest::of(&[b"POST", b"/charges", b"{}"]);
+    let output = Arc::new(json!({ "id": 7 }));
+    let reason = || "connection refused".to_owned();
+    let started = |full: bool| {
+        let mut labels = Map::new();
+        if full {
+            labels.insert("tenant".to_owned(), json!("acme"));
+        }
+        Event::SagaStarted(Box::new(Started {
+            name: "place-order".into(),
+            version: 2,
+            definition: Digest::of(&[b"saga: place-order"]),
+            input: Arc::new(json!({ "sku": "a" })),
+            labels,
+            deadline_at: full.then_some(Time(1_795_539_661_000_123)),
+            traceparent: full.then(|| "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned()),
+        }))
+    };
+    let intended = |call: &CallId, pivot| Event::CallIntended {
+        call: call.clone(),
+        attempt: 1,
+        due_at: Time(1_795_539_661_000_123),
+        request: request.clone(),
+        pivot,
+    };
+    let mut events = vec![
+        started(false),
+        started(true),
+        Event::Adopted,
+        Event::Released,
+        intended(&call, false),
+        intended(&call, true),
+        intended(&item, false),
+        Event::CallSucceeded { call: call.clone(), attempt: 1, status: 201, output: output.clone() },
+        Event::CallSucceeded { call: call.clone(), attempt: 1, status: 204, output: Arc::new(json!(null)) },
+        Event::CallUnusable { call: call.clone(), attempt: 1, status: 200, reason: reason() },
+        Event::CallRejected { call: call.clone(), attempt: 1, status: 409, acked: true, reason: reason() },
+        Event::CallNotSent { call: call.clone(), attempt: 1, reason: reason() },
+        Event::CallUnknown { call: call.clone(), attempt: 1, status: None, reason: reason() },
+        Event::CallUnknown { call: call.clone(), attempt: 1, status: Some(503), reason: reason() },
+        Event::CallWithdrawn { call: call.clone(), attempt: 1 },
+        Event::CallRefused { call: call.clone(), reason: reason() },
+        Event::CancelRequested { reason: None },
+        Event::CancelRequested { reason: Some("changed my mind".to_owned()) },
+        Event::SagaCompleted { output, output_error: None },
+        Event::SagaCompleted {
+            output: Arc::new(json!(null)),
+            output_error: Some("`input.x` has no value here".to_owned()),
+        },
+        Event::SagaCompensated,
+    ];
+    events.extend(HOW.map(|how| Event::StepFailed { step: "charge".into(), how }));
+    let raised = |reason| Event::AttentionRaised { call: call.clone(), reason, detail: "look".to_owned() };
+    events.extend(REASONS.map(raised));
+    events.extend(CAUSES().into_iter().map(|cause| Event::CompensationStarted { cause }));
+    events
+}
+
+/// Written and read back equal.
+fn line<T: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(value: &T) -> String {
+    let text = serde_json::to_string(value).expect("JSON");
+    assert_eq!(serde_json::from_str::<T>(&text).expect("what is written is read"), *value);
+    text
+}
+
+/// A new kind of event must come here: this match does not compile without it.
+fn is_listed(event: &Event) {
+    match event {
+        Event::SagaStarted(_)
+        | Event::Adopted
+        | Event::Released
+        | Event::CallIntended { .. }
+        | Event::CallSucceeded { .. }
+        | Event::CallUnusable { .. }
+        | Event::CallRejected { .. }
+        | Event::CallNotSent { .. }
+        | Event::CallUnknown { .. }
+        | Event::CallWithdrawn { .. }
+        | Event::CallRefused { .. }
+        | Event::StepFailed { .. }
+        | Event::AttentionRaised { .. }
+        | Event::CancelRequested { .. }
+        | Event::CompensationStarted { .. }
+        | Event::SagaCompleted { .. }
+        | Event::SagaCompensated => {}
+    }
+}
+
+#[test]
+fn events_are_spelled_as_they_always_were() {
+    let mut spelled = String::new();
+    for event in events() {
+        is_listed(&event);
+        writeln!(spelled, "{}", line(&event)).expect("a text");
+    }
+    let statuses = [
+        Status::Running,
+        Status::Compensating,
+        Status::Completed,
+        Status::Compensated,
+        Status::Abandoned,
+        Status::Succeeded,
+    ];
+    for status in statuses {
+        assert_eq!(line(&status), format!("\"{}\"", status.as_str()));
+        assert_eq!(Status::parse(status.as_str()), Some(status));
+        writeln!(spelled, "{}", line(&status)).expect("a text");
+    }
+    for op in [Op::Action, Op::Compensate] {
+        assert_eq!(line(&op), format!("\"{}\"", op.as_str()));
+        writeln!(spelled, "{}", line(&op)).expect("a text");
+    }
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/events.jsonl");
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::write(&path, &spelled).expect("the golden file is written");
+    }
+    let golden = std::fs::read_to_string(&path).expect("the golden file");
+    for (nth, (now, before)) in spelled.lines().zip(golden.lines()).enumerate() {
+        assert_eq!(now, before, "line {} of {}", nth + 1, path.display());
+    }
+    assert_eq!(spelled.lines().count(), golden.lines().count(), "{} is not complete", path.display());
+}
+
+#[test]
+fn the_golden_file_alone_is_read_as_the_same_events() {
+    let golden = include_str!("golden/events.jsonl");
+    let read: Vec<Event> = golden.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    assert_eq!(read, events());
+}
+
+#[test]
+fn a_word_from_the_future_is_an_error_and_not_dropped() {
+    for text in ["{\"kind\":\"saga_dreamt\"}", "{\"kind\":\"step_failed\",\"step\":\"a\",\"how\":\"softly\"}", "{}"] {
+        assert!(serde_json::from_str::<Event>(text).is_err(), "{text}");
+    }
+}

@@ -1,0 +1,187 @@
+//! The laws (SEMANTICS.md §6), read from a journal and from ledgers; nothing here asks `decide` what it meant.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use amends_core::{
+    Input, decide,
+    definition::{Definition, Side, StepIx, Undo},
+    event::{Event, Recorded},
+    evolve, fold,
+    ids::{CallId, Op},
+    state::State,
+    summary::Status,
+};
+
+use crate::world::Ledger;
+
+/// Invariant 1.
+pub(crate) fn of_the_effects(
+    definition: &Definition,
+    status: Status,
+    ledger: &BTreeMap<String, Ledger>,
+) -> Result<(), String> {
+    for step in &definition.steps {
+        let Ledger { applied, undone } = ledger.get(step.name.as_str()).copied().unwrap_or_default();
+        let lawful = match (status, step.undo()) {
+            (Status::Completed, _) => (applied, undone) == (1, 0),
+            (Status::Compensated, Undo::Call(_)) => applied == undone && applied <= 1,
+            (Status::Compensated, Undo::Nothing { .. }) => applied <= 1 && undone == 0,
+            (Status::Compensated, Undo::Never) => (applied, undone) == (0, 0),
+            _ => false,
+        };
+        if !lawful {
+            let never = if matches!(step.undo(), Undo::Never) { ", which is never undone, was applied" } else { "" };
+            return Err(format!("{status:?}, but {}{never}: applied {applied} and undone {undone}", step.name));
+        }
+    }
+    Ok(())
+}
+
+/// What a journal says of one call.
+#[derive(Default)]
+struct Told {
+    intended: u32,
+    open: bool,
+    may_have_happened: bool,
+    succeeded: bool,
+}
+
+/// Invariants 2, 5 and 7, and the rules of the pivot.
+pub(crate) fn of_the_journal(definition: &Definition, journal: &[Recorded], state: &State) -> Result<(), String> {
+    of_the_rows(journal)?;
+    let folded = fold(state.saga, journal).map_err(|illegal| illegal.to_string())?;
+    if folded != *state || folded.summary() != state.summary() {
+        return Err("the journal does not fold to the state".to_owned());
+    }
+    any_prefix_can_be_decided_on(definition, journal)?;
+
+    let index: BTreeMap<&str, StepIx> =
+        definition.steps.iter().enumerate().map(|(ix, step)| (step.name.as_str(), ix)).collect();
+    let mut told: BTreeMap<CallId, Told> = BTreeMap::new();
+    let (mut undoing, mut pivot_intended, mut pivot_settled) = (false, false, false);
+    for recorded in journal {
+        match &recorded.event {
+            Event::CallIntended { call, attempt, pivot, .. } => {
+                let step = &definition.steps[index[call.step.as_str()]];
+                match call.op {
+                    Op::Action if undoing => return Err(format!("{call} is intended after undoing began")),
+                    Op::Action => {}
+                    Op::Compensate => undo_is_lawful(definition, &told, index[call.step.as_str()])?,
+                }
+                if *pivot != (call.op == Op::Action && step.side == Side::Pivot) {
+                    return Err(format!("{call} is wrong about being the pivot's"));
+                }
+                pivot_intended |= *pivot;
+                let told = told.entry(call.clone()).or_default();
+                if told.open || told.succeeded || *attempt != told.intended + 1 {
+                    return Err(format!("{call} {attempt}: two attempts at once, or one too many"));
+                }
+                (told.intended, told.open) = (*attempt, true);
+            }
+            Event::CallSucceeded { call, .. } => {
+                let told = told.entry(call.clone()).or_default();
+                (told.open, told.succeeded, told.may_have_happened) = (false, true, true);
+            }
+            Event::CallUnusable { call, .. } | Event::CallUnknown { call, .. } => {
+                let told = told.entry(call.clone()).or_default();
+                (told.open, told.may_have_happened) = (false, true);
+            }
+            Event::CallRejected { call, acked, .. } => {
+                let told = told.entry(call.clone()).or_default();
+                told.open = false;
+                let pivot = definition.steps[index[call.step.as_str()]].side == Side::Pivot;
+                if pivot && *acked {
+                    // Its barrier stands behind it.
+                    told.may_have_happened = false;
+                }
+                pivot_settled |= pivot && !told.may_have_happened;
+            }
+            Event::CallNotSent { call, .. } | Event::CallWithdrawn { call, .. } => {
+                let told = told.entry(call.clone()).or_default();
+                told.open = false;
+                let pivot = definition.steps[index[call.step.as_str()]].side == Side::Pivot;
+                pivot_settled |= pivot && !told.may_have_happened;
+            }
+            Event::CompensationStarted { .. } => {
+                if pivot_intended && !pivot_settled {
+                    return Err("undoing began behind the point of no return".to_owned());
+                }
+                undoing = true;
+            }
+            _ => {}
+        }
+    }
+    if state.past_return != pivot_intended {
+        return Err("the state is wrong about the point of no return".to_owned());
+    }
+    if state.status == Status::Compensated {
+        for step in &definition.steps {
+            let may = told.get(&CallId::action(&step.name)).is_some_and(|told| told.may_have_happened);
+            let undone = told.get(&CallId::compensate(&step.name)).is_some_and(|told| told.succeeded);
+            let owed = may && matches!(step.undo(), Undo::Call(_));
+            if owed != undone {
+                let not = if owed { "may have happened and is not undone" } else { "did not happen and is undone" };
+                return Err(format!("{} {not}", step.name));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn undo_is_lawful(definition: &Definition, told: &BTreeMap<CallId, Told>, ix: StepIx) -> Result<(), String> {
+    let name = &definition.steps[ix].name;
+    if !told.get(&CallId::action(name)).is_some_and(|told| told.may_have_happened) {
+        return Err(format!("{name} is undone and did not happen"));
+    }
+    if let Some((call, _)) = told.iter().find(|(call, told)| call.op == Op::Action && told.open) {
+        return Err(format!("{name} is undone while {call} is on the wire"));
+    }
+    for later in definition.steps.iter().filter(|later| later.ancestors.contains(&ix)) {
+        let owed = matches!(later.undo(), Undo::Call(_))
+            && told.get(&CallId::action(&later.name)).is_some_and(|told| told.may_have_happened);
+        if owed && !told.get(&CallId::compensate(&later.name)).is_some_and(|told| told.succeeded) {
+            return Err(format!("{name} is undone before {}, which depended on it", later.name));
+        }
+    }
+    Ok(())
+}
+
+fn of_the_rows(journal: &[Recorded]) -> Result<(), String> {
+    let ends = |event: &Event| matches!(event, Event::SagaCompleted { .. } | Event::SagaCompensated);
+    let terminal: BTreeSet<usize> = (0..journal.len()).filter(|at| ends(&journal[*at].event)).collect();
+    if terminal.len() > 1 || terminal.first().is_some_and(|at| at + 1 != journal.len()) {
+        return Err("there is more than one end, or something after it".to_owned());
+    }
+    for (at, recorded) in journal.iter().enumerate() {
+        let before = at.checked_sub(1).map(|before| &journal[before]);
+        let adopted = u64::from(recorded.event == Event::Adopted);
+        let epoch = before.map_or(1, |before| before.epoch + adopted);
+        if recorded.seq != at as u64 + 1 || recorded.epoch != epoch {
+            return Err(format!("row {at} has seq {} and epoch {}", recorded.seq, recorded.epoch));
+        }
+        if before.is_some_and(|before| before.at > recorded.at) {
+            return Err(format!("time goes back at row {at}"));
+        }
+    }
+    Ok(())
+}
+
+/// Wherever a journal ends, it can be folded and gone on with; whatever then comes makes a journal that folds.
+fn any_prefix_can_be_decided_on(definition: &Definition, journal: &[Recorded]) -> Result<(), String> {
+    let Some((first, rest)) = journal.split_first() else { return Err("an empty journal".to_owned()) };
+    let saga = amends_core::ids::SagaId(uuid::Uuid::from_u128(11));
+    let mut state = amends_core::begin_state(saga, first).map_err(|illegal| illegal.to_string())?;
+    for (nth, recorded) in rest.iter().enumerate() {
+        let input = match nth % 4 {
+            0 => Input::TimePassed,
+            1 => Input::Adopted { epoch: state.epoch + 1 },
+            2 => Input::CancelRequested { reason: None },
+            _ => Input::Released,
+        };
+        let now = state.updated_at + std::time::Duration::from_secs(nth as u64 * 30);
+        let decided = decide(definition, &state, input, now);
+        decided.iter().try_fold(state.clone(), evolve).map_err(|illegal| illegal.to_string())?;
+        state = evolve(state, recorded).map_err(|illegal| illegal.to_string())?;
+    }
+    Ok(())
+}

@@ -1,0 +1,148 @@
+//! A random definition and random weather, as data that shrinks.
+
+use std::fmt::Write as _;
+
+use amends_core::definition::Definition;
+use proptest::prelude::*;
+
+#[derive(Clone, Debug)]
+pub(crate) struct Plan {
+    steps: Vec<StepPlan>,
+    /// Steps say what they need; otherwise they run in source order.
+    graph: bool,
+    /// Written down in reverse: source order is then not the order of dependency.
+    reversed: bool,
+    pivot: Option<usize>,
+    deadline: bool,
+    /// The services have a barrier; otherwise they are plain, with the same care.
+    pub(crate) barrier: bool,
+    pub(crate) moves: Vec<Move>,
+}
+
+#[derive(Clone, Debug)]
+struct StepPlan {
+    /// Bit `j`: needs step `j`, if that is before it.
+    needs: u8,
+    none: bool,
+    attempts: u8,
+    /// Its participant answers what its `output` cannot be computed from.
+    unusable: bool,
+}
+
+/// What happens next; numbers pick among what there is.
+#[derive(Clone, Debug)]
+pub(crate) enum Move {
+    Send(u8),
+    Answer(u8, Fate),
+    /// A request that was given up arrives after all.
+    Late(u8),
+    /// The process dies; bit `n` says whether what was on the wire arrives at once. Another one takes over.
+    Crash {
+        arrived: u8,
+        clock_back: bool,
+    },
+    /// The process lets go in good order.
+    Release,
+    Cancel,
+    UntilDue,
+    Wait(u32),
+}
+
+/// What becomes of a request on the wire.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Fate {
+    Accepted,
+    Refused,
+    /// The network makes two of it.
+    Doubled,
+    LostBefore,
+    LostAfter,
+    NotSent,
+    /// A true owner is told that it is none.
+    Fenced,
+}
+
+pub(crate) fn plans() -> impl Strategy<Value = Plan> {
+    let step = (any::<u8>(), prop::bool::weighted(0.2), 1_u8..5, prop::bool::weighted(0.07));
+    let step = step.prop_map(|(needs, none, attempts, unusable)| StepPlan { needs, none, attempts, unusable });
+    let fate = prop_oneof![
+        10 => Just(Fate::Accepted),
+        2 => Just(Fate::Refused),
+        2 => Just(Fate::Doubled),
+        3 => Just(Fate::LostBefore),
+        3 => Just(Fate::LostAfter),
+        2 => Just(Fate::NotSent),
+        1 => Just(Fate::Fenced),
+    ];
+    let step_on = prop_oneof![
+        12 => any::<u8>().prop_map(Move::Send),
+        12 => (any::<u8>(), fate).prop_map(|(which, fate)| Move::Answer(which, fate)),
+        2 => any::<u8>().prop_map(Move::Late),
+        1 => (any::<u8>(), prop::bool::weighted(0.2)).prop_map(|(arrived, clock_back)| Move::Crash { arrived, clock_back }),
+        1 => Just(Move::Release),
+        1 => prop::bool::weighted(0.3).prop_map(|cancel| if cancel { Move::Cancel } else { Move::UntilDue }),
+        6 => Just(Move::UntilDue),
+        1 => (0_u32..2_000).prop_map(Move::Wait),
+    ];
+    let shape = (any::<bool>(), any::<bool>(), prop::option::of(0_usize..7), any::<bool>(), any::<bool>());
+    (prop::collection::vec(step, 1..8), shape, prop::collection::vec(step_on, 0..90)).prop_map(
+        |(steps, (graph, reversed, pivot, deadline, barrier), moves)| {
+            let pivot = pivot.filter(|pivot| *pivot < steps.len());
+            Plan { steps, graph, reversed, pivot, deadline, barrier, moves }
+        },
+    )
+}
+
+impl Plan {
+    pub(crate) fn definition(&self) -> Definition {
+        let yaml = self.yaml();
+        Definition::parse(&yaml, None).unwrap_or_else(|found| panic!("{found:?}\n{yaml}"))
+    }
+
+    /// Steps whose participants answer uselessly.
+    pub(crate) fn unusable(&self) -> Vec<String> {
+        let useless = self.steps.iter().enumerate().filter(|(_, step)| step.unusable);
+        useless.map(|(ix, _)| format!("s{ix}")).collect()
+    }
+
+    fn yaml(&self) -> String {
+        let mut steps: Vec<String> = (0..self.steps.len()).map(|ix| self.step(ix)).collect();
+        if self.reversed && self.graph {
+            steps.reverse();
+        }
+        let deadline = if self.deadline { "deadline: 1m\n" } else { "" };
+        format!("saga: s\n{deadline}steps:\n{}", steps.concat())
+    }
+
+    fn step(&self, ix: usize) -> String {
+        let plan = &self.steps[ix];
+        let mut text = format!(
+            "  s{ix}:\n    call: x POST /s{ix}\n    output: {{ id: '${{{{ response.body.id }}}}' }}\n    retry: {{ attempts: {}, backoff: 10ms, max_backoff: 1s }}\n",
+            plan.attempts
+        );
+        if self.graph {
+            let needs: Vec<String> =
+                (0..ix).filter(|need| self.needs(ix, *need)).map(|need| format!("s{need}")).collect();
+            writeln!(text, "    needs: [{}]", needs.join(", ")).expect("a text");
+        }
+        match self.pivot {
+            Some(pivot) if pivot == ix => text.push_str("    pivot: true\n"),
+            Some(pivot) if pivot < ix => {}
+            _ if plan.none => text.push_str("    compensate: none\n    reason: reads only\n"),
+            _ => writeln!(
+                text,
+                "    compensate: {{ call: x POST /s{ix}/undo, retry: {{ attempts: 3, max_backoff: 1s }} }}"
+            )
+            .expect("a text"),
+        }
+        text
+    }
+
+    /// Nothing runs beside the pivot: it needs all before it, and all behind it need it.
+    fn needs(&self, ix: usize, need: usize) -> bool {
+        match self.pivot {
+            Some(pivot) if ix == pivot || (pivot < ix && need == pivot) => true,
+            _ => self.steps[ix].needs >> need & 1 == 1,
+        }
+    }
+}

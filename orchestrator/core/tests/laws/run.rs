@@ -1,0 +1,310 @@
+//! Drives one saga through a plan the way the engine does: write first, then act; dispatch what is owed and not in flight.
+
+use std::time::Duration;
+
+use amends_core::{
+    Begin, Command, Input, Reply, Terms, begin, decide,
+    definition::{Definition, Side, Undo},
+    event::{Event, Recorded},
+    evolve, fold,
+    ids::{CallId, Op, SagaId, StepName},
+    outstanding,
+    state::{Phase, State, StepState},
+    summary::Status,
+    time::Time,
+};
+
+use crate::{
+    laws,
+    plan::{Fate, Move, Plan},
+    world::World,
+};
+
+/// One rule switched off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Broken {
+    Nothing,
+    FailingStepNotUndone,
+    TimeoutMeansNotSent,
+    UnknownNotSticky,
+    WrongOrder,
+    PivotLikeAnyStep,
+    DoesNotAwait,
+    AdoptionForgets,
+    NoTombstones,
+    NoIdempotency,
+    RefusalsNotStored,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Outcome {
+    Ended(Status),
+    /// A call is halted: an operator has to say how it goes on.
+    WaitsForAPerson,
+}
+
+/// One attempt on its way.
+#[derive(Clone, Debug)]
+pub(crate) struct Request {
+    pub(crate) call: CallId,
+    pub(crate) attempt: u32,
+    pub(crate) epoch: u64,
+}
+
+struct Run {
+    /// The one that decides; a broken rule may be in it.
+    definition: Definition,
+    broken: Broken,
+    pivot: Option<StepName>,
+    terms: Terms,
+    state: State,
+    journal: Vec<Recorded>,
+    now: Time,
+    wire: Vec<Request>,
+    /// Given up by their sender, and not arrived yet.
+    late: Vec<Request>,
+    world: World,
+}
+
+/// Runs a plan, then fine weather until the end, then everything that was late arrives; and checks every law.
+pub(crate) fn run(plan: &Plan, broken: Broken) -> Result<Outcome, String> {
+    let mut run = Run::start(plan, broken);
+    for step in &plan.moves {
+        run.make(step)?;
+    }
+    let outcome = run.fine_weather()?;
+    for request in std::mem::take(&mut run.late) {
+        // Twice: the network may double what it delays.
+        run.world.arrives(&request, true);
+        run.world.arrives(&request, true);
+    }
+    let truth = plan.definition();
+    laws::of_the_journal(&truth, &run.journal, &run.state)?;
+    if outcome != Outcome::WaitsForAPerson {
+        laws::of_the_effects(&truth, run.state.status, &run.world.ledger)?;
+    }
+    Ok(outcome)
+}
+
+/// The journal of a plan.
+pub(crate) fn journal(plan: &Plan) -> (State, Vec<Recorded>) {
+    let mut run = Run::start(plan, Broken::Nothing);
+    for step in &plan.moves {
+        run.make(step).expect("lawful");
+    }
+    run.fine_weather().expect("lawful");
+    (run.state, run.journal)
+}
+
+impl Run {
+    fn start(plan: &Plan, broken: Broken) -> Self {
+        let mut definition = plan.definition();
+        let pivot = definition.steps.iter().find(|step| step.side == Side::Pivot).map(|step| step.name.clone());
+        for step in &mut definition.steps {
+            match broken {
+                Broken::WrongOrder => step.ancestors.clear(),
+                Broken::PivotLikeAnyStep if step.side == Side::Pivot => step.side = Side::Before,
+                _ => {}
+            }
+        }
+        let saga = SagaId(uuid::Uuid::from_u128(11));
+        let with = Begin {
+            version: 1,
+            input: serde_json::json!({}).into(),
+            labels: serde_json::Map::new(),
+            traceparent: None,
+        };
+        let now = Time(1_000_000_000_000);
+        let journal = begin(&definition, saga, with, now);
+        let state = fold(saga, &journal).expect("a start folds");
+        let world = World::new(plan.barrier, plan.unusable(), broken);
+        let terms = Terms { barrier: plan.barrier, reject_on: None };
+        Self { definition, broken, pivot, terms, state, journal, now, wire: vec![], late: vec![], world }
+    }
+
+    fn input(&mut self, input: Input) -> Result<(), String> {
+        let mut seen = self.state.clone();
+        for step in seen.steps.values_mut() {
+            if let StepState::Calling(call) = step {
+                match (self.broken, &input) {
+                    (Broken::UnknownNotSticky, Input::Answered { reply: Reply::Answered(answer), .. })
+                        if answer.status == 409 =>
+                    {
+                        call.may_have_happened = false;
+                    }
+                    // As if nothing that is open had left.
+                    (Broken::AdoptionForgets, Input::Adopted { .. }) => seen.released = true,
+                    _ => {}
+                }
+            }
+        }
+        if self.broken == Broken::DoesNotAwait && seen.status == Status::Compensating {
+            let answered = |name: &StepName| matches!(&input, Input::Answered { call, .. } if call.step == *name);
+            seen.steps.retain(|name, step| answered(name) || !matches!(step, StepState::Calling(_)));
+        }
+        for mut event in decide(&self.definition, &seen, input, self.now) {
+            if let Event::CallIntended { call, pivot, .. } = &mut event.event
+                && self.broken == Broken::PivotLikeAnyStep
+            {
+                *pivot = call.op == Op::Action && self.pivot.as_ref() == Some(&call.step);
+            }
+            let state = evolve(self.state.clone(), &event).map_err(|illegal| illegal.to_string())?;
+            self.journal.push(event);
+            self.state = state;
+        }
+        if self.broken == Broken::FailingStepNotUndone
+            && let Some(amends_core::event::Cause::StepFailed { step, .. }) = &self.state.cause
+            && let Some(ix) = self.definition.steps.iter().position(|known| known.name == *step)
+            && self.state.calls().all(|(call, _)| call.op == Op::Action)
+        {
+            // From here on the decisions think that there is nothing to undo in it.
+            let amends_core::definition::Kind::Call(call) = &mut self.definition.steps[ix].kind;
+            call.undo = Undo::Nothing { reason: "broken".to_owned() };
+        }
+        Ok(())
+    }
+
+    /// What may be sent now. What was intended and is not needed any more is called back.
+    fn sendable(&mut self) -> Result<Vec<Request>, String> {
+        let undoing = self.state.status == Status::Compensating;
+        let (now, epoch) = (self.now, self.state.epoch);
+        let mut sendable = Vec::new();
+        for command in outstanding(&self.definition, &self.state) {
+            let Command::Call { call, attempt, due_at } = command else { continue };
+            if self.wire.iter().any(|request| request.call == call && request.attempt == attempt) {
+            } else if undoing && call.op == Op::Action {
+                self.input(Input::Withdrawn { call, attempt })?;
+            } else if due_at <= now {
+                sendable.push(Request { call, attempt, epoch });
+            }
+        }
+        Ok(sendable)
+    }
+
+    fn make(&mut self, step: &Move) -> Result<(), String> {
+        let pick = |which: u8, count: usize| (count > 0).then(|| usize::from(which) % count);
+        match step {
+            Move::Send(which) => {
+                let sendable = self.sendable()?;
+                if let Some(at) = pick(*which, sendable.len()) {
+                    self.wire.push(sendable[at].clone());
+                }
+            }
+            Move::Answer(which, fate) => {
+                if let Some(at) = pick(*which, self.wire.len()) {
+                    let request = self.wire.remove(at);
+                    self.meets(request, *fate)?;
+                }
+            }
+            Move::Late(which) => {
+                if let Some(at) = pick(*which, self.late.len()) {
+                    let request = self.late.remove(at);
+                    self.world.arrives(&request, true);
+                }
+            }
+            Move::Crash { arrived, clock_back } => {
+                for (nth, request) in std::mem::take(&mut self.wire).into_iter().enumerate() {
+                    if arrived >> (nth % 8) & 1 == 1 {
+                        self.world.arrives(&request, true);
+                    } else {
+                        self.late.push(request);
+                    }
+                }
+                self.now =
+                    if *clock_back { Time(self.now.0 - 3_600_000_000) } else { self.now + Duration::from_secs(5) };
+                self.input(Input::Adopted { epoch: self.state.epoch + 1 })?;
+            }
+            Move::Release => {
+                if self.wire.is_empty() {
+                    self.input(Input::Released)?;
+                    self.input(Input::CancelRequested { reason: None })?;
+                    self.input(Input::Adopted { epoch: self.state.epoch + 1 })?;
+                }
+            }
+            Move::Cancel => self.input(Input::CancelRequested { reason: None })?,
+            Move::UntilDue => self.until_due()?,
+            Move::Wait(millis) => {
+                self.now = self.now + Duration::from_millis(u64::from(*millis));
+                self.input(Input::TimePassed)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn until_due(&mut self) -> Result<(), String> {
+        let owed = outstanding(&self.definition, &self.state).into_iter();
+        let next = owed.filter_map(|command| match command {
+            Command::Call { due_at, .. } => Some(due_at),
+            Command::Wake { at } => Some(at),
+            Command::Finish => None,
+        });
+        if let Some(next) = next.filter(|due| *due > self.now).min() {
+            self.now = next;
+            self.input(Input::TimePassed)?;
+        }
+        Ok(())
+    }
+
+    fn meets(&mut self, request: Request, fate: Fate) -> Result<(), String> {
+        let lost = || Reply::Lost { reason: "timeout".to_owned() };
+        let not_sent = || Reply::NotSent { reason: "refused".to_owned() };
+        let reply = match fate {
+            Fate::Accepted => self.world.arrives(&request, true),
+            Fate::Refused => {
+                // The network has kept a copy.
+                self.late.push(request.clone());
+                self.world.arrives(&request, false)
+            }
+            Fate::Doubled => {
+                self.late.push(request.clone());
+                self.world.arrives(&request, true);
+                self.world.arrives(&request, true)
+            }
+            Fate::LostBefore => {
+                self.late.push(request.clone());
+                lost()
+            }
+            Fate::LostAfter => {
+                self.world.arrives(&request, true);
+                lost()
+            }
+            Fate::NotSent => not_sent(),
+            Fate::Fenced => self.world.fenced(),
+        };
+        let reply = match reply {
+            Reply::Lost { .. } if self.broken == Broken::TimeoutMeansNotSent => not_sent(),
+            reply => reply,
+        };
+        let Request { call, attempt, .. } = request;
+        self.input(Input::Answered { call, attempt, reply, terms: self.terms.clone() })
+    }
+
+    /// Everything is answered well and time passes: within bounds the saga ends, or a person has to look.
+    fn fine_weather(&mut self) -> Result<Outcome, String> {
+        const DECISIONS: usize = 400;
+        for _ in 0..DECISIONS {
+            if self.state.status.is_terminal() {
+                return Ok(Outcome::Ended(self.state.status));
+            }
+            let sendable = self.sendable()?;
+            self.wire.extend(sendable);
+            if let Some(request) = self.wire.pop() {
+                self.meets(request, Fate::Accepted)?;
+                continue;
+            }
+            let owed = outstanding(&self.definition, &self.state);
+            let calls = owed.iter().any(|command| matches!(command, Command::Call { .. }));
+            let halted = self.state.calls().any(|(_, call)| call.phase == Phase::Halted);
+            match (calls, halted) {
+                (true, _) => self.until_due()?,
+                (false, true) if self.state.attention.is_empty() => {
+                    return Err("halted, and nobody is asked".to_owned());
+                }
+                (false, true) => return Ok(Outcome::WaitsForAPerson),
+                (false, false) if self.state.status.is_terminal() => {}
+                (false, false) => return Err(format!("nothing is owed and it has not ended: {:?}", self.state)),
+            }
+        }
+        Err(format!("not ended after {DECISIONS} decisions in fine weather"))
+    }
+}

@@ -1,0 +1,113 @@
+//! Participants as the contract wants them (SEMANTICS.md §5), in memory, with a ledger.
+
+use std::collections::BTreeMap;
+
+use amends_core::{Answer, RefusedThere, Reply, ids::Op};
+
+use crate::run::{Broken, Request};
+
+/// What a participant did for one step.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Ledger {
+    pub(crate) applied: u32,
+    pub(crate) undone: u32,
+}
+
+/// The action's row of a barrier.
+#[derive(Clone, Copy, Debug)]
+enum Row {
+    Done,
+    /// Refused, by which attempt.
+    Rejected {
+        epoch: u64,
+        attempt: u32,
+    },
+    Tombstone,
+}
+
+pub(crate) struct World {
+    broken: Broken,
+    barrier: bool,
+    unusable: Vec<String>,
+    rows: BTreeMap<String, Row>,
+    undone: BTreeMap<String, ()>,
+    pub(crate) ledger: BTreeMap<String, Ledger>,
+    highest_epoch: u64,
+}
+
+impl World {
+    pub(crate) fn new(barrier: bool, unusable: Vec<String>, broken: Broken) -> Self {
+        Self {
+            broken,
+            barrier,
+            unusable,
+            rows: BTreeMap::new(),
+            undone: BTreeMap::new(),
+            ledger: BTreeMap::new(),
+            highest_epoch: 0,
+        }
+    }
+
+    /// A request arrives. `willing`: the business has nothing against it.
+    pub(crate) fn arrives(&mut self, request: &Request, willing: bool) -> Reply {
+        if self.barrier && request.epoch < self.highest_epoch {
+            return self.fenced();
+        }
+        self.highest_epoch = self.highest_epoch.max(request.epoch);
+        let step = request.call.step.to_string();
+        match request.call.op {
+            Op::Action => self.action(&step, request, willing),
+            Op::Compensate => self.compensation(&step, willing),
+        }
+    }
+
+    pub(crate) fn fenced(&self) -> Reply {
+        let refused = Some(RefusedThere::StaleEpoch);
+        Reply::Answered(Answer { status: 409, acked: self.barrier, refused, ..Answer::default() })
+    }
+
+    fn action(&mut self, step: &str, request: &Request, willing: bool) -> Reply {
+        match self.rows.get(step) {
+            Some(Row::Tombstone) => return self.says(409, step),
+            Some(Row::Done) if self.broken != Broken::NoIdempotency => return self.says(200, step),
+            Some(Row::Rejected { epoch, attempt })
+                if (request.epoch, request.attempt) <= (*epoch, *attempt)
+                    && self.broken != Broken::RefusalsNotStored =>
+            {
+                return self.says(409, step);
+            }
+            Some(Row::Done | Row::Rejected { .. }) | None => {}
+        }
+        if !willing {
+            let row = Row::Rejected { epoch: request.epoch, attempt: request.attempt };
+            self.rows.insert(step.to_owned(), row);
+            return self.says(409, step);
+        }
+        self.rows.insert(step.to_owned(), Row::Done);
+        self.ledger.entry(step.to_owned()).or_default().applied += 1;
+        self.says(200, step)
+    }
+
+    fn compensation(&mut self, step: &str, willing: bool) -> Reply {
+        if self.undone.contains_key(step) {
+            return self.says(200, step);
+        }
+        if !willing {
+            // A refused compensation stores nothing.
+            return self.says(409, step);
+        }
+        self.undone.insert(step.to_owned(), ());
+        if let Some(Row::Done) = self.rows.get(step) {
+            self.ledger.entry(step.to_owned()).or_default().undone += 1;
+        }
+        if self.broken != Broken::NoTombstones {
+            self.rows.insert(step.to_owned(), Row::Tombstone);
+        }
+        self.says(200, step)
+    }
+
+    fn says(&self, status: u16, step: &str) -> Reply {
+        let body = if self.unusable.iter().any(|useless| useless == step) { "{}" } else { "{\"id\":1}" };
+        Reply::Answered(Answer { status, acked: self.barrier, body: body.as_bytes().to_vec(), ..Answer::default() })
+    }
+}

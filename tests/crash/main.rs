@@ -1,0 +1,6 @@
+//! kill -9, of anything, at any moment; and the gentle stop.
+
+mod orchestrator;
+mod participants;
+mod soak;
+mod stop;
