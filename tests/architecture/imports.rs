@@ -129,7 +129,7 @@ fn in_the_cli_only_the_demo_knows_the_services() {
     let named = |text: &str| SERVICES.iter().any(|service| text.contains(&service.replace('-', "_")));
     let found: Vec<String> = crate::doors::sources(&src)
         .into_iter()
-        .filter(|(path, text)| named(text) && !path.strip_prefix(&src).is_ok_and(|path| is_demo(path)))
+        .filter(|(path, text)| named(text) && !path.strip_prefix(&src).is_ok_and(is_demo))
         .map(|(path, _)| format!("{} names a service; only src/demo may", path.display()))
         .collect();
     assert_none(&found);

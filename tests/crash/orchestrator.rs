@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use amends_protocol::v1::SagaStatus;
 use amends_tests::{
-    audit::journal::Event,
+    audit::journal::{Event, Recorded},
     process,
     proxy::{Action, Rule},
     town::{Plan, Town},
-    wait::until_true,
+    wait::{until, until_true},
     words::Op,
 };
 use anyhow::Result;
@@ -47,6 +47,48 @@ async fn a_kill_with_a_call_in_flight_at_any_step_leaves_one_effect() -> Result<
         let journal = town.journal(saga).await?;
         assert!(journal.iter().any(|row| row.event == Event::Adopted), "{step}: it was adopted");
     }
+    town.audit().await
+}
+
+#[tokio::test]
+async fn a_second_kill_while_recovering_at_any_step_leaves_one_effect() -> Result<()> {
+    let mut town = Town::start(Plan::orders().patient()).await?;
+    for step in ["open", "reserve", "charge", "ship", "confirm"] {
+        let lost = town.inject_rule(step, Rule::action_of(step, Action::Blackhole).attempts(1..=2));
+        let saga = town.begin(Town::order(1, 100)).await?;
+        for kill in 1..=2 {
+            until_true("the call is in flight", SOON, || lost.fired() == kill).await?;
+            town.crash().await?;
+        }
+        assert_eq!(town.ended(saga).await?.status, SagaStatus::Completed, "{step}");
+        town.heal();
+        let attempts: Vec<_> = town.wire(saga, step, Op::Action).iter().map(|r| (r.attempt, r.epoch)).collect();
+        assert_eq!(attempts, [(1, 1), (2, 2), (3, 3)], "{step}");
+    }
+    town.audit().await
+}
+
+#[tokio::test]
+async fn a_kill_while_a_retry_waits_leaves_it_waiting_and_makes_nothing_unknown() -> Result<()> {
+    let slow_retry = Plan::orders()
+        .definition
+        .replace("backoff: 20ms", "backoff: 3s")
+        .replace("max_backoff: 200ms", "max_backoff: 3s");
+    let mut town = Town::start(Plan::orders().with_definition(&slow_retry)).await?;
+    let away =
+        town.inject_rule("charge", Rule::action_of("charge", Action::Status(503, String::new())).attempts(1..=1));
+    let saga = town.begin(Town::order(1, 100)).await?;
+    until_true("the first attempt failed", SOON, || away.fired() == 1).await?;
+    let waits =
+        |row: &Recorded| matches!(&row.event, Event::CallIntended { call, attempt: 2, .. } if call.step == "charge");
+    until("its retry is intended", SOON, async || Ok(town.journal(saga).await?.iter().any(waits).then_some(())))
+        .await?;
+    town.crash().await?;
+    assert_eq!(town.ended(saga).await?.status, SagaStatus::Completed);
+    let attempts: Vec<_> = town.wire(saga, "charge", Op::Action).iter().map(|r| (r.attempt, r.epoch)).collect();
+    assert_eq!(attempts, [(1, 1), (2, 2)], "the retry that was never sent is the next owner's");
+    let unknown = town.journal(saga).await?.iter().filter(|row| matches!(row.event, Event::CallUnknown { .. })).count();
+    assert_eq!(unknown, 1, "only the first attempt");
     town.audit().await
 }
 

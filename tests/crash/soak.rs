@@ -15,7 +15,7 @@ use amends_tests::{
     audit::journal::{Event, Saga},
     proxy::{Action, Injected, Rule},
     town::{Plan, Town},
-    wait::until,
+    wait::{until, until_true},
     words,
 };
 use anyhow::Result;
@@ -166,9 +166,10 @@ async fn at_rest(town: &Town) -> Result<()> {
         Ok(town.sagas().await?.iter().all(|saga| saga.row.ended_at.is_some()).then_some(()))
     })
     .await?;
-    let last = Duration::from_secs(2);
-    tokio::time::sleep(last).await; // the longest delay of a late copy is 400 ms: its time, not luck
-    Ok(())
+    until_true("the last late copy has been answered", REST_BOUND, || {
+        town.services.values().all(|service| service.proxy.late() == 0)
+    })
+    .await
 }
 
 /// A run in which nothing happened proves nothing.

@@ -59,7 +59,7 @@ async fn a_pivot_that_is_rejected_takes_the_money_back_to_where_it_was() -> Resu
 async fn a_branch_that_fails_undoes_the_other_even_if_it_is_still_in_flight() -> Result<()> {
     let town = Town::start(Plan::banks()).await?;
     let slow = town.inject("withdraw", Action::Delay(Duration::from_millis(400)));
-    let no = town.inject("payee", Action::Reject(404));
+    let no = town.inject("payee", Action::Acked(404));
     let saga = town.run(transfer(700), SagaStatus::Compensated).await?;
     slow.assert_fired(1);
     no.assert_fired(1);

@@ -1,5 +1,7 @@
 //! A definite no, at every place where one can be said.
 
+use std::time::Duration;
+
 use amends_protocol::v1::{AttentionReason, SagaStatus, StepStatus};
 use amends_tests::{
     proxy::{Action, Rule},
@@ -8,7 +10,6 @@ use amends_tests::{
     words::Op,
 };
 use anyhow::Result;
-use std::time::Duration;
 
 use crate::{STEPS, all, assert_effects, before, order_rejected_at};
 
@@ -44,7 +45,7 @@ async fn a_rejected_step_is_followed_by_the_undoing_of_exactly_its_predecessors(
 #[tokio::test]
 async fn a_rejection_behind_the_pivot_raises_attention_and_undoes_nothing() -> Result<()> {
     let town = Town::start(Plan::orders()).await?;
-    let no = town.inject("confirm", Action::Reject(409));
+    let no = town.inject("confirm", Action::Acked(409));
     let saga = town.begin(Town::order(2, 500)).await?;
     attention(&town, saga, "confirm", AttentionReason::Rejected).await?;
     no.assert_fired(1);
@@ -55,7 +56,7 @@ async fn a_rejection_behind_the_pivot_raises_attention_and_undoes_nothing() -> R
 #[tokio::test]
 async fn a_rejected_compensation_raises_attention_and_its_predecessors_wait() -> Result<()> {
     let town = Town::start(Plan::orders()).await?;
-    let no = town.inject_rule("reserve", Rule::compensation_of("reserve", Action::Reject(409)));
+    let no = town.inject_rule("reserve", Rule::compensation_of("reserve", Action::Acked(409)));
     let saga = town.begin(order_rejected_at("ship")).await?;
     attention(&town, saga, "reserve", AttentionReason::Rejected).await?;
     no.assert_fired(1);
@@ -69,7 +70,7 @@ async fn a_rejected_compensation_raises_attention_and_its_predecessors_wait() ->
 async fn a_rejection_after_a_lost_attempt_does_not_clear_it() -> Result<()> {
     let town = Town::start(Plan::orders()).await?;
     let lost = town.inject_rule("charge", Rule::action_of("charge", Action::CutAfterRequest).attempts(1..=1));
-    let no = town.inject_rule("charge", Rule::action_of("charge", Action::Reject(402)));
+    let no = town.inject_rule("charge", Rule::action_of("charge", Action::Acked(402)));
     let saga = town.run(Town::order(2, 500), SagaStatus::Compensated).await?;
     lost.assert_fired(1);
     no.assert_fired(1);
@@ -90,8 +91,29 @@ async fn a_pivot_that_was_lost_and_then_rejected_by_a_barrier_is_rejected() -> R
     town.audit().await
 }
 
+#[tokio::test]
+async fn a_success_of_no_use_before_the_pivot_is_compensated_and_never_retried() -> Result<()> {
+    let town = Town::start(Plan::orders()).await?;
+    let useless = town.inject("reserve", Action::Acked(200));
+    let saga = town.run(Town::order(2, 500), SagaStatus::Compensated).await?;
+    useless.assert_fired(1);
+    assert_effects(&town, saga.id, &[("open", Effects::UNDONE), ("reserve", Effects::NULL)]).await?;
+    town.audit().await
+}
+
+#[tokio::test]
+async fn a_success_of_no_use_at_the_pivot_raises_attention_and_undoes_nothing() -> Result<()> {
+    let town = Town::start(Plan::orders()).await?;
+    let useless = town.inject("ship", Action::Acked(200));
+    let saga = town.begin(Town::order(2, 500)).await?;
+    attention(&town, saga, "ship", AttentionReason::Unusable).await?;
+    useless.assert_fired(1);
+    assert_effects(&town, saga, &all(before("ship"), Effects::DONE)).await?;
+    town.audit().await
+}
+
 /// Waits until the saga has raised attention at this step, for this reason.
-pub(crate) async fn attention(town: &Town, saga: uuid::Uuid, step: &str, reason: AttentionReason) -> Result<()> {
+async fn attention(town: &Town, saga: uuid::Uuid, step: &str, reason: AttentionReason) -> Result<()> {
     let client = town.client()?;
     let raised = until("attention", Duration::from_secs(20), async || {
         let view = client.saga(saga, Some(Duration::from_secs(2))).await?;

@@ -77,8 +77,6 @@ pub(crate) fn to_version(scope: &str, cursor: &str) -> Result<u32, ApiError> {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "test code")]
-
     use super::*;
 
     #[test]

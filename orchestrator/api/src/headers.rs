@@ -92,8 +92,6 @@ pub(crate) fn saga_location(saga: SagaId) -> HeaderValue {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "test code")]
-
     use http::HeaderName;
 
     use super::*;

@@ -32,7 +32,6 @@ pub use view::view;
 pub fn router(engine: Engine) -> Router {
     let (routes, document) = openapi::parts().merge(health::routes()).merge(v1::routes()).split_for_parts();
     routes
-        .merge(v1::undocumented())
         .fallback(error::unknown_route)
         .layer(openapi::served(document))
         .layer(CatchPanicLayer::custom(error::panicked))

@@ -85,7 +85,7 @@ fn problem(description: &str) -> RefOr<openapi::Response> {
 fn with_retry_after(response: RefOr<openapi::Response>) -> RefOr<openapi::Response> {
     let RefOr::T(mut response) = response else { return response };
     let seconds = ObjectBuilder::new().schema_type(Type::Integer).description(Some("Seconds")).build();
-    response.headers.insert("Retry-After".to_owned(), Header::new(seconds));
+    response.headers.insert("Retry-After".to_owned(), Header::new(seconds).into());
     response.into()
 }
 

@@ -116,8 +116,6 @@ fn decoded(text: &str) -> Result<String, ApiError> {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "test code")]
-
     use super::*;
 
     #[test]

@@ -65,16 +65,14 @@ pub(crate) fn render(finding: &Finding, source: &str, style: Style) -> String {
 
 /// From the place to the end of its word, in bytes. A place behind the text is its end.
 fn span(source: &str, line: u32, column: u32) -> std::ops::Range<usize> {
-    let line_start: usize =
-        source.split_inclusive('\n').take(line.saturating_sub(1) as usize).map(str::len).sum::<usize>();
-    let rest = source.get(line_start..).unwrap_or_default();
-    let text = rest.split('\n').next().unwrap_or_default().trim_end_matches('\r');
+    let before: usize = source.split_inclusive('\n').take(line.saturating_sub(1) as usize).map(str::len).sum();
+    let text = source[before..].split('\n').next().unwrap_or_default().trim_end_matches('\r');
     let offset = text.char_indices().nth(column.saturating_sub(1) as usize).map_or(text.len(), |(at, _)| at);
-    let word = text[offset..].find([' ', ',', '}', ']', '#']).unwrap_or(text.len() - offset);
-    // A key is marked without its colon.
-    let word = text[offset..offset + word].trim_end_matches(':').len().max(usize::from(offset < text.len()));
-    let start = line_start + offset;
-    start..start + text[offset..].char_indices().nth(0).map_or(0, |(_, c)| word.max(c.len_utf8()))
+    let rest = &text[offset..];
+    let word = rest.split([' ', ',', '}', ']', '#']).next().unwrap_or_default();
+    // A key is marked without its colon, and a place always shows at least its character.
+    let word = word.trim_end_matches(':').len().max(rest.chars().next().map_or(0, char::len_utf8));
+    before + offset..before + offset + word
 }
 
 #[cfg(test)]

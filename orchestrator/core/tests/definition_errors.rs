@@ -376,8 +376,10 @@ fn a_definition_with_thousands_of_mistakes_is_answered_at_once_and_says_a_hundre
 #[test]
 fn every_mistake_is_said_with_its_code_its_place_and_a_hint_at_once() {
     let mut wrong = Vec::new();
+    let mut slowest = (Duration::ZERO, "");
     for Case { name, source, said } in cases() {
         let (checked, took) = check(&source);
+        slowest = slowest.max((took, name));
         let errors: Vec<Diagnostic> =
             checked.diagnostics.into_iter().filter(|found| found.severity == Severity::Error).collect();
         if places(&errors) != said {
@@ -390,6 +392,7 @@ fn every_mistake_is_said_with_its_code_its_place_and_a_hint_at_once() {
             wrong.push(format!("{name}: accepted"));
         }
     }
+    println!("the slowest took {slowest:?}");
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
@@ -435,7 +438,7 @@ fn prose_is_no_secret() {
 #[test]
 fn no_prefix_and_no_mutilation_of_a_definition_panics() {
     let whole = include_str!("../../../sagas/place-order.yaml");
-    for (at, _) in whole.char_indices().step_by(3) {
+    for (at, _) in whole.char_indices().step_by(7) {
         parse(&whole[..at], None);
         for with in ["${{", "}}", "*", "&a", "!", "- ", "{", "'", "\"", "\n", "\t", "\u{0}", "\u{feff}", "ß"]
             .iter()

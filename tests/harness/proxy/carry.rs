@@ -1,6 +1,9 @@
 //! What is done to one request. Reads it to its end, asks the plan, carries it on.
 
-use std::{io, sync::Arc};
+use std::{
+    io,
+    sync::{Arc, atomic::Ordering},
+};
 
 use amends_protocol::participant::CallHeaders;
 use tokio::{io::AsyncWriteExt, net::TcpStream};
@@ -111,9 +114,11 @@ async fn suffer(shared: &Arc<Shared>, request: Request, line: &Line, action: Opt
         Some(Action::ReplayLate { after, lost }) => {
             let back = first(shared, &request, line, lost).await;
             let (shared, line) = (shared.clone(), line.clone());
+            shared.late.fetch_add(1, Ordering::SeqCst);
             tokio::spawn(async move {
                 tokio::time::sleep(after).await;
                 let _nobody_listens = send(&shared, &request, &line).await;
+                shared.late.fetch_sub(1, Ordering::SeqCst);
             });
             back
         }
@@ -122,9 +127,9 @@ async fn suffer(shared: &Arc<Shared>, request: Request, line: &Line, action: Opt
             shared.hold(Held { request, line: line.clone() });
             back
         }
-        Some(Action::Reject(status)) => {
+        Some(Action::Acked(status)) => {
             let key = request.headers.get("idempotency-key").and_then(|key| key.to_str().ok()).unwrap_or_default();
-            Back::Whole(Response::rejection(status, key.trim_matches('"')))
+            Back::Whole(Response::acked(status, key.trim_matches('"')))
         }
         Some(Action::Status(status, body)) => Back::Whole(Response::made_up(status, &body)),
         Some(Action::StatusInstead(status, body)) => {

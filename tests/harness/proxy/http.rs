@@ -55,8 +55,8 @@ impl Response {
         Self::with_headers(status, "", body)
     }
 
-    /// What a participant answers that says no and stands by it.
-    pub(super) fn rejection(status: u16, key: &str) -> Self {
+    /// The same with the ack of a definite answer.
+    pub(super) fn acked(status: u16, key: &str) -> Self {
         Self::with_headers(status, &format!("saga-ack: {key}\r\n"), r#"{"detail":"injected"}"#)
     }
 

@@ -69,6 +69,8 @@ struct Shared {
     log: WireLog,
     held: Mutex<Vec<Held>>,
     connections: AtomicU64,
+    /// Late copies that have not been answered yet.
+    late: AtomicU64,
     witness: Option<Reader>,
 }
 
@@ -87,6 +89,7 @@ impl Proxy {
             log: WireLog::default(),
             held: Mutex::default(),
             connections: AtomicU64::new(0),
+            late: AtomicU64::new(0),
             witness,
         });
         let listener = socket.listen(BACKLOG)?;
@@ -144,6 +147,11 @@ impl Proxy {
     /// Never.
     pub fn held(&self) -> usize {
         self.shared.held.lock().expect("invariant: nobody panics under this lock").len()
+    }
+
+    /// Late copies that are still to come.
+    pub fn late(&self) -> u64 {
+        self.shared.late.load(Ordering::SeqCst)
     }
 
     /// Connections accepted so far.

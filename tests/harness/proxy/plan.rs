@@ -33,8 +33,8 @@ pub enum Action {
     ReplayLate { after: Duration, lost: bool },
     /// As [`Action::ReplayLate`], and the copy goes when the test releases it.
     Hold { lost: bool },
-    /// Answers as the participant would that says no and stands by it; the participant gets nothing.
-    Reject(u16),
+    /// Answers itself, with the ack that makes it the participant's definite word; the participant gets nothing.
+    Acked(u16),
     /// Answers itself; the participant gets nothing.
     Status(u16, String),
     /// The participant gets it, but the sender hears this instead: a gateway that gave up too early.

@@ -1,5 +1,4 @@
 //! Views of journals written by hand.
-#![expect(clippy::unwrap_used, reason = "test code")]
 
 use std::sync::Arc;
 

@@ -1,15 +1,9 @@
 //! What a caller sees when the server fails, and what nobody sees.
 
-use std::{
-    io::Write,
-    sync::{Arc, Mutex},
-};
-
 use http::Request;
 use serde_json::json;
-use tracing_subscriber::fmt::MakeWriter;
 
-use crate::kit::{Reads, SECRET, Server, json_body};
+use crate::kit::{Log, Reads, SECRET, Server, json_body};
 
 #[tokio::test]
 async fn a_store_that_is_away_is_503_and_says_when_to_ask_again() {
@@ -45,38 +39,8 @@ async fn a_handler_that_panics_is_500_and_the_next_request_is_answered() {
     assert!(server.get("/v1/sagas").await.status.is_success());
 }
 
-/// What was logged.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-impl<'a> MakeWriter<'a> for Log {
-    type Writer = Self;
-
-    fn make_writer(&'a self) -> Self {
-        self.clone()
-    }
-}
-
 #[tokio::test]
 async fn the_log_has_the_requests_id_and_the_reason_but_no_body_and_no_query() {
-    let log = Log::default();
-    let subscriber = tracing_subscriber::fmt()
-        .with_max_level(tracing::Level::TRACE)
-        .with_writer(log.clone())
-        .with_ansi(false)
-        .finish();
-    let _guard = tracing::subscriber::set_default(subscriber);
     let server = Server::new().await;
     server.store.reads(Reads::Away);
     let request = Request::get("/v1/sagas?name=a-secret-name").header("x-request-id", "my-request-1");
@@ -86,7 +50,7 @@ async fn the_log_has_the_requests_id_and_the_reason_but_no_body_and_no_query() {
     let request = Request::post("/v1/sagas").header("idempotency-key", "a-secret-key");
     server.ask(json_body(request, &body)).await;
 
-    let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    let log = Log::of_this_process().text();
     let line = log.lines().find(|line| line.contains("my-request-1") && line.contains("ERROR")).expect("an error line");
     assert!(line.contains(SECRET) && line.contains("/v1/sagas"), "{line}");
     for secret in ["a-secret-name", "a-secret-input", "a-secret-key"] {

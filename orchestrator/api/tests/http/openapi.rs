@@ -9,11 +9,12 @@ use serde_json::Value;
 use crate::kit::Server;
 
 /// Everything that is served, so that a route can neither appear nor vanish by accident.
-const ROUTES: [(&str, &str); 15] = [
+const ROUTES: [(&str, &str); 16] = [
     ("GET", "/livez"),
     ("GET", "/openapi.json"),
     ("GET", "/readyz"),
     ("GET", "/v1/definitions"),
+    ("GET", "/v1/definitions/check"),
     ("GET", "/v1/definitions/{name}"),
     ("GET", "/v1/definitions/{name}/versions"),
     ("GET", "/v1/definitions/{name}/versions/{version}"),

@@ -53,7 +53,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Exit> {
         let found: Vec<Finding> = checked.diagnostics.into_iter().map(|found| Finding::of_core(&file, found)).collect();
         if args.format == Format::Text {
             for finding in &found {
-                output::print(&format!("{}\n", snippet::render(finding, &source, style)))?;
+                output::print(&format!("{}\n\n", snippet::render(finding, &source, style)))?;
             }
         }
         findings.extend(found);

@@ -2,12 +2,12 @@
 
 use std::{fs, path::PathBuf};
 
-use amends_client::{Client, ClientError};
+use amends_client::ClientError;
 use amends_protocol::{
     problem::{Problem, ProblemType},
     v1::{DefinitionView, Diagnostic, PAGE_LIMIT_MAX, Page, RegisterAnswer, Severity as WireSeverity},
 };
-use anyhow::{Context, anyhow};
+use anyhow::{Context, bail};
 use clap::Subcommand;
 
 use crate::{
@@ -91,18 +91,18 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
 async fn register(files: &[PathBuf], remote: &Remote) -> anyhow::Result<Exit> {
     let client = remote.client()?;
     let mut answers = vec![];
-    let mut exit = Exit::Success;
+    let mut refused = 0;
     for path in files {
         let file = path.display().to_string();
         let source = fs::read_to_string(path).with_context(|| format!("cannot read {file}"))?;
-        match register_one(&client, &source).await {
+        match client.register(&source).await {
             Ok(answer) => {
                 tell(&file, &source, answer.warnings.iter().map(of_wire));
                 answers.push(answer);
             }
             Err(ClientError::Problem { problem, .. }) if is_invalid(&problem) => {
                 tell(&file, &source, problem.errors.iter().map(of_problem));
-                exit = Exit::Failure;
+                refused += 1;
             }
             Err(error) => return Err(remote.explain(error).context(file)),
         }
@@ -110,14 +110,10 @@ async fn register(files: &[PathBuf], remote: &Remote) -> anyhow::Result<Exit> {
     if remote.output != Format::Table || !answers.is_empty() {
         output::show(remote.output, &answers, || registered(&answers))?;
     }
-    if exit == Exit::Failure {
-        return Err(anyhow!("not every definition could be registered"));
+    if refused > 0 {
+        bail!("{refused} of {} definitions could not be registered", files.len());
     }
-    Ok(exit)
-}
-
-async fn register_one(client: &Client, source: &str) -> Result<RegisterAnswer, ClientError> {
-    client.register(source).await
+    Ok(Exit::Success)
 }
 
 fn is_invalid(problem: &Problem) -> bool {

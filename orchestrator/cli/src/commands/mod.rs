@@ -9,6 +9,7 @@ mod demo;
 mod get;
 mod history;
 mod list;
+mod schema;
 mod serve;
 mod start;
 
@@ -50,6 +51,8 @@ enum Command {
     Definitions(definitions::Args),
     /// Look at the configuration
     Config(config::Args),
+    /// Print the JSON Schema of definitions, for editors
+    Schema(schema::Args),
     /// Print completions for a shell
     Completions(completions::Args),
 }
@@ -70,6 +73,7 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Cancel(args) => cancel::run(args).await,
         Command::Definitions(args) => definitions::run(args).await,
         Command::Config(args) => config::run(&args),
+        Command::Schema(args) => schema::run(args),
         Command::Completions(args) => completions::run(&args),
     }
 }

@@ -78,7 +78,7 @@ async fn open_engine(config: &Config, store: Arc<SqliteStore>) -> anyhow::Result
         participant: Arc::new(HttpParticipant::new(&config.services).context("HTTP towards services")?),
         clock: Arc::new(SystemClock::anchored(latest)),
         catalogue: config.services.clone(),
-        limits: Limits { max_live_sagas: config.limits.max_live_sagas, ..Limits::default() },
+        limits: Limits { max_live_sagas: config.limits.max_live_sagas },
     };
     Ok(Engine::open(setup).await?)
 }

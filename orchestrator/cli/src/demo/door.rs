@@ -3,10 +3,11 @@
 //! The service itself never notices: it has done its work and committed when the reply gets here.
 
 use std::{
+    collections::HashSet,
     convert::Infallible,
     fmt,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicU32, Ordering},
     },
 };
@@ -31,11 +32,17 @@ struct Mischief {
     /// So many replies to come are lost.
     lose: AtomicU32,
     lost: AtomicU32,
-    /// So many replies to come are held.
-    hold: AtomicU32,
-    held: watch::Sender<u32>,
+    /// Of so many sagas every reply is held, whichever come first.
+    hold: Mutex<Hold>,
+    held: watch::Sender<usize>,
     /// Held replies go on when it is open.
     open: watch::Sender<bool>,
+}
+
+#[derive(Default)]
+struct Hold {
+    sagas_max: usize,
+    sagas: HashSet<String>,
 }
 
 impl Door {
@@ -50,7 +57,7 @@ impl Door {
         let mischief = Arc::new(Mischief {
             lose: AtomicU32::new(0),
             lost: AtomicU32::new(0),
-            hold: AtomicU32::new(0),
+            hold: Mutex::default(),
             held: watch::Sender::new(0),
             open: watch::Sender::new(true),
         });
@@ -73,22 +80,22 @@ impl Door {
         self.mischief.lost.load(Ordering::SeqCst)
     }
 
-    /// The replies to the next `count` calls of sagas are held until [`Door::let_go`].
-    pub(super) fn hold_replies(&self, count: u32) {
+    /// Every reply to the next `sagas` sagas that call is held until [`Door::let_go`], also when they ask again.
+    pub(super) fn hold_replies(&self, sagas: usize) {
         self.mischief.open.send_replace(false);
         self.mischief.held.send_replace(0);
-        self.mischief.hold.store(count, Ordering::SeqCst);
+        *self.mischief.hold() = Hold { sagas_max: sagas, sagas: HashSet::new() };
     }
 
-    /// Returns when `count` replies are held.
-    pub(super) async fn holds(&self, count: u32) {
+    /// Returns when replies to so many sagas are held.
+    pub(super) async fn holds(&self, sagas: usize) {
         let mut held = self.mischief.held.subscribe();
         // The sender lives as long as the door.
-        let _ = held.wait_for(|held| *held >= count).await;
+        let _ = held.wait_for(|held| *held >= sagas).await;
     }
 
     pub(super) fn let_go(&self) {
-        self.mischief.hold.store(0, Ordering::SeqCst);
+        *self.mischief.hold() = Hold::default();
         self.mischief.open.send_replace(true);
     }
 
@@ -97,6 +104,23 @@ impl Door {
         if let Err(error) = self.task.await {
             tracing::error!(%error, service = self.name, "a service broke down");
         }
+    }
+}
+
+impl Mischief {
+    fn hold(&self) -> std::sync::MutexGuard<'_, Hold> {
+        self.hold.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether the reply to this saga is held, and how many sagas are.
+    fn holds(&self, saga: &str) -> Option<usize> {
+        let mut hold = self.hold();
+        let room = hold.sagas.len() < hold.sagas_max;
+        if !hold.sagas.contains(saga) && !room {
+            return None;
+        }
+        hold.sagas.insert(saga.to_owned());
+        Some(hold.sagas.len())
     }
 }
 
@@ -129,17 +153,18 @@ async fn answer(
     mischief: Arc<Mischief>,
     request: Request<Incoming>,
 ) -> Result<Response<Body>, ReplyLost> {
-    let of_saga = request.headers().contains_key("saga-id");
+    let saga = request.headers().get("saga-id").and_then(|id| id.to_str().ok()).map(str::to_owned);
     let reply = match router.oneshot(request).await {
         Ok(reply) => reply,
         Err(never) => match never {},
     };
-    if of_saga && take_one(&mischief.lose) {
+    let Some(saga) = saga else { return Ok(reply) };
+    if take_one(&mischief.lose) {
         mischief.lost.fetch_add(1, Ordering::SeqCst);
         return Err(ReplyLost);
     }
-    if of_saga && take_one(&mischief.hold) {
-        mischief.held.send_modify(|held| *held += 1);
+    if let Some(held) = mischief.holds(&saga) {
+        mischief.held.send_replace(held);
         let mut open = mischief.open.subscribe();
         // The sender lives as long as the door.
         let _ = open.wait_for(|open| *open).await;

@@ -38,17 +38,17 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<bool> {
     let talk = Talk::new(Style::of_stdout());
     let mut signals = Signals::listen()?;
     let mut stage = Stage::set_up().await?;
-    let result = tokio::select! {
-        result = play(&mut stage, &talk, options) => result,
-        () = signals.next() => Err(anyhow::anyhow!("stopped")),
+    let played = tokio::select! {
+        played = play(&mut stage, &talk, options) => Some(played),
+        () = signals.next() => None,
     };
-    if let Err(error) = &result {
-        talk.log_of_orchestrator(&stage.orchestrator, error);
-    } else if options.keep {
-        keep::until_told(&stage, &talk, &mut signals).await?;
+    match &played {
+        Some(Ok(_)) if options.keep => keep::until_told(&stage, &talk, &mut signals).await?,
+        Some(Err(_)) => talk.log_of_orchestrator(&stage.orchestrator),
+        Some(Ok(_)) | None => {}
     }
     stage.take_down().await;
-    result
+    played.unwrap_or_else(|| bail!("stopped before its end"))
 }
 
 async fn play(stage: &mut Stage, talk: &Talk, options: Options) -> anyhow::Result<bool> {

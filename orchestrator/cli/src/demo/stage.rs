@@ -105,7 +105,9 @@ async fn seed(
         put(http, &format!("{}/stock/{sku}", inventory.url), &json!({ "quantity": quantity })).await?;
     }
     let mut accounts = BTreeMap::new();
-    let banks: [(&Door, &[(&str, i64, bool)]); 3] = [
+    /// Name, balance, frozen.
+    type Holder = (&'static str, i64, bool);
+    let banks: [(&Door, &[Holder]); 3] = [
         (payments, &[("ada", RICH, false), ("bob", POOR, false)]),
         (bank_a, &[("ada", RICH, false)]),
         (bank_b, &[("grace", 0, false), ("frozen-fred", 0, true)]),

@@ -24,9 +24,10 @@ impl Talk {
 
     pub(super) fn opening(&self, stage: &Stage) -> anyhow::Result<()> {
         self.headline(
-            "Six services, six databases, nobody may look into another's",
-            "Each service below has a port and a SQLite file of its own. No transaction can span them. The orchestrator \
-             runs what crosses them as sagas: step by step, each with a way back.",
+            "Six services, six databases, and nobody may look into another's",
+            "Orders, inventory, shipping, and payments three times: for the shop and as two banks. Each has a port and a \
+             SQLite file of its own; no transaction can span them. What crosses them, the orchestrator runs as sagas: \
+             step by step, each with a way back.",
         )?;
         let mut rows: Vec<Vec<String>> = stage
             .services()
@@ -88,10 +89,10 @@ impl Talk {
     }
 
     /// For the person who has to find out why the demo broke.
-    pub(super) fn log_of_orchestrator(&self, orchestrator: &Orchestrator, error: &anyhow::Error) {
+    pub(super) fn log_of_orchestrator(&self, orchestrator: &Orchestrator) {
         let tail = orchestrator.log_tail();
         if !tail.is_empty() {
-            output::say(&format!("{error:#}; the orchestrator's last words:\n{tail}"));
+            output::say(&format!("the orchestrator's last words:\n{tail}\n"));
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod check;
 mod config;
+mod demo;
 mod remote;
 mod serve;
 mod shell;

@@ -87,6 +87,13 @@ fn every_shell_gets_its_completions() {
 }
 
 #[test]
+fn the_schema_of_definitions_is_json() {
+    let ran = Shell::new().amends(&["schema"]);
+    let schema: serde_json::Value = serde_json::from_str(&ran.expect(0).stdout).expect("JSON");
+    assert!(schema["properties"]["steps"].is_object(), "{schema}");
+}
+
+#[test]
 fn help_and_version_are_results() {
     let shell = Shell::new();
     shell.amends(&["--version"]).expect(0).prints(env!("CARGO_PKG_VERSION"));

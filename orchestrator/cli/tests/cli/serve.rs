@@ -33,9 +33,13 @@ struct Server {
 
 impl Server {
     fn start(shell: &Shell, arguments: &[&str]) -> Self {
+        Self::start_with(shell, arguments, Stdio::null())
+    }
+
+    fn start_with(shell: &Shell, arguments: &[&str], stderr: Stdio) -> Self {
         let mut arguments = arguments.to_vec();
         arguments.extend(["--listen", "127.0.0.1:0"]);
-        let mut child = shell.command(&arguments).stderr(Stdio::null()).spawn().expect("amends starts");
+        let mut child = shell.command(&arguments).stderr(stderr).spawn().expect("amends starts");
         let mut stdout = BufReader::new(child.stdout.take().expect("a stdout"));
         let mut line = String::new();
         stdout.read_line(&mut line).expect("a line");
@@ -43,22 +47,43 @@ impl Server {
         Self { child, stdout, url }
     }
 
-    /// SIGTERM; what else was on stdout, and how it ended.
-    fn stop(mut self) -> (String, Option<i32>) {
+    fn signal(&self) {
         let pid = self.child.id().to_string();
         assert!(Command::new("kill").args(["-TERM", &pid]).status().expect("kill").success());
+    }
+
+    /// One signal, after which it takes no connections and is still there.
+    fn is_busy_after_a_signal(&mut self) {
+        self.signal();
+        let until = Instant::now() + STOP_WITHIN;
+        while std::net::TcpStream::connect(self.url.trim_start_matches("http://")).is_ok() {
+            assert!(Instant::now() < until, "it goes on taking connections");
+            pause();
+        }
+        assert!(self.child.try_wait().expect("a child").is_none(), "it did not wait for the request");
+    }
+
+    /// SIGTERM; what else was on stdout, and how it ended.
+    fn stop(mut self) -> (String, Option<i32>) {
+        self.signal();
         let until = Instant::now() + STOP_WITHIN;
         let status = loop {
             match self.child.try_wait().expect("a child") {
                 Some(status) => break status,
                 None if Instant::now() > until => panic!("still there after {STOP_WITHIN:?}"),
-                None => std::thread::sleep(Duration::from_millis(10)),
+                None => pause(),
             }
         };
         let mut rest = String::new();
         self.stdout.read_to_string(&mut rest).expect("the rest");
         (rest, status.code())
     }
+}
+
+/// Between two looks at a condition.
+#[expect(clippy::disallowed_methods, reason = "there is no runtime here whose worker it could block")]
+fn pause() {
+    std::thread::sleep(Duration::from_millis(10));
 }
 
 impl Drop for Server {
@@ -90,6 +115,41 @@ fn it_prints_one_line_serves_and_stops_in_good_order() {
     let taken = server.url.trim_start_matches("http://").to_owned();
     shell.amends(&["serve", "--database", "b.db", "--listen", &taken]).expect(1).says("cannot listen on");
     assert_eq!(server.stop(), (String::new(), Some(0)));
+}
+
+#[test]
+fn a_second_signal_does_not_wait() {
+    let shell = Shell::new();
+    shell.file("amends.toml", "[limits]\ndrain = \"1h\"\n");
+    let mut server = Server::start(&shell, &["serve"]);
+    // A request that is never finished keeps the server from ending by itself.
+    let address = server.url.trim_start_matches("http://").to_owned();
+    let mut half = std::net::TcpStream::connect(address).expect("a connection");
+    let request =
+        "POST /v1/definitions HTTP/1.1\r\nHost: x\r\nContent-Type: application/yaml\r\nContent-Length: 100\r\n\r\n";
+    std::io::Write::write_all(&mut half, request.as_bytes()).expect("sent");
+    server.is_busy_after_a_signal();
+    assert_eq!(server.stop(), (String::new(), Some(1)));
+}
+
+#[test]
+fn logs_go_to_stderr_as_text_or_json() {
+    let mut shell = Shell::new();
+    let read = |shell: &Shell, format: &str| {
+        let log = shell.file("log", "");
+        let stderr = std::fs::OpenOptions::new().append(true).open(&log).expect("a log");
+        let server = Server::start_with(shell, &["serve", "--log-format", format], stderr.into());
+        assert_eq!(server.stop().1, Some(0));
+        std::fs::read_to_string(log).expect("a log")
+    };
+    assert!(read(&shell, "text").contains("listening address="));
+    for line in read(&shell, "json").lines() {
+        assert!(serde_json::from_str::<Value>(line).expect("JSON")["message"].is_string());
+    }
+    shell.env("AMENDS_LOG", "error");
+    assert_eq!(read(&shell, "text"), "");
+    shell.env("AMENDS_LOG", "amends=loud");
+    shell.amends(&["serve", "--listen", "127.0.0.1:0"]).expect(1).says("AMENDS_LOG");
 }
 
 #[test]
@@ -157,5 +217,10 @@ fn the_commands_work_against_a_server_and_exit_codes_tell_the_end() {
     let cursor = page["next_cursor"].as_str().expect("a cursor");
     amends(&["list", "--limit", "2", "--cursor", cursor]).expect(0);
     amends(&["list", "--cursor", "forged"]).expect(1);
+    let all = amends(&["list", "--all", "--limit", "1", "-o", "json"]);
+    let all: Value = serde_json::from_str(&all.expect(0).stdout).expect("JSON");
+    let ids: Vec<_> = all["items"].as_array().expect("items").iter().map(|item| item["id"].to_string()).collect();
+    let unique: std::collections::BTreeSet<_> = ids.iter().collect();
+    assert_eq!((ids.len(), unique.len()), (4, 4), "{ids:?}");
     assert_eq!(server.stop(), (String::new(), Some(0)));
 }

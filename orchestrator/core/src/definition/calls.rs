@@ -106,8 +106,8 @@ pub(super) fn read(
 const SHAPE: &str = "write `<service> <METHOD> </path>`, e.g. `inventory POST /reservations`";
 
 fn line(reader: &mut Reader<'_>, text: &str, at: Mark) -> Option<(ServiceName, Method, String)> {
-    let mut words = text.trim().splitn(3, char::is_whitespace);
-    let (service, method, path) = (words.next()?, words.next().unwrap_or(""), words.next().unwrap_or("").trim());
+    let (service, rest) = word(text.trim());
+    let (method, path) = word(rest);
     if text.contains("://") && !path.contains("://") || service.contains('/') {
         let hint = "name a service of the catalogue; the catalogue knows its address";
         reader.error(code::HOST_IN_CALL, at, "a call names a service, never a host", hint);
@@ -152,6 +152,11 @@ fn line(reader: &mut Reader<'_>, text: &str, at: Mark) -> Option<(ServiceName, M
         return None;
     }
     Some((service.into(), known, path.to_owned()))
+}
+
+/// The first word and what follows it.
+fn word(text: &str) -> (&str, &str) {
+    text.split_once(char::is_whitespace).map_or((text, ""), |(word, rest)| (word, rest.trim_start()))
 }
 
 fn check_path(reader: &mut Reader<'_>, path: &[Piece], at: Mark) -> Option<()> {

@@ -5,6 +5,7 @@
 mod calls;
 mod diagnostic;
 mod duration;
+mod json_schema;
 mod keys;
 pub mod limits;
 mod model;
@@ -19,6 +20,7 @@ mod strict;
 
 pub use diagnostic::{Diagnostic, Mark, Severity, code};
 pub use duration::parse as parse_duration;
+pub use json_schema::json_schema;
 pub use model::{Call, CallStep, Definition, InputError, Kind, Method, Retry, Side, Step, StepIx, Undo};
 pub use parse::{Checked, parse};
 pub use schema::InputSchema;

@@ -64,6 +64,10 @@ pub(crate) fn ok_with(body: Value) -> Reply {
     Reply::Answered(Answer { status: 200, body: body.to_string().into_bytes(), ..Answer::default() })
 }
 
+pub(crate) fn html() -> Reply {
+    Reply::Answered(Answer { status: 200, body: b"<html>Welcome</html>".to_vec(), ..Answer::default() })
+}
+
 pub(crate) fn answer(status: u16) -> Reply {
     Reply::Answered(Answer { status, ..Answer::default() })
 }

@@ -6,7 +6,7 @@ use amends_core::{RefusedThere, state::StepState, summary::Status};
 use serde_json::json;
 
 use crate::dsl::{
-    DIAMOND, ROW, Run, acked, action, answer, lost, not_sent, ok, ok_with, refused_there, retry_after, undo,
+    DIAMOND, ROW, Run, acked, action, answer, html, lost, not_sent, ok, ok_with, refused_there, retry_after, undo,
 };
 
 #[test]
@@ -71,6 +71,11 @@ steps:
     Run::of(yaml).answers("a", ok_with(json!({ "other": 1 }))).says(unusable);
     Run::of(yaml).answers("a", ok_with(json!("<html>"))).says(unusable);
     Run::of(yaml).answers("a", ok()).says(unusable);
+    Run::of(yaml).answers("a", html()).says(unusable);
+    let whole = yaml.replace("response.body.id", "response");
+    Run::of(&whole).answers("a", html()).says(unusable);
+    // What does not look at the body does not mind it.
+    Run::of(&yaml.replace("response.body.id", "response.status")).answers("a", html()).is(Status::Completed);
     Run::of(yaml).answers("a", ok_with(json!({ "id": 1 }))).is(Status::Completed);
 }
 

@@ -22,7 +22,7 @@ const SCOPE: &str = "definitions";
     tag = "definitions",
     params(
         ("limit" = Option<u32>, Query, description = "Most items of the page; 50 by default", minimum = 1, maximum = 200),
-        ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before"),
+        ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before", min_length = 1),
     ),
     responses(
         (status = 200, description = "A part of the list", body = Page<DefinitionView>),

@@ -10,25 +10,17 @@ mod versions;
 use amends_engine::Engine;
 use amends_protocol::v1;
 use amends_store::StoredDefinition;
-use axum::{Router, extract::State, routing};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use crate::{query::NoQuery, view};
+use crate::view;
 
 pub(crate) fn routes() -> OpenApiRouter<Engine> {
     OpenApiRouter::new()
         .routes(routes!(list::list, register::register))
-        .routes(routes!(check::check))
+        .routes(routes!(check::check, get::named_check))
         .routes(routes!(get::get))
         .routes(routes!(versions::versions))
         .routes(routes!(version::version))
-}
-
-/// A definition may be named `check` too; its route would otherwise know only `POST`.
-pub(crate) fn undocumented() -> Router<Engine> {
-    let named_check =
-        |State(engine): State<Engine>, NoQuery: NoQuery| async move { get::latest(&engine, "check").await };
-    Router::new().route("/v1/definitions/check", routing::get(named_check))
 }
 
 /// Lists leave the text out.

@@ -19,8 +19,8 @@ use crate::{
     operation_id = "get_definition_version",
     tag = "definitions",
     params(
-        ("name" = String, Path, description = "The definition's name"),
-        ("version" = u32, Path, description = "Its version", minimum = 1),
+        ("name" = String, Path, description = "The definition\'s name", max_length = 64, pattern = "^[A-Za-z][A-Za-z0-9_.-]*$"),
+        ("version" = u32, Path, description = "Its version", minimum = 1, maximum = 2_147_483_647),
     ),
     responses(
         (status = 200, description = "The definition", body = DefinitionView),

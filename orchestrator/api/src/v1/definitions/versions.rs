@@ -20,9 +20,9 @@ use crate::{
     operation_id = "list_definition_versions",
     tag = "definitions",
     params(
-        ("name" = String, Path, description = "The definition's name"),
+        ("name" = String, Path, description = "The definition\'s name", max_length = 64, pattern = "^[A-Za-z][A-Za-z0-9_.-]*$"),
         ("limit" = Option<u32>, Query, description = "Most items of the page; 50 by default", minimum = 1, maximum = 200),
-        ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before"),
+        ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before", min_length = 1),
     ),
     responses(
         (status = 200, description = "A part of the list", body = Page<DefinitionView>),

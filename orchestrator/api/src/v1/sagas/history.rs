@@ -28,7 +28,7 @@ const TIMES: [&str; 2] = ["due_at", "deadline_at"];
     tag = "sagas",
     params(
         ("id" = Uuid, Path, description = "The saga's id"),
-        ("after" = Option<u64>, Query, description = "Only events with a higher `seq`", minimum = 0),
+        ("after" = Option<u64>, Query, description = "Only events with a higher `seq`", minimum = 0, maximum = 9_223_372_036_854_775_806_u64),
         ("limit" = Option<u32>, Query, description = "Most items of the page; 50 by default", minimum = 1, maximum = 200),
     ),
     responses(

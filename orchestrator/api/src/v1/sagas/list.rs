@@ -25,12 +25,12 @@ use crate::{
     tag = "sagas",
     params(
         ("status" = Option<Vec<SagaStatus>>, Query, description = "Any of these; repeated, or with commas between them"),
-        ("name" = Option<String>, Query, description = "The name of their definition"),
+        ("name" = Option<String>, Query, description = "The name of their definition", max_length = 64, pattern = "^[A-Za-z][A-Za-z0-9_.-]*$"),
         ("attention" = Option<bool>, Query, description = "Whether a person has to look"),
         ("started_from" = Option<DateTime<Utc>>, Query, description = "Inclusive"),
         ("started_before" = Option<DateTime<Utc>>, Query, description = "Exclusive"),
         ("limit" = Option<u32>, Query, description = "Most items of the page; 50 by default", minimum = 1, maximum = 200),
-        ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before, under the same filter"),
+        ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before, under the same filter", min_length = 1),
     ),
     responses(
         (status = 200, description = "A part of the list", body = Page<SagaItem>),

@@ -29,7 +29,7 @@ use crate::{
     operation_id = "start_saga",
     tag = "sagas",
     params(
-        ("Idempotency-Key" = Option<String>, Header, description = "1 to 255 visible ASCII characters, plain or as a quoted string. The same key with the same request is the same saga for ever."),
+        ("Idempotency-Key" = Option<String>, Header, description = "1 to 255 visible ASCII characters, plain or as a quoted string. The same key with the same request is the same saga for ever.", min_length = 1, max_length = 257, pattern = "^[!-~]+$"),
         ("Prefer" = Option<String>, Header, description = "`wait=<seconds>`, at most 60: answer when the saga has ended or raised attention, or the time is over."),
         ("traceparent" = Option<String>, Header, description = "W3C trace context, passed on to every participant."),
     ),

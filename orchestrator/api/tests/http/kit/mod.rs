@@ -1,5 +1,6 @@
 //! A server in this process and one way to ask it.
 
+mod log;
 mod services;
 mod store;
 
@@ -12,6 +13,7 @@ use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
+pub(crate) use log::Log;
 pub(crate) use services::{NO_FUNDS, NO_SHIPMENT, SLOW_CHARGE, SLOW_SHIPMENT, Services};
 pub(crate) use store::{Reads, SECRET, Switched};
 
@@ -61,6 +63,7 @@ impl Server {
     }
 
     pub(crate) async fn empty(limits: Limits) -> Self {
+        Log::of_this_process();
         let (services, store) = (Arc::new(Services::default()), Arc::new(Switched::default()));
         let catalogue: Catalogue = serde_json::from_value(json!({
             "inventory": { "url": "http://inventory.test" },
