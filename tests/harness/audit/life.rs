@@ -135,7 +135,7 @@ impl Life {
     fn wake_at(&self) -> Option<i64> {
         let due =
             self.calls.values().filter(|call| !call.halted).filter_map(|call| call.open().map(|open| open.due_at));
-        due.chain(self.deadline_at.filter(|_| self.status == Status::Running)).min()
+        due.chain(self.deadline_at.filter(|_| self.status == Status::Running && !self.past_return)).min()
     }
 }
 
