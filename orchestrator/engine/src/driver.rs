@@ -21,13 +21,13 @@ use amends_core::{
     time::Time,
 };
 use amends_protocol::participant::{self as wire, CallHeaders};
-use amends_store::{Append, AppendError};
+use amends_store::{Append, AppendError, StoreError};
 use futures_util::FutureExt as _;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot, watch};
 use uuid::Uuid;
 
 use crate::{
-    Engine, Request,
+    Contract, Engine, Request,
     cancel::CancelVerdict,
     registry::{Live, Message, Progress},
 };
@@ -49,6 +49,8 @@ pub(crate) struct Driver {
     in_flight: BTreeMap<CallId, InFlight>,
     /// As long as it lives it takes a place.
     place: OwnedSemaphorePermit,
+    /// When this process took the saga over from another, if it did.
+    adopted_at: Option<Time>,
     /// How often in a row its saga had to be taken up again; each time the pause grows.
     strikes: u32,
 }
@@ -85,7 +87,8 @@ impl Driver {
         engine.inner.registry.insert(saga, Live { mailbox: post.clone(), progress: seen });
         let tasks = engine.inner.tasks.clone();
         let in_flight = BTreeMap::new();
-        let driver = Self { engine, definition, state, mailbox, post, progress, in_flight, place, strikes };
+        let adopted_at = first.as_ref().map(|_| engine.inner.clock.now());
+        let driver = Self { engine, definition, state, mailbox, post, progress, in_flight, place, adopted_at, strikes };
         tasks.spawn(driver.supervise(saga, first));
     }
 
@@ -187,6 +190,10 @@ impl Driver {
                 Err(AppendError::Conflict | AppendError::Exists) => {
                     return Err(End::Lost("its journal goes on differently"));
                 }
+                Err(AppendError::Unavailable(error @ (StoreError::Corrupt { .. } | StoreError::Refused { .. }))) => {
+                    tracing::error!(saga.id = %state.saga, %error, "the store does not take this append");
+                    return Err(End::Lost("the store does not take its append"));
+                }
                 Err(AppendError::Unavailable(error)) => {
                     if pause == APPEND_RETRY_FIRST {
                         tracing::warn!(saga.id = %state.saga, %error, "the store is away; waiting for it");
@@ -209,6 +216,7 @@ impl Driver {
                 Command::Finish => return None,
                 Command::Wake { at } => wake_at = Some(wake_at.map_or(at, |before| before.min(at))),
                 Command::Call { call, attempt, due_at } => {
+                    let due_at = due_at.max(self.not_before(&call));
                     let in_flight = self.in_flight.get(&call).filter(|in_flight| in_flight.attempt == attempt);
                     let withdrawn = in_flight.is_none_or(|in_flight| undoing && in_flight.gate.withdraw());
                     if undoing && call.op == Op::Action && withdrawn {
@@ -226,6 +234,18 @@ impl Driver {
             }
         }
         Some(wake_at)
+    }
+
+    /// A plain service has no tombstone: an action that the dead owner sent must have had its time before it is undone.
+    fn not_before(&self, call: &CallId) -> Time {
+        let Some((_, step)) = self.definition.step(&call.step) else { return Time(i64::MIN) };
+        let action = &step.call().action;
+        match (self.adopted_at, self.engine.inner.catalogue.get(&action.service)) {
+            (Some(adopted_at), Some(service)) if call.op == Op::Compensate && service.contract == Contract::Plain => {
+                adopted_at + action.timeout.unwrap_or(service.timeout)
+            }
+            _ => Time(i64::MIN),
+        }
     }
 
     /// Sends an attempt whose intent is durable, in a task of its own.
@@ -348,9 +368,6 @@ impl Gate {
 }
 
 /// The state of a journal as it is stored.
-pub(crate) fn folded(
-    saga: SagaId,
-    journal: &[amends_core::event::Recorded],
-) -> Result<State, amends_store::StoreError> {
-    fold(saga, journal).map_err(|illegal| amends_store::StoreError::Corrupt { reason: illegal.to_string() })
+pub(crate) fn folded(saga: SagaId, journal: &[amends_core::event::Recorded]) -> Result<State, StoreError> {
+    fold(saga, journal).map_err(|illegal| StoreError::Corrupt { reason: illegal.to_string() })
 }

@@ -324,7 +324,7 @@ async fn a_restart_goes_on_where_the_journal_says_and_takes_open_attempts_for_un
     let services = Services::new(&store);
     let clock = HandClock::new();
     services.when("two action 1", Does::Holds(200, json!({})));
-    let (saga_out, saga_in) = std::sync::mpsc::channel();
+    let (saga_out, saga_in) = std::sync::mpsc::sync_channel(1);
     {
         let (store, services, clock) = (store.clone(), services.clone(), clock.clone());
         process(move |runtime| {
@@ -342,6 +342,45 @@ async fn a_restart_goes_on_where_the_journal_says_and_takes_open_attempts_for_un
     town.clock.pass(Duration::from_secs(1));
     assert_eq!(town.ended(saga).await, Status::Completed);
     assert_eq!(town.services.calls(), ["one action 1 @1", "two action 1 @1", "two action 2 @2", "three action 1 @2"]);
+}
+
+#[tokio::test]
+async fn after_an_adoption_a_plain_service_has_one_timeout_before_it_is_asked_to_undo() {
+    let store = memory();
+    let services = Services::new(&store);
+    let clock = HandClock::new();
+    services.when("one action 1", Does::Holds(200, json!({})));
+    services.when("one action 2", Does::Answers(409, json!({})));
+    let (saga_out, saga_in) = std::sync::mpsc::sync_channel(1);
+    {
+        let (store, services, clock) = (store.clone(), services.clone(), clock.clone());
+        process(move |runtime| {
+            runtime.block_on(async {
+                let town = Town::with(store, services, clock, 8, 8).await;
+                town.register(
+                    "
+saga: plainly
+steps:
+  one: { call: plain POST /one, compensate: { call: plain DELETE /one } }
+",
+                )
+                .await;
+                saga_out.send(town.start("plainly").await).expect("heard");
+                town.services.called("one action 1 @1").await;
+            });
+        });
+    }
+    let saga = saga_in.recv().expect("told");
+    let town = Town::with(store, services, clock, 8, 8).await;
+    town.until(saga, |head| head.epoch == 2).await;
+    town.clock.pass(Duration::from_secs(1));
+    town.until(saga, |head| head.summary.status == Status::Compensating).await;
+    town.clock.pass(Duration::from_secs(3));
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    assert_eq!(town.services.calls(), ["one action 1 @1", "one action 2 @2"], "five seconds are not over");
+    town.clock.pass(Duration::from_secs(2));
+    assert_eq!(town.ended(saga).await, Status::Compensated);
+    assert_eq!(town.services.calls().last().map(String::as_str), Some("one compensate 1 @2"));
 }
 
 #[tokio::test]

@@ -45,7 +45,8 @@ pub trait Store: Send + Sync + 'static {
     /// Sagas by filter, newest first by (`started_at`, id), below the cursor, at most `limit`.
     async fn list(&self, filter: &Filter, below: Option<Cursor>, limit: u32) -> Result<Vec<Head>, StoreError>;
 
-    /// Sagas that are not terminal and whose owner is not `owner`, above `after` by id, in order of id, at most `limit`.
+    /// Sagas that are not terminal and whose owner is not `owner`, above `after` by id, in order of id, at most `limit`. A row
+    /// that cannot be read is left out: one poisoned saga blocks no other (invariant 10).
     async fn orphans(&self, owner: Uuid, after: Option<SagaId>, limit: u32) -> Result<Vec<Head>, StoreError>;
 
     /// Takes sagas over by compare-and-set on (id, owner, epoch): those that still are as given get `owner` and the next

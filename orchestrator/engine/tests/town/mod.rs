@@ -199,7 +199,8 @@ pub(crate) struct Town {
 
 pub(crate) fn catalogue(concurrency: u32) -> Catalogue {
     let service = json!({ "url": "http://127.0.0.1:1", "contract": "barrier", "concurrency": concurrency });
-    serde_json::from_value(json!({ "a": service, "b": service, "c": service })).expect("a catalogue")
+    let plain = json!({ "url": "http://127.0.0.1:1", "timeout": "5s" });
+    serde_json::from_value(json!({ "a": service, "b": service, "c": service, "plain": plain })).expect("a catalogue")
 }
 
 impl Town {

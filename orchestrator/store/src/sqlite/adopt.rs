@@ -17,6 +17,7 @@ use super::{
 };
 use crate::{Claim, Head, StoreError, append::rounds};
 
+/// An orphan whose row cannot be read is left out with a word in the log: it must not keep the others waiting.
 pub(super) async fn orphans(
     readers: &SqlitePool,
     owner: Uuid,
@@ -39,10 +40,13 @@ pub(super) async fn orphans(
     .bind(after)
     .bind(i64::from(limit))
     .fetch_all(readers)
-    .await?
-    .iter()
-    .map(rows::head)
-    .collect()
+    .await
+    .map_err(StoreError::from)
+    .map(|found| found.iter().filter_map(|row| rows::head(row).map_err(unreadable).ok()).collect())
+}
+
+fn unreadable(error: StoreError) {
+    tracing::error!(%error, "an orphan cannot be read and is not adopted");
 }
 
 pub(super) async fn adopt(writer: &Arc<Writer>, claims: Vec<Claim>, owner: Uuid) -> Result<Vec<bool>, StoreError> {

@@ -41,7 +41,8 @@ async fn created(store: &SqliteStore, number: i64) -> Vec<Append> {
 }
 
 /// Runs a statement on the connection that writes, behind the store's back.
-async fn tamper(store: &SqliteStore, sql: &'static str) {
+async fn tamper(store: &SqliteStore, sql: &str) {
+    let sql = sqlx::AssertSqlSafe(sql.to_owned());
     let run = async |connection: &mut sqlx::SqliteConnection| sqlx::raw_sql(sql).execute(connection).await;
     store.writer().unwrap().with_connection(run).await.unwrap();
 }
