@@ -290,7 +290,6 @@ impl Store for MemoryStore {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
     use std::sync::Arc;
 

@@ -63,6 +63,7 @@ impl Program {
         }
     }
 
+    #[expect(clippy::disallowed_methods, reason = "there is no runtime here whose worker it could block")]
     fn wait(&mut self) -> ExitStatus {
         let until = Instant::now() + PATIENCE;
         loop {

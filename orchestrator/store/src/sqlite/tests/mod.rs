@@ -1,5 +1,4 @@
 //! What is true of this side alone; what is true of all sides is in `conformance`.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod damage;
 mod faults;
