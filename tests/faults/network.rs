@@ -58,7 +58,8 @@ async fn a_service_that_comes_back_in_time_finishes_the_saga() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_connection_that_is_reset_before_a_byte_is_read_may_have_carried_the_call() -> Result<()> {
+async fn a_connection_that_is_reset_before_a_byte_is_read_is_undone_exactly_if_it_may_have_carried_the_call()
+-> Result<()> {
     let town = Town::start(Plan::orders()).await?;
     let payments = &town.service("payments").proxy;
     payments.set_door(Door::Resetting).await;
@@ -72,8 +73,13 @@ async fn a_connection_that_is_reset_before_a_byte_is_read_may_have_carried_the_c
     payments.set_door(Door::Open).await;
     assert_eq!(town.ended(saga).await?.status, SagaStatus::Compensated);
     assert!(payments.connections() >= 3, "the fault was there");
+    // The reset may arrive before the first byte is written (then nothing left) or after it: the journal knows which.
+    let unsent = not_sent(&town, saga, "charge").await?;
+    assert!(unsent <= 3, "three attempts");
     let mut effects = all(before("charge"), Effects::UNDONE);
-    effects.push(("charge", Effects::NULL));
+    if unsent < 3 {
+        effects.push(("charge", Effects::NULL));
+    }
     assert_effects(&town, saga, &effects).await?;
     town.audit().await
 }

@@ -1,7 +1,7 @@
 //! Makes time pass: owns live sagas, calls participants, commits decisions, adopts orphans.
 //!
 //! Why it exists: `core` says what a saga owes; somebody has to wait, send and write it down, in this order: **write
-//! first, then act**. One loop ([`driver`]) does it for every saga, after a start, a restart and an adoption alike:
+//! first, then act**. One loop (`driver.rs`) does it for every saga, after a start, a restart and an adoption alike:
 //! input arrives → `decide` → one durable append → `evolve` → dispatch what is outstanding and not in flight.
 //!
 //! Who calls it: `api` (start, cancel, register, wait) and `cli` (open, shutdown).
