@@ -7,10 +7,6 @@ use tokio::sync::oneshot;
 
 use crate::{CancelError, Engine, registry::Message};
 
-/// What the loop answers, after its commit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct CancelVerdict(pub(crate) CanCancel);
-
 /// A saga that is being adopted is driven in a moment.
 const ASK_AGAIN_AFTER: Duration = Duration::from_secs(1);
 
@@ -24,7 +20,7 @@ impl Engine {
             let (verdict, answer) = oneshot::channel();
             // A loop that ends just now leaves the question unanswered; the store then has the answer.
             if live.mailbox.send(Message::Cancel { reason, verdict }).is_ok()
-                && let Ok(CancelVerdict(verdict)) = answer.await
+                && let Ok(verdict) = answer.await
             {
                 return judge(verdict);
             }

@@ -28,7 +28,6 @@ use uuid::Uuid;
 
 use crate::{
     Contract, Engine, Request,
-    cancel::CancelVerdict,
     registry::{Live, Message, Progress},
 };
 
@@ -139,7 +138,7 @@ impl Driver {
     async fn take(&mut self, first: Message) -> Result<(), End> {
         let mut state = self.state.clone();
         let mut events = Vec::new();
-        let mut verdicts: Vec<(oneshot::Sender<CancelVerdict>, CanCancel)> = Vec::new();
+        let mut verdicts: Vec<(oneshot::Sender<CanCancel>, CanCancel)> = Vec::new();
         let mut next = Some(first);
         while let Some(message) = next {
             let input = match message {
@@ -167,7 +166,7 @@ impl Driver {
         }
         for (verdict, can) in verdicts {
             // Nobody waits any more if the caller went away.
-            let _ = verdict.send(CancelVerdict(can));
+            let _ = verdict.send(can);
         }
         Ok(())
     }

@@ -5,17 +5,16 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use amends_core::{Input, ids::SagaId};
+use amends_core::{CanCancel, Input, ids::SagaId};
 use tokio::sync::{mpsc, oneshot, watch};
-
-use crate::cancel::CancelVerdict;
 
 /// Something for a live saga.
 pub(crate) enum Message {
     Input(Input),
+    /// `verdict` is answered after the commit that follows from it.
     Cancel {
         reason: Option<String>,
-        verdict: oneshot::Sender<CancelVerdict>,
+        verdict: oneshot::Sender<CanCancel>,
     },
     /// Its owner may not be this process any more: let go and look.
     OwnershipLost,

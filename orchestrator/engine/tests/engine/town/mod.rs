@@ -19,7 +19,7 @@ use amends_core::{
     time::Time,
 };
 use amends_engine::{Catalogue, Clock, Engine, Limits, Participant, Request, Setup, Start};
-use amends_store::{Head, Store};
+use amends_store::{Head, Store, memory::MemoryStore};
 use async_trait::async_trait;
 use serde_json::{Map, Value, json};
 use tokio::sync::{Notify, watch};
@@ -274,6 +274,11 @@ impl Town {
 
 pub(crate) fn start(name: &str) -> Start {
     Start { name: name.to_owned(), version: None, input: json!({}), labels: Map::new(), key: None, traceparent: None }
+}
+
+/// A store that ends with its test.
+pub(crate) fn memory() -> Arc<dyn Store> {
+    Arc::new(MemoryStore::default())
 }
 
 /// Three steps in a row, each with its compensation.

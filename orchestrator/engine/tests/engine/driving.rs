@@ -1,19 +1,12 @@
-//! Driving sagas: write first, then act; recovery; bounds.
-
-mod town;
+//! Driving sagas: write first, then act; outcomes; bounds.
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
+use crate::town::{Does, HastyStore, THREE, Town, memory, start};
 use amends_core::summary::Status;
 use amends_engine::{CancelError, StartError};
-use amends_store::{Claim, Store, memory::MemoryStore, sqlite::SqliteStore};
+use amends_store::{Store, memory::MemoryStore, sqlite::SqliteStore};
 use serde_json::json;
-use town::{Does, HandClock, HastyStore, Services, THREE, Town, start};
-use uuid::Uuid;
-
-fn memory() -> Arc<dyn Store> {
-    Arc::new(MemoryStore::default())
-}
 
 #[tokio::test]
 async fn three_sequential_steps_cost_four_commits_and_each_retry_one_more() {
@@ -163,7 +156,7 @@ async fn beyond_its_bound_a_start_is_refused_before_anything_is_written() {
             tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(town::SOON, again).await.expect("a place becomes free");
+    tokio::time::timeout(crate::town::SOON, again).await.expect("a place becomes free");
 }
 
 #[tokio::test]
@@ -307,117 +300,6 @@ async fn concurrent_starts_with_one_key_make_one_saga_and_another_request_under_
     assert_eq!(town.services.calls().len(), 3);
 }
 
-/// Runs `before` in a process of its own, as far as that can be had in one: its tasks all end with it.
-fn process(run: impl FnOnce(&tokio::runtime::Runtime) + Send + 'static) {
-    std::thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("runs");
-        run(&runtime);
-        runtime.shutdown_timeout(Duration::from_secs(1));
-    })
-    .join()
-    .expect("no panic");
-}
-
-#[tokio::test]
-async fn a_restart_goes_on_where_the_journal_says_and_takes_open_attempts_for_unknown() {
-    let store = memory();
-    let services = Services::new(&store);
-    let clock = HandClock::new();
-    services.when("two action 1", Does::Holds(200, json!({})));
-    let (saga_out, saga_in) = std::sync::mpsc::sync_channel(1);
-    {
-        let (store, services, clock) = (store.clone(), services.clone(), clock.clone());
-        process(move |runtime| {
-            runtime.block_on(async {
-                let town = Town::with(store, services, clock, 8, 8).await;
-                town.register(THREE).await;
-                saga_out.send(town.start("three").await).expect("heard");
-                town.services.called("two action 1 @1").await;
-            });
-        });
-    }
-    let saga = saga_in.recv().expect("told");
-    let town = Town::with(store, services, clock, 8, 8).await;
-    town.until(saga, |head| head.epoch == 2 && head.next_seq > 7).await;
-    town.clock.pass(Duration::from_secs(1));
-    assert_eq!(town.ended(saga).await, Status::Completed);
-    assert_eq!(town.services.calls(), ["one action 1 @1", "two action 1 @1", "two action 2 @2", "three action 1 @2"]);
-}
-
-#[tokio::test]
-async fn after_an_adoption_a_plain_service_has_one_timeout_before_it_is_asked_to_undo() {
-    let store = memory();
-    let services = Services::new(&store);
-    let clock = HandClock::new();
-    services.when("one action 1", Does::Holds(200, json!({})));
-    services.when("one action 2", Does::Answers(409, json!({})));
-    let (saga_out, saga_in) = std::sync::mpsc::sync_channel(1);
-    {
-        let (store, services, clock) = (store.clone(), services.clone(), clock.clone());
-        process(move |runtime| {
-            runtime.block_on(async {
-                let town = Town::with(store, services, clock, 8, 8).await;
-                town.register(
-                    "
-saga: plainly
-steps:
-  one: { call: plain POST /one, compensate: { call: plain DELETE /one } }
-",
-                )
-                .await;
-                saga_out.send(town.start("plainly").await).expect("heard");
-                town.services.called("one action 1 @1").await;
-            });
-        });
-    }
-    let saga = saga_in.recv().expect("told");
-    let town = Town::with(store, services, clock, 8, 8).await;
-    town.until(saga, |head| head.epoch == 2).await;
-    town.clock.pass(Duration::from_secs(1));
-    town.until(saga, |head| head.summary.status == Status::Compensating).await;
-    town.clock.pass(Duration::from_secs(3));
-    tokio::time::sleep(Duration::from_millis(50)).await;
-    assert_eq!(town.services.calls(), ["one action 1 @1", "one action 2 @2"], "five seconds are not over");
-    town.clock.pass(Duration::from_secs(2));
-    assert_eq!(town.ended(saga).await, Status::Compensated);
-    assert_eq!(town.services.calls().last().map(String::as_str), Some("one compensate 1 @2"));
-}
-
-#[tokio::test]
-async fn a_graceful_stop_causes_no_unknown() {
-    let store = memory();
-    let services = Services::new(&store);
-    let clock = HandClock::new();
-    services.when("two action 1", Does::Holds(200, json!({})));
-    let town = Town::with(store.clone(), services.clone(), clock.clone(), 8, 100).await;
-    town.register(THREE).await;
-    let mut sagas = Vec::new();
-    for _ in 0..20 {
-        sagas.push(town.start("three").await);
-    }
-    town.services.called("two action 1 @1").await;
-    let stopping = tokio::spawn({
-        let engine = town.engine.clone();
-        async move { engine.shutdown(Duration::from_secs(5)).await }
-    });
-    while town.engine.accepting() {
-        tokio::task::yield_now().await;
-    }
-    let refused = town.engine.start(start("three")).await;
-    assert!(matches!(refused, Err(StartError::ShuttingDown)), "{refused:?}");
-    services.let_go();
-    stopping.await.expect("no panic");
-
-    let town = Town::with(store, services, clock, 8, 100).await;
-    for saga in sagas {
-        assert_eq!(town.ended(saga).await, Status::Completed);
-        let kinds = town.kinds(saga).await;
-        assert!(!kinds.contains(&"call_unknown".to_owned()), "{kinds:?}");
-    }
-    let calls = town.services.calls();
-    assert_eq!(calls.len(), 60, "every call was made once");
-}
-
 #[tokio::test]
 async fn a_stale_epoch_answer_to_the_true_owner_raises_attention_and_is_asked_again() {
     let town = Town::new(memory(), 8, 8).await;
@@ -428,44 +310,4 @@ async fn a_stale_epoch_answer_to_the_true_owner_raises_attention_and_is_asked_ag
     town.clock.pass(Duration::from_secs(1));
     assert_eq!(town.ended(saga).await, Status::Completed);
     assert!(!town.store.head(saga).await.expect("readable").expect("there").summary.attention);
-}
-
-#[tokio::test]
-async fn an_owner_that_lost_its_saga_appends_nothing_and_sends_nothing_more() {
-    let town = Town::new(memory(), 8, 8).await;
-    town.register(THREE).await;
-    town.services.when("two action", Does::Holds(200, json!({})));
-    let saga = town.start("three").await;
-    town.services.called("two action 1 @1").await;
-    let head = town.store.head(saga).await.expect("readable").expect("there");
-    let claim = Claim { saga, owner: head.owner, epoch: head.epoch };
-    assert_eq!(town.store.adopt(vec![claim], Uuid::from_u128(99)).await.expect("adopts"), [true]);
-    let before = town.journal(saga).await;
-    town.services.let_go();
-    // The place is given back when the driver has let go.
-    let gone = async {
-        while town.engine.load().live > 0 {
-            tokio::time::sleep(Duration::from_millis(2)).await;
-        }
-    };
-    tokio::time::timeout(town::SOON, gone).await.expect("the fenced driver ends");
-    assert_eq!(town.journal(saga).await, before);
-    assert_eq!(town.services.calls(), ["one action 1 @1", "two action 1 @1"]);
-}
-
-#[tokio::test]
-async fn a_driver_that_panics_takes_nobody_along_and_its_saga_is_taken_up_again() {
-    let town = Town::new(memory(), 8, 8).await;
-    town.register(THREE).await;
-    town.services.when("two action 1", Does::Holds(200, json!({})));
-    let unlucky = town.start("three").await;
-    town.services.called("two action 1 @1").await;
-    town.clock.break_once();
-    town.services.let_go();
-    town.until(unlucky, |head| head.epoch == 2 && head.next_seq > 7).await;
-    assert!(town.clock.broke());
-    let other = town.start("three").await;
-    assert_eq!(town.ended(other).await, Status::Completed);
-    town.clock.pass(Duration::from_secs(1));
-    assert_eq!(town.ended(unlucky).await, Status::Completed);
 }

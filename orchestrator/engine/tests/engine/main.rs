@@ -1,0 +1,5 @@
+//! The engine in a simulated town.
+
+mod driving;
+mod recovery;
+mod town;
