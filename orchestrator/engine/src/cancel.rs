@@ -19,7 +19,7 @@ impl Engine {
         if let Some(live) = self.inner.registry.get(saga) {
             let (verdict, answer) = oneshot::channel();
             // A loop that ends just now leaves the question unanswered; the store then has the answer.
-            if live.mailbox.send(Message::Cancel { reason, verdict }).is_ok()
+            if live.mailbox.send(Message::Cancel { reason, verdict }).await.is_ok()
                 && let Ok(verdict) = answer.await
             {
                 return judge(verdict);

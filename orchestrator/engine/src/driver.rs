@@ -35,14 +35,17 @@ use crate::{
 const APPEND_RETRY_FIRST: Duration = Duration::from_millis(50);
 const APPEND_RETRY_MOST: Duration = Duration::from_secs(2);
 
+/// Messages that wait for a driver: at most one answer for each step's call, and cancels. Beyond it senders wait.
+const MAILBOX_MESSAGES: usize = 256;
+
 /// A saga in memory. There is one driver per saga, and it has at most one append outstanding.
 pub(crate) struct Driver {
     engine: Engine,
     definition: Arc<Definition>,
     state: State,
-    mailbox: mpsc::UnboundedReceiver<Message>,
+    mailbox: mpsc::Receiver<Message>,
     /// To itself: answers of its calls.
-    post: mpsc::UnboundedSender<Message>,
+    post: mpsc::Sender<Message>,
     progress: watch::Sender<Progress>,
     /// Attempts handed to a task and not answered yet.
     in_flight: BTreeMap<CallId, InFlight>,
@@ -70,6 +73,16 @@ enum End {
     Lost(&'static str),
 }
 
+/// What is left after everything due has been handed out.
+enum Owed {
+    /// The saga has ended.
+    Nothing,
+    /// Nothing, until this time or an answer.
+    Until(Option<Time>),
+    /// The journal must learn first that these attempts are never sent.
+    Withdrawals(Vec<Input>),
+}
+
 impl Driver {
     /// Drives a saga whose state is durable. `first` is an input that comes before anything else: the adoption.
     pub(crate) fn launch(
@@ -81,7 +94,7 @@ impl Driver {
         strikes: u32,
     ) {
         let saga = state.saga;
-        let (post, mailbox) = mpsc::unbounded_channel();
+        let (post, mailbox) = mpsc::channel(MAILBOX_MESSAGES);
         let (progress, seen) = watch::channel(Progress::default());
         engine.inner.registry.insert(saga, Live { mailbox: post.clone(), progress: seen });
         let tasks = engine.inner.tasks.clone();
@@ -108,39 +121,45 @@ impl Driver {
 
     async fn run(&mut self, first: Option<Input>) -> End {
         // Before anything is dispatched: what an earlier owner intended must not be sent as if it were this one's.
-        if let Some(first) = first
-            && let Err(end) = self.take(Message::Input(first)).await
-        {
-            return end;
-        }
+        let mut inputs: Vec<Input> = first.into_iter().collect();
         loop {
-            let Some(wake_at) = self.dispatch() else {
-                self.tell();
-                return End::Finished;
-            };
+            if !inputs.is_empty()
+                && let Err(end) = self.take(inputs.drain(..).map(Message::Input).collect()).await
+            {
+                return end;
+            }
+            let owed = self.dispatch();
             self.tell();
+            let wake_at = match owed {
+                Owed::Nothing => return End::Finished,
+                Owed::Withdrawals(withdrawals) => {
+                    inputs = withdrawals;
+                    continue;
+                }
+                Owed::Until(wake_at) => wake_at,
+            };
             if self.engine.inner.stopping.is_cancelled() && self.nothing_on_the_wire() {
                 return self.release().await;
             }
-            let first = tokio::select! {
+            let message = tokio::select! {
                 message = self.mailbox.recv() => message,
                 () = wake(&self.engine, wake_at) => Some(Message::Input(Input::TimePassed)),
                 () = self.engine.inner.stopping.cancelled(), if !self.engine.inner.stopping.is_cancelled() => continue,
             };
-            let first = first.expect("invariant: the driver holds a sender of its own mailbox");
-            if let Err(end) = self.take(first).await {
+            let message = message.expect("invariant: the driver holds a sender of its own mailbox");
+            if let Err(end) = self.take(vec![message]).await {
                 return end;
             }
         }
     }
 
-    /// Everything that has arrived becomes one decision and one append.
-    async fn take(&mut self, first: Message) -> Result<(), End> {
+    /// These messages and whatever else has arrived become one decision and one append.
+    async fn take(&mut self, messages: Vec<Message>) -> Result<(), End> {
         let mut state = self.state.clone();
         let mut events = Vec::new();
         let mut verdicts: Vec<(oneshot::Sender<CanCancel>, CanCancel)> = Vec::new();
-        let mut next = Some(first);
-        while let Some(message) = next {
+        let mut messages = messages.into_iter();
+        while let Some(message) = messages.next().or_else(|| self.mailbox.try_recv().ok()) {
             let input = match message {
                 Message::Input(input) => input,
                 Message::Cancel { reason, verdict } => {
@@ -158,7 +177,6 @@ impl Driver {
                 state = evolve(state, &event).expect("invariant: what is decided can be folded");
                 events.push(event);
             }
-            next = self.mailbox.try_recv().ok();
         }
         if !events.is_empty() {
             self.append(&state, events).await?;
@@ -204,24 +222,25 @@ impl Driver {
         }
     }
 
-    /// Hands out what is owed and not in flight. Answers when something is due next; `None`: the saga has ended.
-    fn dispatch(&mut self) -> Option<Option<Time>> {
+    /// Hands out what is owed and not in flight.
+    fn dispatch(&mut self) -> Owed {
         let now = self.engine.inner.clock.now();
         let stopping = self.engine.inner.stopping.is_cancelled();
         let undoing = self.state.status == Status::Compensating;
         let mut wake_at: Option<Time> = None;
+        let mut withdrawals = Vec::new();
         for command in outstanding(&self.definition, &self.state) {
             match command {
-                Command::Finish => return None,
+                Command::Finish => return Owed::Nothing,
                 Command::Wake { at } => wake_at = Some(wake_at.map_or(at, |before| before.min(at))),
                 Command::Call { call, attempt, due_at } => {
                     let due_at = due_at.max(self.not_before(&call));
                     let in_flight = self.in_flight.get(&call).filter(|in_flight| in_flight.attempt == attempt);
-                    let withdrawn = in_flight.is_none_or(|in_flight| undoing && in_flight.gate.withdraw());
-                    if undoing && call.op == Op::Action && withdrawn {
+                    let given_up = undoing && call.op == Op::Action;
+                    if given_up && in_flight.is_none_or(|in_flight| in_flight.gate.withdraw()) {
                         // The saga failed before this attempt had its turn.
                         self.in_flight.remove(&call);
-                        drop(self.post.send(Message::Input(Input::Withdrawn { call, attempt })));
+                        withdrawals.push(Input::Withdrawn { call, attempt });
                     } else if in_flight.is_some() || stopping {
                         // It is under way, or is left to the successor.
                     } else if due_at <= now {
@@ -232,7 +251,7 @@ impl Driver {
                 }
             }
         }
-        Some(wake_at)
+        if withdrawals.is_empty() { Owed::Until(wake_at) } else { Owed::Withdrawals(withdrawals) }
     }
 
     /// A plain service has no tombstone: an action that the dead owner sent must have had its time before it is undone.
@@ -259,7 +278,7 @@ impl Driver {
             let (request, terms) = match prepared {
                 Ok(prepared) => prepared,
                 Err(reason) => {
-                    drop(post.send(answered(Reply::NotSent { reason }, Default::default())));
+                    drop(post.send(answered(Reply::NotSent { reason }, Default::default())).await);
                     return;
                 }
             };
@@ -276,7 +295,8 @@ impl Driver {
                 }
                 _ => answered(reply, terms),
             };
-            drop(post.send(message));
+            // The driver may have ended; then the journal takes this attempt for unknown.
+            drop(post.send(message).await);
         });
     }
 

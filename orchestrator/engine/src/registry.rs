@@ -29,7 +29,7 @@ pub(crate) struct Progress {
 
 #[derive(Clone)]
 pub(crate) struct Live {
-    pub(crate) mailbox: mpsc::UnboundedSender<Message>,
+    pub(crate) mailbox: mpsc::Sender<Message>,
     pub(crate) progress: watch::Receiver<Progress>,
 }
 

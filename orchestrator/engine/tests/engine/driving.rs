@@ -3,7 +3,11 @@
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use crate::town::{Does, HastyStore, THREE, Town, memory, start};
-use amends_core::summary::Status;
+use amends_core::{
+    event::{Event, Recorded},
+    ids::Op,
+    summary::Status,
+};
 use amends_engine::{CancelError, StartError};
 use amends_store::{Store, memory::MemoryStore, sqlite::SqliteStore};
 use serde_json::json;
@@ -215,6 +219,42 @@ async fn what_waits_for_its_turn_is_not_sent_after_the_saga_failed() {
     // Exactly what was sent is undone.
     let undone = calls.iter().filter(|call| call.contains("compensate")).count();
     assert_eq!(undone, sent.len(), "{calls:?}");
+}
+
+#[tokio::test]
+async fn a_compensation_that_waits_for_its_turn_keeps_its_turn() {
+    // One place at service a: of two compensations one waits, while that of service b is answered.
+    let town = Town::new(memory(), 1, 8).await;
+    town.register(
+        "
+saga: undone
+steps:
+  first: { needs: [], call: a POST /first, compensate: { call: a DELETE /first } }
+  second: { needs: [], call: a POST /second, compensate: { call: a DELETE /second } }
+  other: { needs: [], call: b POST /other, compensate: { call: b DELETE /other } }
+  fails: { needs: [first, second, other], call: c POST /fails, compensate: { call: c DELETE /fails } }
+",
+    )
+    .await;
+    town.services.when("fails action", Does::Answers(409, json!({})));
+    for step in ["first compensate", "second compensate"] {
+        town.services.when(step, Does::Holds(200, json!({})));
+    }
+    let saga = town.start("undone").await;
+    town.services.called("other compensate 1 @1").await;
+    let undone = |journal: &[Recorded]| {
+        journal.iter().any(|row| {
+            matches!(&row.event, Event::CallSucceeded { call, .. } if call.op == Op::Compensate && call.step.as_str() == "other")
+        })
+    };
+    let answered = async {
+        while !undone(&town.journal(saga).await) {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    };
+    tokio::time::timeout(crate::town::SOON, answered).await.expect("the other one is undone meanwhile");
+    town.services.let_go();
+    assert_eq!(town.ended(saga).await, Status::Compensated);
 }
 
 #[tokio::test]
