@@ -2,7 +2,6 @@
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-use crate::town::{Does, HastyStore, THREE, Town, memory, start};
 use amends_core::{
     event::{Event, Recorded},
     ids::Op,
@@ -11,6 +10,8 @@ use amends_core::{
 use amends_engine::{CancelError, StartError};
 use amends_store::{Store, memory::MemoryStore, sqlite::SqliteStore};
 use serde_json::json;
+
+use crate::town::{Does, HastyStore, THREE, Town, memory, start};
 
 #[tokio::test]
 async fn three_sequential_steps_cost_four_commits_and_each_retry_one_more() {

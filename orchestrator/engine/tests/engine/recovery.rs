@@ -2,12 +2,13 @@
 
 use std::{sync::Arc, time::Duration};
 
-use crate::town::{Does, HandClock, Services, THREE, Town, memory, start};
 use amends_core::{ids::SagaId, summary::Status};
 use amends_engine::StartError;
 use amends_store::{Claim, Store};
 use serde_json::json;
 use uuid::Uuid;
+
+use crate::town::{Does, HandClock, Services, THREE, Town, memory, start};
 
 /// A saga whose process died when `called` had arrived. The process is a runtime of its own: all its tasks end with it.
 fn left_behind(
