@@ -1,9 +1,10 @@
 //! The write door: gathers the appends that are waiting, from any number of sagas, into one transaction (group commit).
 //! As long as one is being synced the next gathers; no timer, and a lone saga waits for nobody.
 
-use std::sync::Arc;
+use std::{panic::AssertUnwindSafe, sync::Arc};
 
 use amends_store::{Append, AppendError, Store, StoreError};
+use futures_util::FutureExt as _;
 use tokio::sync::{mpsc, oneshot};
 
 /// Appends in one transaction. Bounds the memory of a batch and the time its writers wait.
@@ -38,10 +39,10 @@ async fn run(store: Arc<dyn Store>, mut waiting: mpsc::Receiver<(Append, Answer)
     let mut gathered = Vec::with_capacity(BATCH_APPENDS);
     while waiting.recv_many(&mut gathered, BATCH_APPENDS).await > 0 {
         let (batch, answers): (Vec<_>, Vec<_>) = gathered.drain(..).unzip();
-        let store = store.clone();
-        // In a task of its own: a panic behind the door must not close it for everybody.
-        let verdicts = tokio::spawn(async move { store.commit(batch).await }).await.unwrap_or_else(|panic| {
-            tracing::error!(%panic, "the store panicked; the batch will be tried again");
+        // A panic behind the door must not close it for everybody.
+        let committed = AssertUnwindSafe(store.commit(batch)).catch_unwind().await;
+        let verdicts = committed.unwrap_or_else(|_| {
+            tracing::error!("the store panicked; the batch will be tried again");
             let lost = StoreError::Unavailable { reason: "the store panicked".to_owned(), source: None };
             vec![Err(AppendError::Unavailable(lost)); answers.len()]
         });

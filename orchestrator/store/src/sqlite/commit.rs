@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use super::{
     error::is_constraint,
+    lone,
     multirow::MultiRow,
     rows::{signed, touched},
     writer::{Work, Writer},
@@ -23,9 +24,9 @@ use crate::{
 type Answer = Result<(), AppendError>;
 
 /// An append that was checked, with its events as the journal keeps them.
-struct Ready {
-    append: Append,
-    events: Vec<Arc<str>>,
+pub(super) struct Ready {
+    pub(super) append: Append,
+    pub(super) events: Vec<Arc<str>>,
 }
 
 pub(super) async fn commit(writer: &Arc<Writer>, batch: Vec<Append>) -> Vec<Answer> {
@@ -95,6 +96,16 @@ async fn write(
     batch: Arc<[Ready]>,
     range: std::ops::Range<usize>,
 ) -> Result<Vec<Answer>, sqlx::Error> {
+    if range.len() == 1 && lone::fits(&batch[range.start]) {
+        let (alone, at) = (Arc::clone(&batch), range.start);
+        let written =
+            writer.in_one_trip(move |connection| Box::pin(async move { lone::write(connection, &alone[at]).await }));
+        if written.await? {
+            writer.count(1);
+            return Ok(vec![Ok(())]);
+        }
+        // It was refused: the common way finds out why.
+    }
     let counter = Arc::clone(writer);
     let (answers, applied) = writer
         .transaction(move |connection| {

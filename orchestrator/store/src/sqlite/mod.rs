@@ -13,6 +13,7 @@ mod definitions;
 mod error;
 mod list;
 mod lock;
+mod lone;
 mod multirow;
 mod open;
 mod read;

@@ -28,6 +28,8 @@ pub(super) enum Work<T> {
 
 pub(super) type Working<'c, T> = Pin<Box<dyn Future<Output = Result<Work<T>, sqlx::Error>> + Send + 'c>>;
 
+pub(super) type Trip<'c, T> = Pin<Box<dyn Future<Output = Result<T, sqlx::Error>> + Send + 'c>>;
+
 pub(super) struct Writer {
     /// `None` while it is in use, and after it could not be trusted any more.
     connection: Mutex<Option<SqliteConnection>>,
@@ -56,14 +58,29 @@ impl Writer {
         work: impl for<'c> FnOnce(&'c mut SqliteConnection) -> Working<'c, T> + Send + 'static,
     ) -> Result<T, sqlx::Error> {
         let writer = Arc::clone(self);
-        match tokio::spawn(async move { writer.run(work).await }).await {
-            Ok(result) => result,
-            Err(error) => match error.try_into_panic() {
-                Ok(panic) => panic::resume_unwind(panic),
-                // The runtime is shutting down.
-                Err(_) => Err(sqlx::Error::WorkerCrashed),
-            },
-        }
+        in_task(async move { writer.run(work).await }).await
+    }
+
+    /// Runs `work`, which opens and closes its transaction itself. After an error the connection is given up, and with it
+    /// whatever it left open.
+    pub(super) async fn in_one_trip<T: Send + 'static>(
+        self: &Arc<Self>,
+        work: impl for<'c> FnOnce(&'c mut SqliteConnection) -> Trip<'c, T> + Send + 'static,
+    ) -> Result<T, sqlx::Error> {
+        let writer = Arc::clone(self);
+        in_task(async move {
+            let mut place = writer.connection.lock().await;
+            let mut connection = match place.take() {
+                Some(connection) => connection,
+                None => writer.options.connect().await?,
+            };
+            let result = work(&mut connection).await;
+            if result.is_ok() {
+                *place = Some(connection);
+            }
+            result
+        })
+        .await
     }
 
     async fn run<T>(
@@ -114,6 +131,20 @@ impl Writer {
         let result = work(&mut connection).await?;
         *place = Some(connection);
         Ok(result)
+    }
+}
+
+/// Goes on to its end even if nobody waits for it any more.
+async fn in_task<T: Send + 'static>(
+    work: impl Future<Output = Result<T, sqlx::Error>> + Send + 'static,
+) -> Result<T, sqlx::Error> {
+    match tokio::spawn(work).await {
+        Ok(result) => result,
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => panic::resume_unwind(panic),
+            // The runtime is shutting down.
+            Err(_) => Err(sqlx::Error::WorkerCrashed),
+        },
     }
 }
 
