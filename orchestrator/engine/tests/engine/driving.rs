@@ -46,7 +46,9 @@ async fn nothing_is_sent_before_its_intent_is_durable() {
         let engine = town.engine.clone();
         async move { engine.start(start("three")).await }
     });
-    tokio::time::sleep(Duration::from_millis(50)).await;
+    while store.waiting() == 0 {
+        tokio::task::yield_now().await;
+    }
     assert!(!starting.is_finished(), "a start is acknowledged only when it is durable");
     assert_eq!(town.services.calls(), Vec::<String>::new());
     store.resume();
