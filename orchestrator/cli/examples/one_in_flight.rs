@@ -1,10 +1,15 @@
 //! How long one saga takes, start to end, when nothing else runs: `POST /v1/sagas` with `Prefer: wait`, three steps against
-//! trivial participants over HTTP, the embedded store with every commit synced. Prints the median and what it cost; ends with 1 if the median is above 3 ms
-//! or a saga costs more than four commits.
+//! trivial participants over HTTP, the embedded store with every commit synced. Prints what it took and what it cost; ends with
+//! 1 if a saga costs more than four commits, or if its median is above 3 ms on a disk that syncs in a quarter of one. A
+//! slower disk, measured beside it, is allowed its four syncs more. Of three rounds the fastest counts: whatever else the
+//! machine does only adds. A first argument is another limit in milliseconds, for machines that are not one's own.
 //!
 //! `cargo run --release -p amends --example one_in_flight`
 
 use std::{
+    fs::File,
+    io::Write as _,
+    path::Path,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -20,8 +25,12 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-const SAGAS: usize = 500;
-const MEDIAN_MOST: Duration = Duration::from_millis(3);
+const ROUNDS: usize = 3;
+const SAGAS: usize = 300;
+const MEDIAN_MOST_MS: u64 = 3;
+const COMMITS_MOST: u32 = 4;
+/// What a sync takes on the machine the limit was set for.
+const SYNC_EXPECTED: Duration = Duration::from_micros(250);
 
 const THREE: &str = "
 saga: three
@@ -53,30 +62,52 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     tokio::spawn(amends_api::serve(api, amends_api::router(engine), stop.clone(), Duration::from_secs(1)));
     client.register(THREE).await?;
 
-    let mut times = Vec::with_capacity(SAGAS);
     let before = store.written();
-    for _ in 0..SAGAS {
-        let began = Instant::now();
-        let request = StartRequest {
-            definition: "three".to_owned(),
-            version: None,
-            input: json!({}),
-            labels: Default::default(),
-        };
-        let start = Start { request, wait: Some(Duration::from_secs(10)), ..Start::default() };
-        let saga = client.start(&start).await?.saga;
-        times.push(began.elapsed());
-        assert_eq!(saga.status, SagaStatus::Completed, "a trivial saga completes");
+    let mut fastest = Duration::MAX;
+    for _ in 0..ROUNDS {
+        let mut times = Vec::with_capacity(SAGAS);
+        for _ in 0..SAGAS {
+            times.push(one_saga(&client).await?);
+        }
+        times.sort();
+        let (median, p99) = (times[SAGAS / 2], times[SAGAS * 99 / 100]);
+        println!("{SAGAS} sagas, one in flight: median {median:?}, p99 {p99:?}");
+        fastest = fastest.min(median);
     }
-    let after = store.written();
-    times.sort();
-    let commits = (after.commits - before.commits) as f64 / SAGAS as f64;
-    let (median, p99) = (times[SAGAS / 2], times[SAGAS * 99 / 100]);
-    println!("{SAGAS} sagas, one in flight: median {median:?}, p99 {p99:?}, {commits} commits a saga");
-    if median > MEDIAN_MOST || commits > 4.0 {
-        return Err(format!("at most {MEDIAN_MOST:?} and 4 commits").into());
+    let commits = (store.written().commits - before.commits) as f64 / (ROUNDS * SAGAS) as f64;
+    let sync = sync_median(&folder.path().join("synced"))?;
+    println!("{commits} commits a saga; a sync of 20 KiB takes {sync:?} here");
+    let most_ms = std::env::args().nth(1).map_or(Ok(MEDIAN_MOST_MS), |limit| limit.parse())?;
+    let most = Duration::from_millis(most_ms) + COMMITS_MOST * sync.saturating_sub(SYNC_EXPECTED);
+    if fastest > most || commits > f64::from(COMMITS_MOST) {
+        return Err(format!("at most {most:?} and {COMMITS_MOST} commits").into());
     }
     Ok(())
+}
+
+async fn one_saga(client: &Client) -> Result<Duration, Box<dyn std::error::Error>> {
+    let request =
+        StartRequest { definition: "three".to_owned(), version: None, input: json!({}), labels: Default::default() };
+    let start = Start { request, wait: Some(Duration::from_secs(10)), ..Start::default() };
+    let began = Instant::now();
+    let saga = client.start(&start).await?.saga;
+    let took = began.elapsed();
+    assert_eq!(saga.status, SagaStatus::Completed, "a trivial saga completes");
+    Ok(took)
+}
+
+/// What the disk takes to make about as much durable as one commit writes.
+fn sync_median(path: &Path) -> std::io::Result<Duration> {
+    let mut file = File::create(path)?;
+    let mut times = Vec::new();
+    for _ in 0..200 {
+        let began = Instant::now();
+        file.write_all(&[7; 20 * 1024])?;
+        file.sync_all()?;
+        times.push(began.elapsed());
+    }
+    times.sort();
+    Ok(times[times.len() / 2])
 }
 
 /// Answers everything with the same.
