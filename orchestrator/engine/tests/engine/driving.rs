@@ -23,6 +23,7 @@ async fn three_sequential_steps_cost_four_commits_and_each_retry_one_more() {
     let before = town.store.written();
     let saga = town.start("three").await;
     assert_eq!(town.ended(saga).await, Status::Completed);
+    town.at_rest().await;
     let after = town.store.written();
     assert_eq!((after.commits - before.commits, after.appends - before.appends), (4, 4));
 
@@ -33,6 +34,7 @@ async fn three_sequential_steps_cost_four_commits_and_each_retry_one_more() {
         .await;
     town.clock.pass(Duration::from_secs(1));
     assert_eq!(town.ended(saga).await, Status::Completed);
+    town.at_rest().await;
     assert_eq!(town.store.written().commits - after.commits, 5);
 }
 

@@ -122,13 +122,7 @@ async fn an_owner_that_lost_its_saga_appends_nothing_and_sends_nothing_more() {
     assert_eq!(town.store.adopt(vec![claim], Uuid::from_u128(99)).await.expect("adopts"), [true]);
     let before = town.journal(saga).await;
     town.services.let_go();
-    // The place is given back when the driver has let go.
-    let gone = async {
-        while town.engine.load().live > 0 {
-            tokio::time::sleep(Duration::from_millis(2)).await;
-        }
-    };
-    tokio::time::timeout(crate::town::SOON, gone).await.expect("the fenced driver ends");
+    town.at_rest().await;
     assert_eq!(town.journal(saga).await, before);
     assert_eq!(town.services.calls(), ["one action 1 @1", "two action 1 @1"]);
 }

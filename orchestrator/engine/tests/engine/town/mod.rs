@@ -260,6 +260,16 @@ impl Town {
         }
     }
 
+    /// Waits until nothing is driven any more: every answer of the store has been heard.
+    pub(crate) async fn at_rest(&self) {
+        let resting = async {
+            while self.engine.load().live > 0 {
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+        };
+        tokio::time::timeout(SOON, resting).await.expect("every driver lets go");
+    }
+
     pub(crate) async fn journal(&self, saga: SagaId) -> Vec<Recorded> {
         self.store.journal(saga, 1..u64::MAX, 1_000).await.expect("readable")
     }
