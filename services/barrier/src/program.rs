@@ -59,11 +59,13 @@ impl Options {
 pub async fn run(options: &Options, barrier: Barrier, router: Router) -> io::Result<()> {
     let listener = TcpListener::bind(options.listen).await?;
     let address = listener.local_addr()?;
+    // Before anybody is told that it runs: who hears it may stop it at once.
+    let stop = stop_signal()?;
     let mut stdout = io::stdout();
     writeln!(stdout, "listening on http://{address}")?;
     stdout.flush()?;
     tracing::info!(%address, database = %options.database.display(), "listening");
-    serve(listener, router, stop_signal()?).await;
+    serve(listener, router, stop).await;
     barrier.close().await;
     tracing::info!("stopped");
     Ok(())
