@@ -6,6 +6,7 @@
 //!
 //! **What it must never know:** what a saga decides. It has words and parsers, no rules.
 
+pub mod forget;
 pub mod participant;
 pub mod problem;
 pub mod v1;

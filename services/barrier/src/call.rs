@@ -8,7 +8,10 @@ use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
-use crate::{http::read_body, reply::Problem};
+use crate::{
+    http::{BODY_LIMIT_BYTES, read_body},
+    reply::Problem,
+};
 
 /// SHA-256 over method, path with query, and body: what makes two attempts the same call.
 pub type Digest = [u8; 32];
@@ -105,7 +108,7 @@ impl<S: Send + Sync> FromRequest<S> for Call {
         hash.update(b"\n");
         hash.update(request.uri().path_and_query().map_or("/", |path| path.as_str()));
         hash.update(b"\n");
-        let body = read_body(request.into_body()).await?;
+        let body = read_body(request.into_body(), BODY_LIMIT_BYTES).await?;
         hash.update(&body);
         Ok(Self { headers, digest: hash.finalize().into(), body, speaks_json })
     }

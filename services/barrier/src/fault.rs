@@ -38,6 +38,14 @@ pub enum Rule {
     StoredRejection,
     /// A refusal takes the business change back.
     Savepoint,
+    /// The rows of an ended saga stay for a while.
+    Grace,
+    /// Naming a saga as ended again changes nothing.
+    FirstMark,
+    /// Only sagas that were named go.
+    OnlyNamed,
+    /// All rows of a saga go together.
+    WholeSaga,
 }
 
 /// What is to go wrong in one barrier.

@@ -27,11 +27,11 @@ pub const PAGE_LIMIT_DEFAULT: u32 = 10_000;
 /// Rows in one page at most.
 pub const PAGE_LIMIT_MAX: u32 = 100_000;
 
-pub(crate) async fn read_body(body: Body) -> Result<Bytes, Problem> {
-    axum::body::to_bytes(body, BODY_LIMIT_BYTES).await.map_err(|error| {
+pub(crate) async fn read_body(body: Body, limit_bytes: usize) -> Result<Bytes, Problem> {
+    axum::body::to_bytes(body, limit_bytes).await.map_err(|error| {
         let too_long = std::error::Error::source(&error).is_some_and(|source| source.is::<LengthLimitError>());
         if too_long {
-            let detail = format!("a body has at most {BODY_LIMIT_BYTES} bytes");
+            let detail = format!("a body has at most {limit_bytes} bytes here");
             Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", detail)
         } else {
             Problem::new(StatusCode::BAD_REQUEST, "truncated", "the body ended before its end")
@@ -51,16 +51,16 @@ pub(crate) fn parse_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem>
 
 /// A JSON body of a request that belongs to no saga.
 #[derive(Clone, Copy, Debug)]
-pub struct JsonBody<T>(pub T);
+pub struct JsonBody<T, const LIMIT_BYTES: usize = BODY_LIMIT_BYTES>(pub T);
 
-impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
+impl<S: Send + Sync, T: DeserializeOwned, const LIMIT_BYTES: usize> FromRequest<S> for JsonBody<T, LIMIT_BYTES> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
         if !speaks_json(request.headers()) {
             return Err(Problem::media_type());
         }
-        parse_json(&read_body(request.into_body()).await?).map(Self)
+        parse_json(&read_body(request.into_body(), LIMIT_BYTES).await?).map(Self)
     }
 }
 

@@ -18,9 +18,12 @@
 //! kind of store keeps it is a module of its own. [`sqlite`] is the first; its tables are migrations of this crate
 //! (`migrations/sqlite/`) with a bookkeeping table of their own, so that they never meet the service's migrations.
 //!
+//! Its rows stay until the orchestrator names their saga as ended (`forget`) and a grace is over.
+//!
 //! **What it must never know:** what the service does, what the saga is, and any address. It calls nobody.
 
 pub mod call;
+pub mod clock;
 pub mod fault;
 pub mod http;
 #[cfg(feature = "program")]

@@ -28,6 +28,8 @@ use crate::{
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 /// What is still open after that is cut off at a stop; the barrier's transactions end by themselves.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
+/// How soon after its grace an ended saga goes.
+const LET_GO_EVERY: Duration = Duration::from_secs(60);
 /// After accepting failed (no file descriptors left, say).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
@@ -43,16 +45,22 @@ pub struct Options {
     /// Failure injection: `STEP[:action|compensate[:nth]]`, die right after that call's commit, before its reply
     #[arg(long, env = "AMENDS_ABORT_AFTER_COMMIT", value_name = "STEP[:OP[:NTH]]")]
     pub abort_after_commit: Option<AbortAfterCommit>,
+    /// How long a saga's rows stay after the orchestrator said that it has ended; longer than any copy of a call can be
+    /// delayed
+    #[arg(long, env = "AMENDS_FORGET_GRACE", value_name = "DURATION", default_value = "7d", value_parser = span)]
+    pub forget_grace: Duration,
 }
 
 impl Options {
-    /// What the flags want to go wrong.
-    pub fn faults(&self) -> Faults {
-        self.abort_after_commit.clone().map(Faults::abort).unwrap_or_default()
+    /// The barrier as the flags want it.
+    pub fn set(&self, barrier: Barrier) -> Barrier {
+        let faults = self.abort_after_commit.clone().map(Faults::abort).unwrap_or_default();
+        barrier.with_faults(faults).with_forget_grace(self.forget_grace)
     }
 }
 
-/// Logs to stderr, announces the address as the only line on stdout, serves until SIGTERM or ctrl-c, closes the store.
+/// Logs to stderr, announces the address as the only line on stdout, serves and lets go of ended sagas until SIGTERM or
+/// ctrl-c, closes the store.
 ///
 /// # Errors
 /// The address is taken, or stdout is gone.
@@ -65,7 +73,10 @@ pub async fn run(options: &Options, barrier: Barrier, router: Router) -> io::Res
     writeln!(stdout, "listening on http://{address}")?;
     stdout.flush()?;
     tracing::info!(%address, database = %options.database.display(), "listening");
-    serve(listener, router, stop).await;
+    tokio::select! {
+        () = serve(listener, router, stop) => {}
+        never = barrier.keep_letting_go(LET_GO_EVERY) => match never {},
+    }
     barrier.close().await;
     tracing::info!("stopped");
     Ok(())
@@ -114,6 +125,26 @@ pub async fn serve(listener: TcpListener, router: Router, stop: impl Future<Outp
     }
 }
 
+/// `7d`, `36h`, `5m`, `30s`, `250ms`.
+fn span(text: &str) -> Result<Duration, String> {
+    let hint = || "write 7d, 36h, 5m, 30s, 250ms or, for at once, 0s".to_owned();
+    let (number, unit) = text.split_at(text.find(|letter: char| !letter.is_ascii_digit()).ok_or_else(hint)?);
+    let unit_ms = match unit {
+        "d" => 24 * 60 * 60 * 1000,
+        "h" => 60 * 60 * 1000,
+        "m" => 60 * 1000,
+        "s" => 1000,
+        "ms" => 1,
+        _ => return Err(hint()),
+    };
+    number
+        .parse::<u64>()
+        .ok()
+        .and_then(|number| number.checked_mul(unit_ms))
+        .map(Duration::from_millis)
+        .ok_or_else(hint)
+}
+
 #[cfg(unix)]
 fn stop_signal() -> io::Result<impl Future<Output = ()>> {
     use tokio::signal::unix::{SignalKind, signal};
@@ -135,4 +166,21 @@ fn stop_signal() -> io::Result<impl Future<Output = ()>> {
             std::future::pending::<()>().await;
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sqlite::FORGET_GRACE_DEFAULT;
+
+    #[test]
+    fn a_span_has_a_number_and_a_unit() {
+        assert_eq!(span("7d"), Ok(FORGET_GRACE_DEFAULT));
+        assert_eq!(span("36h"), Ok(Duration::from_secs(129_600)));
+        assert_eq!((span("5m"), span("0s")), (Ok(Duration::from_secs(300)), Ok(Duration::ZERO)));
+        assert_eq!(span("250ms"), Ok(Duration::from_millis(250)));
+        for bad in ["", "7", "d", "7 d", "-7d", "7w", "1.5h", "7d1h", "18446744073709551615d"] {
+            assert!(span(bad).is_err(), "{bad}");
+        }
+    }
 }

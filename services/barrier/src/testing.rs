@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use amends_protocol::participant::{CallHeaders, Op, SAGA_ACK, SAGA_REFUSED};
+use amends_protocol::{
+    forget::{FORGET_PATH, ForgetRequest},
+    participant::{CallHeaders, Op, SAGA_ACK, SAGA_REFUSED},
+};
 use axum::{Router, body::Body};
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, StatusCode, header};
@@ -90,6 +93,15 @@ impl Attempt {
         self
     }
 
+    /// Asks whether it was applied.
+    #[must_use]
+    pub fn probe(&self) -> Self {
+        let mut probe = self.clone();
+        probe.headers.op = Op::Probe;
+        (probe.method, probe.body) = (Method::GET, Bytes::new());
+        probe
+    }
+
     /// What an ack must say.
     pub fn key(&self) -> Option<String> {
         Some(self.headers.key())
@@ -114,9 +126,10 @@ impl Attempt {
 }
 
 impl Heard {
-    /// The body, which is JSON.
+    /// The body, which is JSON; `null` if there is none.
     pub fn json(&self) -> Value {
-        serde_json::from_slice(&self.body).expect("invariant: a participant answers with JSON")
+        let body: &[u8] = if self.body.is_empty() { b"null" } else { &self.body };
+        serde_json::from_slice(body).expect("invariant: a participant answers with JSON")
     }
 
     /// The problem's word, if it is a problem.
@@ -146,6 +159,27 @@ pub async fn plain(router: &Router, method: Method, path: &str, body: Option<Val
     let body = body.map_or_else(Body::empty, |body| Body::from(body.to_string()));
     let request = Request::builder().method(method).uri(path).body(body);
     ask(router, request.expect("invariant: a test's request is valid")).await
+}
+
+/// Names these sagas as ended.
+pub async fn forget(router: &Router, sagas: &[Uuid]) -> Heard {
+    let body = serde_json::to_value(ForgetRequest { sagas: sagas.to_vec() }).expect("invariant: ids are JSON");
+    plain(router, Method::POST, FORGET_PATH, Some(body)).await
+}
+
+/// Of a service without grace: after a `forget` the barrier knows no more of this action, and what `list` shows stays.
+///
+/// # Panics
+/// It is not so.
+pub async fn assert_lets_go(router: &Router, action: &Attempt, list: &str) {
+    assert_eq!(action.send(router).await.status, StatusCode::CREATED);
+    assert_eq!(action.probe().send(router).await.status, StatusCode::CREATED);
+    let shown = plain(router, Method::GET, list, None).await;
+    assert_eq!(shown.json().as_array().map(Vec::len), Some(1), "{shown:?}");
+    assert_eq!(forget(router, &[action.headers.saga]).await.status, StatusCode::NO_CONTENT);
+    assert_eq!(action.probe().send(router).await.status, StatusCode::NOT_FOUND);
+    assert_eq!(plain(router, Method::GET, list, None).await, shown);
+    assert_eq!(effects(router, action.headers.saga).await.len(), 1, "the ledger stays");
 }
 
 /// What the ledger says about a saga: `reserve action applied`, `reserve[2] compensate null`, in the order of commits.

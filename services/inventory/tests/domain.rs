@@ -1,7 +1,7 @@
 //! The shelf's rules, through the router.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
-use amends_barrier::testing::{Attempt, Heard, effects, plain};
+use amends_barrier::testing::{Attempt, Heard, assert_lets_go, effects, plain};
 use axum::Router;
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -137,4 +137,13 @@ async fn unknown_skus_and_bad_quantities_are_refused_with_an_ack() {
     assert_eq!(plain(&inventory.router, Method::GET, "/stock/ink", None).await.status, StatusCode::NOT_FOUND);
     let stock = plain(&inventory.router, Method::GET, "/stock", None).await.json();
     assert_eq!(stock, json!([{ "sku": "pen", "quantity": 10 }]));
+}
+
+#[tokio::test]
+async fn the_reservation_stays_when_its_saga_is_forgotten() {
+    let (dir, saga) = (tempfile::tempdir().unwrap(), Uuid::now_v7());
+    let barrier = amends_inventory::open(&dir.path().join("inventory.db")).await.unwrap();
+    let router = amends_inventory::router(barrier.with_forget_grace(std::time::Duration::ZERO));
+    plain(&router, Method::PUT, "/stock/pen", Some(json!({ "quantity": 10 }))).await;
+    assert_lets_go(&router, &reserve(saga, "pen", 3), "/reservations").await;
 }

@@ -15,7 +15,7 @@ struct Cli {
 async fn main() -> anyhow::Result<()> {
     let options = Cli::parse().options;
     program::log_to_stderr();
-    let barrier = amends_orders::open(&options.database).await?.with_faults(options.faults());
+    let barrier = options.set(amends_orders::open(&options.database).await?);
     let router = amends_orders::router(barrier.clone());
     program::run(&options, barrier, router).await?;
     Ok(())

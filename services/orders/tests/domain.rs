@@ -1,7 +1,7 @@
 //! The order's rules, through the router.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
-use amends_barrier::testing::{Attempt, Heard, effects, plain};
+use amends_barrier::testing::{Attempt, Heard, assert_lets_go, effects, plain};
 use axum::Router;
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -138,4 +138,17 @@ async fn unknown_orders_are_not_found() {
     assert_eq!(plain(&orders.router, Method::GET, "/orders/none", None).await.status, StatusCode::NOT_FOUND);
     assert_eq!(plain(&orders.router, Method::GET, "/orders/a%00b", None).await.status, StatusCode::BAD_REQUEST);
     assert_eq!(orders.confirm("confirm", json!({})).await.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn the_order_stays_when_its_saga_is_forgotten() {
+    let (dir, saga) = (tempfile::tempdir().unwrap(), Uuid::now_v7());
+    let barrier = amends_orders::open(&dir.path().join("orders.db")).await.unwrap();
+    let router = amends_orders::router(barrier.with_forget_grace(std::time::Duration::ZERO));
+    assert_lets_go(
+        &router,
+        &Attempt::action(saga, "open", "/orders", &json!({ "id": saga, "customer": "ada" })),
+        "/orders",
+    )
+    .await;
 }

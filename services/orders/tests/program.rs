@@ -125,6 +125,37 @@ fn a_program_stops_gracefully_on_sigterm_having_printed_one_line() {
 }
 
 #[test]
+fn a_program_lets_go_by_itself_of_what_was_forgotten_before_its_restart() {
+    let dir = tempfile::tempdir().unwrap();
+    let (database, saga) = (dir.path().join("orders.db"), Uuid::now_v7());
+    let program = Program::start(&database, &[]);
+    assert!(program.send(&open(saga)).starts_with("HTTP/1.1 201"));
+    let mut forget = open(saga).body(json!({ "sagas": [saga] }).to_string());
+    forget.path = "/.well-known/amends-participant/forget".into();
+    let answer = program.send(&forget);
+    assert!(answer.starts_with("HTTP/1.1 204"), "{answer}");
+    let answer = program.send(&open(saga).probe());
+    assert!(answer.starts_with("HTTP/1.1 201"), "the default grace is not over: {answer}");
+    drop(program);
+
+    let program = Program::start(&database, &["--forget-grace", "0s"]);
+    let until = Instant::now() + PATIENCE;
+    while !program.send(&open(saga).probe()).starts_with("HTTP/1.1 404") {
+        assert!(Instant::now() < until, "the program does not let go");
+    }
+}
+
+#[test]
+fn a_grace_without_a_unit_is_a_usage_error() {
+    let output = Command::new(env!("CARGO_BIN_EXE_amends-orders"))
+        .args(["--database", "unused.db", "--forget-grace", "7"])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8(output.stderr).unwrap().contains("write 7d"));
+}
+
+#[test]
 fn a_wrong_fault_flag_is_a_usage_error() {
     let output = Command::new(env!("CARGO_BIN_EXE_amends-orders"))
         .args(["--database", "unused.db", "--abort-after-commit", "open:undo"])

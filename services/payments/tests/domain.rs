@@ -1,7 +1,7 @@
 //! The money's rules, through the router.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
-use amends_barrier::testing::{Attempt, Heard, effects, plain};
+use amends_barrier::testing::{Attempt, Heard, assert_lets_go, effects, plain};
 use axum::Router;
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -207,4 +207,13 @@ async fn amounts_and_accounts_that_cannot_be_are_refused_with_an_ack() {
     }
     assert_eq!(plain(&payments.router, Method::GET, "/accounts/eve", None).await.status, StatusCode::NOT_FOUND);
     assert_eq!(payments.list("/accounts").await[1], json!({ "id": "bob", "balance": 0, "frozen": false }));
+}
+
+#[tokio::test]
+async fn the_charge_stays_when_its_saga_is_forgotten() {
+    let (dir, saga) = (tempfile::tempdir().unwrap(), Uuid::now_v7());
+    let barrier = amends_payments::open(&dir.path().join("payments.db")).await.unwrap();
+    let router = amends_payments::router(barrier.with_forget_grace(std::time::Duration::ZERO));
+    plain(&router, Method::PUT, "/accounts/ada", Some(json!({ "balance": 1000 }))).await;
+    assert_lets_go(&router, &charge(saga, "ada", 300), "/charges").await;
 }

@@ -15,7 +15,7 @@ struct Cli {
 async fn main() -> anyhow::Result<()> {
     let options = Cli::parse().options;
     program::log_to_stderr();
-    let barrier = amends_shipping::open(&options.database).await?.with_faults(options.faults());
+    let barrier = options.set(amends_shipping::open(&options.database).await?);
     let router = amends_shipping::router(barrier.clone());
     program::run(&options, barrier, router).await?;
     Ok(())

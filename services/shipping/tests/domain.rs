@@ -1,7 +1,7 @@
 //! The shipment's rules, through the router.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
-use amends_barrier::testing::{Attempt, effects, plain};
+use amends_barrier::testing::{Attempt, assert_lets_go, effects, plain};
 use axum::Router;
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -80,4 +80,12 @@ async fn an_order_may_have_several_shipments_and_one_is_cancelled() {
     cancel(saga, &saga.to_string()).index(1).send(&shipping.router).await;
     let shipments = shipping.shipments().await;
     assert_eq!((&shipments[0]["status"], &shipments[1]["status"]), (&json!("booked"), &json!("cancelled")));
+}
+
+#[tokio::test]
+async fn the_shipment_stays_when_its_saga_is_forgotten() {
+    let (dir, saga) = (tempfile::tempdir().unwrap(), Uuid::now_v7());
+    let barrier = amends_shipping::open(&dir.path().join("shipping.db")).await.unwrap();
+    let router = amends_shipping::router(barrier.with_forget_grace(std::time::Duration::ZERO));
+    assert_lets_go(&router, &book(saga, json!({ "address": "12 Rue Ada" })), "/shipments").await;
 }

@@ -7,12 +7,13 @@
 //!
 //! **What it must never know:** tables of the service.
 
+mod forget;
 mod judge;
 mod open;
 mod participant;
 mod rows;
 
-use std::{pin::Pin, sync::Arc};
+use std::{pin::Pin, sync::Arc, time::Duration};
 
 use amends_protocol::participant::Op;
 use axum::response::{IntoResponse, Response};
@@ -20,6 +21,7 @@ use serde::de::DeserializeOwned;
 use sqlx::{SqliteConnection, SqlitePool, sqlite::SqliteQueryResult};
 
 pub use self::{
+    forget::FORGET_GRACE_DEFAULT,
     judge::Completion,
     open::open,
     participant::{LedgerEntry, ParticipantCard, participant},
@@ -27,6 +29,7 @@ pub use self::{
 use crate::{
     Broken,
     call::{Call, Place},
+    clock::Clock,
     fault::{Faults, Rule},
     reply::{Answer, Reply, Verdict},
 };
@@ -41,6 +44,8 @@ pub struct Barrier {
     readers: SqlitePool,
     fingerprint: Arc<str>,
     faults: Faults,
+    clock: Clock,
+    forget_grace: Duration,
 }
 
 impl Barrier {
@@ -48,6 +53,13 @@ impl Barrier {
     #[must_use]
     pub fn with_faults(self, faults: Faults) -> Self {
         Self { faults, ..self }
+    }
+
+    /// With a clock that a test moves.
+    #[cfg(feature = "testing")]
+    #[must_use]
+    pub fn with_clock(self, clock: Clock) -> Self {
+        Self { clock, ..self }
     }
 
     /// Read-only connections, for the service's `GET`s.
@@ -115,7 +127,7 @@ impl Barrier {
         .await
     }
 
-    /// Writes that belong to no saga: seeding, administration.
+    /// Writes that belong to no call: seeding, administration, letting go.
     ///
     /// # Errors
     /// [`Broken`]: nothing was done.

@@ -9,8 +9,8 @@ use sqlx::{
 };
 use uuid::Uuid;
 
-use super::{Barrier, touched};
-use crate::{Broken, fault::Faults};
+use super::{Barrier, FORGET_GRACE_DEFAULT, touched};
+use crate::{Broken, clock::Clock, fault::Faults};
 
 /// How long a statement waits for another process on the file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -49,7 +49,14 @@ pub async fn open(path: &Path, service: &Migrator) -> Result<Barrier, Broken> {
         .connect_with(options.pragma("query_only", "on"))
         .await?;
     let fingerprint = fingerprint(&writer).await?;
-    Ok(Barrier { writer, readers, fingerprint, faults: Faults::default() })
+    Ok(Barrier {
+        writer,
+        readers,
+        fingerprint,
+        faults: Faults::default(),
+        clock: Clock::default(),
+        forget_grace: FORGET_GRACE_DEFAULT,
+    })
 }
 
 /// A store's name for itself, made once. Two services that report the same one share a store.

@@ -1,15 +1,18 @@
-//! What every participant serves beside its business: who it is, what it did, and answers to probes.
+//! What every participant serves beside its business: who it is, what it did, answers to probes, and `forget`.
 
-use amends_protocol::participant::{CallHeaders, Op, SAGA_ACK, SAGA_OP};
+use amends_protocol::{
+    forget::{FORGET_BODY_LIMIT_BYTES, FORGET_PATH, ForgetRequest},
+    participant::{CallHeaders, Op, SAGA_ACK, SAGA_OP},
+};
 use axum::{
     Router,
     extract::{Request, State},
     middleware::{Next, from_fn_with_state},
     response::{IntoResponse, Response},
-    routing::get,
+    routing::{get, post},
 };
 use chrono::{DateTime, SecondsFormat};
-use http::{HeaderValue, Method};
+use http::{HeaderValue, Method, StatusCode};
 use serde::{Deserialize, Serialize};
 use sqlx::FromRow;
 use uuid::Uuid;
@@ -18,19 +21,20 @@ use super::{Barrier, in_task, judge};
 use crate::{
     Broken,
     call::{Place, read_headers},
-    http::{Page, Query, method_not_allowed, no_route},
+    http::{JsonBody, Page, Query, method_not_allowed, no_route},
     reply::{Answer, ok},
 };
 
 /// The version of the participant contract this barrier keeps.
 const CONTRACT: u32 = 1;
 
-/// A service: its business routes plus `GET /ledger`, `/.well-known/amends-participant`, `/livez`; any `GET` with
-/// `Saga-Op: probe` is answered by the barrier; everything unknown is problem+json.
+/// A service: its business routes plus `GET /ledger`, `/.well-known/amends-participant`, `/livez`, and `POST`
+/// [`FORGET_PATH`]; any `GET` with `Saga-Op: probe` is answered by the barrier; everything unknown is problem+json.
 pub fn participant(barrier: Barrier, business: Router<Barrier>) -> Router {
     let routes = business
         .route("/ledger", get(ledger))
         .route("/.well-known/amends-participant", get(card))
+        .route(FORGET_PATH, post(forget))
         .route("/livez", get(|| async { "ok" }))
         .method_not_allowed_fallback(method_not_allowed)
         .fallback(no_route)
@@ -55,6 +59,15 @@ async fn card(State(barrier): State<Barrier>) -> Result<Response, Broken> {
         barrier: true,
         fingerprint: barrier.fingerprint.to_string(),
     })
+}
+
+/// 204 once the marks are durable. Whoever may call the service may say this, too: it stands behind the same doors.
+async fn forget(
+    State(barrier): State<Barrier>,
+    JsonBody(request): JsonBody<ForgetRequest, FORGET_BODY_LIMIT_BYTES>,
+) -> Result<StatusCode, Broken> {
+    barrier.forget(request).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// `GET`s that belong to a saga: probes, and steps that only read. Other requests pass.

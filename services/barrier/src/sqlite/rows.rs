@@ -1,7 +1,5 @@
 //! The barrier's statements on SQLite. No decisions here: see `rules` and `judge`.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use amends_protocol::participant::Op;
 use http::StatusCode;
 use sqlx::{FromRow, SqliteConnection};
@@ -11,6 +9,7 @@ use super::touched;
 use crate::{
     Broken,
     call::{Call, Digest, Place},
+    clock::now_us,
     reply::{Reply, Verdict},
     rules::{Row, State},
 };
@@ -83,7 +82,7 @@ async fn insert(
     .bind(digest.map(Vec::from))
     .bind(whole::<i64>(headers.epoch)?)
     .bind(headers.attempt)
-    .bind(now())
+    .bind(now_us())
     .execute(tx)
     .await?;
     match result.rows_affected() {
@@ -132,7 +131,7 @@ pub(super) async fn judge(tx: &mut SqliteConnection, call: &Call, op: Op, verdic
     .bind(headers.attempt)
     .bind(verdict.reply().status().as_u16())
     .bind(verdict.reply().body().as_ref())
-    .bind(now())
+    .bind(now_us())
     .execute(tx)
     .await?;
     touched(&result, "barrier_call_judge", 1)
@@ -153,7 +152,7 @@ pub(super) async fn complete(tx: &mut SqliteConnection, action: &Place, verdict:
     .bind(state_word(verdict))
     .bind(verdict.reply().status().as_u16())
     .bind(verdict.reply().body().as_ref())
-    .bind(now())
+    .bind(now_us())
     .fetch_all(tx)
     .await?;
     match made_by.as_slice() {
@@ -173,7 +172,7 @@ pub(super) async fn bury(tx: &mut SqliteConnection, place: &Place) -> Result<(),
     .bind(place.saga.to_string())
     .bind(&place.step)
     .bind(item(place.index))
-    .bind(now())
+    .bind(now_us())
     .execute(tx)
     .await?;
     touched(&result, "barrier_call_bury", 1)
@@ -198,7 +197,7 @@ pub(super) async fn write_ledger(
     .bind(effect)
     .bind(whole::<i64>(epoch)?)
     .bind(attempt)
-    .bind(now())
+    .bind(now_us())
     .execute(tx)
     .await?;
     touched(&result, "barrier_ledger_write", 1)
@@ -216,12 +215,6 @@ fn state_word(verdict: &Verdict) -> &'static str {
 /// A primary key has no nulls, so -1 stands for "no item".
 fn item(index: Option<u32>) -> i64 {
     index.map_or(-1, i64::from)
-}
-
-/// Microseconds since 1970.
-pub(super) fn now() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).expect("invariant: the clock is past 1970");
-    i64::try_from(since.as_micros()).expect("invariant: the clock is before the year 290000")
 }
 
 fn whole<T>(number: impl TryInto<T> + Copy + std::fmt::Display) -> Result<T, Broken> {

@@ -4,7 +4,7 @@ use amends_barrier::fault::Rule;
 use anyhow::Result;
 
 use crate::{
-    sqlite,
+    forget, sqlite,
     subject::Subject,
     suite::{self, Violation},
 };
@@ -47,4 +47,26 @@ async fn without_stored_rejections_the_networks_copy_is_applied() {
 #[tokio::test]
 async fn without_savepoints_a_refusal_leaves_its_change() {
     breaks(Rule::Savepoint, suite::refusal_leaves_no_trace, "coins after a refusal").await;
+}
+
+#[tokio::test]
+async fn without_grace_a_late_copy_is_applied_again() {
+    breaks(Rule::Grace, forget::within_the_grace, "answer to a late copy").await;
+}
+
+#[tokio::test]
+async fn without_the_first_mark_naming_again_prolongs_the_grace() {
+    breaks(Rule::FirstMark, forget::named_again, "rows after the first mark's grace").await;
+}
+
+#[tokio::test]
+async fn without_names_others_rows_go_too() {
+    breaks(Rule::OnlyNamed, forget::never_named, "rows of a saga that was never named").await;
+    breaks(Rule::OnlyNamed, forget::after_the_grace, "rows of another saga").await;
+    breaks(Rule::OnlyNamed, forget::call_after_the_deletion, "rows of the late call").await;
+}
+
+#[tokio::test]
+async fn deleting_half_of_a_saga_leaves_rows() {
+    breaks(Rule::WholeSaga, forget::after_the_grace, "rows of the forgotten saga").await;
 }

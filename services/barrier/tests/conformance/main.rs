@@ -5,6 +5,8 @@
 
 mod controls;
 mod doors;
+mod forget;
+mod letting_go;
 mod sqlite;
 mod subject;
 mod suite;
@@ -158,4 +160,44 @@ async fn an_accepted_action_that_fails_is_undone_by_its_completion_and_its_compe
 #[tokio::test]
 async fn completing_is_refused_after_the_compensation() -> Result<()> {
     holds(suite::accepted_then_compensated).await
+}
+
+#[tokio::test]
+async fn a_forget_changes_nothing_until_its_grace_is_over() -> Result<()> {
+    holds(forget::within_the_grace).await
+}
+
+#[tokio::test]
+async fn after_the_grace_all_rows_of_a_forgotten_saga_go_and_no_others() -> Result<()> {
+    holds(forget::after_the_grace).await
+}
+
+#[tokio::test]
+async fn a_saga_that_was_never_named_stays_whatever_its_age() -> Result<()> {
+    holds(forget::never_named).await
+}
+
+#[tokio::test]
+async fn naming_a_saga_again_neither_prolongs_nor_shortens_its_grace() -> Result<()> {
+    holds(forget::named_again).await
+}
+
+#[tokio::test]
+async fn naming_an_unknown_saga_is_no_mark_for_its_later_calls() -> Result<()> {
+    holds(forget::unknown).await
+}
+
+#[tokio::test]
+async fn a_forget_beside_the_first_call_of_its_saga_waits_and_marks_it() -> Result<()> {
+    holds(forget::beside_a_call).await
+}
+
+#[tokio::test]
+async fn a_call_after_the_deletion_is_judged_as_new_and_stays_until_its_saga_is_named_again() -> Result<()> {
+    holds(forget::call_after_the_deletion).await
+}
+
+#[tokio::test]
+async fn an_accepted_action_of_a_forgotten_saga_can_be_completed_within_the_grace_and_not_after() -> Result<()> {
+    holds(forget::accepted).await
 }

@@ -1,9 +1,12 @@
 //! The subject on SQLite.
 
+use std::path::Path;
+
 use amends_barrier::{
     Broken, Call, Place, Problem, Reply, Verdict,
+    clock::Clock,
     fault::{Faults, Pause, Rule},
-    http::JsonBody,
+    http::{JsonBody, PathId},
     sqlite::{self, Barrier, Completion, touched},
 };
 use axum::{
@@ -15,12 +18,12 @@ use axum::{
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sqlx::{
-    FromRow, SqlSafeStr, SqliteConnection,
+    AssertSqlSafe, FromRow, SqlSafeStr, SqliteConnection,
     migrate::{Migration, MigrationType, Migrator},
 };
 use uuid::Uuid;
 
-use crate::subject::Subject;
+use crate::subject::{GRACE, Subject};
 
 const POT: &str = "
 create table pot (
@@ -33,21 +36,27 @@ insert into pot (id, coins, cap, mood) values (1, 0, 100, 'well');
 ";
 
 pub(crate) async fn subject(off: Option<Rule>) -> Subject {
-    let migration = Migration::new(1, "pot".into(), MigrationType::Simple, POT.into_sql_str(), false);
-    let pot = Migrator::with_migrations(vec![migration]);
     let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().join("pot.db");
-    let pause = Pause::default();
-    let calls = sqlite::open(&path, &pot).await.unwrap().with_faults(Faults::testing(pause.clone(), off));
-    let beside = sqlite::open(&path, &pot).await.unwrap().with_faults(Faults::testing(pause.beside(), off));
-    Subject { calls: router(calls), beside: router(beside), pause, dir }
+    let (pause, clock) = (Pause::default(), Clock::default());
+    let program = async |pause: Pause| {
+        let barrier = open(dir.path()).await.with_clock(clock.clone()).with_forget_grace(GRACE);
+        router(barrier.with_faults(Faults::testing(pause, off)))
+    };
+    let (calls, beside) = (program(pause.clone()).await, program(pause.beside()).await);
+    Subject { calls, beside, pause, clock, dir }
 }
 
-fn router(barrier: Barrier) -> Router {
+pub(crate) async fn open(dir: &Path) -> Barrier {
+    let migration = Migration::new(1, "pot".into(), MigrationType::Simple, POT.into_sql_str(), false);
+    sqlite::open(&dir.join("pot.db"), &Migrator::with_migrations(vec![migration])).await.unwrap()
+}
+
+pub(crate) fn router(barrier: Barrier) -> Router {
     let business = Router::new()
         .route("/coins", post(fill).delete(empty))
         .route("/pot", get(read).put(set))
-        .route("/finish", post(finish));
+        .route("/finish", post(finish))
+        .route("/kept/{saga}", get(kept));
     sqlite::participant(barrier, business)
 }
 
@@ -152,4 +161,23 @@ async fn finish(State(barrier): State<Barrier>, JsonBody(finish): JsonBody<Finis
         Err(broken) => return broken.into_response(),
     };
     Reply::new(http::StatusCode::OK, &json!({ "completion": word })).into_response()
+}
+
+async fn kept(State(barrier): State<Barrier>, PathId(saga): PathId) -> Result<Response, Broken> {
+    // Every table of the barrier that has sagas, also those that are still to come.
+    let tables: Vec<String> = sqlx::query_scalar(
+        "select name
+        from sqlite_schema
+        where type = 'table' and name glob 'barrier_*' and name <> 'barrier_ledger'
+          and exists (select 1 from pragma_table_info(sqlite_schema.name) as field where field.name = 'saga')",
+    )
+    .fetch_all(barrier.readers())
+    .await?;
+    assert!(tables.len() >= 3, "{tables:?}");
+    let mut rows = 0;
+    for table in tables {
+        let count = AssertSqlSafe(format!("select count(*) from {table} where saga = $1"));
+        rows += sqlx::query_scalar::<_, i64>(count).bind(&saga).fetch_one(barrier.readers()).await?;
+    }
+    amends_barrier::reply::ok(&json!({ "rows": rows }))
 }

@@ -1,21 +1,29 @@
 //! A service under test, as HTTP sees it: a pot of coins behind a barrier.
 //!
 //! `POST /coins {add}` is an action, `DELETE /coins` its compensation, `PUT /pot` sets what the pot holds, its cap and the
-//! mood of its handlers, `GET /pot` reads it, `POST /finish {saga, step, good}` completes an accepted action.
+//! mood of its handlers, `GET /pot` reads it, `POST /finish {saga, step, good}` completes an accepted action,
+//! `GET /kept/{saga}` counts the rows that the store keeps of a saga, the ledger's apart.
+
+use std::time::Duration;
 
 pub(crate) use amends_barrier::testing::{Attempt, Heard, ask};
-use amends_barrier::{fault::Pause, testing};
+use amends_barrier::{clock::Clock, fault::Pause, testing};
 use amends_protocol::participant::Op;
 use axum::{Router, body::Body};
 use http::{Method, Request, StatusCode};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+/// How long ended sagas stay.
+pub(crate) const GRACE: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
 pub(crate) struct Subject {
     /// Two programs on one store: `calls` and `beside`. Only the first stops at the pause.
     pub(crate) calls: Router,
     pub(crate) beside: Router,
     pub(crate) pause: Pause,
+    /// Of both programs. The grace is [`GRACE`].
+    pub(crate) clock: Clock,
     /// Kept until the end of the test.
     pub(crate) dir: tempfile::TempDir,
 }
@@ -70,6 +78,20 @@ impl Subject {
         let body = json!({ "saga": saga, "step": "fill", "good": good }).to_string();
         let heard = ask(&self.calls, Request::post("/finish").body(Body::from(body)).unwrap()).await;
         heard.json()["completion"].as_str().unwrap().to_owned()
+    }
+
+    pub(crate) async fn forget(&self, sagas: &[Uuid]) -> Heard {
+        testing::forget(&self.calls, sagas).await
+    }
+
+    /// Time goes by, and somebody else's saga is forgotten: whatever is due goes now.
+    pub(crate) async fn pass(&self, time: Duration) {
+        self.clock.advance(time);
+        assert_eq!(self.forget(&[saga()]).await.status, StatusCode::NO_CONTENT);
+    }
+
+    pub(crate) async fn kept(&self, saga: Uuid) -> i64 {
+        self.get(&format!("/kept/{saga}")).await["rows"].as_i64().unwrap()
     }
 
     pub(crate) async fn get(&self, path: &str) -> Value {

@@ -17,7 +17,7 @@ pub(crate) struct Violation {
     promised: String,
 }
 
-fn promise<T: Debug + PartialEq<P>, P: Debug>(what: &'static str, found: T, promised: P) -> Result<()> {
+pub(crate) fn promise<T: Debug + PartialEq<P>, P: Debug>(what: &'static str, found: T, promised: P) -> Result<()> {
     if found == promised {
         return Ok(());
     }
@@ -25,7 +25,7 @@ fn promise<T: Debug + PartialEq<P>, P: Debug>(what: &'static str, found: T, prom
 }
 
 /// The call has arrived; this is time enough for it to run ahead of the open transaction, if it could.
-async fn waits(what: &'static str, answer: &mut tokio::task::JoinHandle<Heard>) -> Result<()> {
+pub(crate) async fn waits(what: &'static str, answer: &mut tokio::task::JoinHandle<Heard>) -> Result<()> {
     let early = tokio::time::timeout(Duration::from_millis(150), answer).await;
     promise(what, early.ok().map(|heard| heard.unwrap().status), None)
 }
