@@ -43,9 +43,11 @@ const MAY_IMPORT: &[(&str, &[&str], &str)] = &[
     ("amends-shipping", &["amends-barrier"], SERVICES_RULE),
     (
         "amends-tests",
-        &["amends-client", "amends-protocol"],
+        &["amends-client", "amends-protocol", "amends-servers"],
         "tests → client, protocol and running processes, never inside",
     ),
+    ("amends-servers", &[], "private servers for tests and the bench know nobody of ours"),
+    ("amends-bench", &["amends-servers"], "the bench measures running processes, never from inside"),
 ];
 
 const SERVICES_RULE: &str = "no service knows any orchestrator crate but protocol, through barrier";
@@ -53,6 +55,8 @@ const SERVICES_RULE: &str = "no service knows any orchestrator crate but protoco
 /// Edges that only tests of a crate have, beyond what the crate itself may import, each with its reason.
 const MAY_IMPORT_IN_TESTS: &[(&str, &str, &str)] = &[
     ("amends-barrier", "amends-barrier", "its own tests switch its feature `testing` on"),
+    ("amends-store", "amends-servers", "its PostgreSQL side is tested on private servers"),
+    ("amends", "amends-servers", "its commands are tested on private servers"),
     ("amends-orders", "amends-protocol", AS_ORCHESTRATOR),
     ("amends-inventory", "amends-protocol", AS_ORCHESTRATOR),
     ("amends-payments", "amends-protocol", AS_ORCHESTRATOR),

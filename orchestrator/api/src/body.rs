@@ -103,6 +103,9 @@ fn malformed(message: String) -> ApiError {
 }
 
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
+    if let Ok(body) = serde_json::from_slice(bytes) {
+        return Ok(body);
+    }
     // A value first: what is no JSON at all is told apart from JSON with the wrong fields, wherever they stand.
     let value: serde_json::Value = serde_json::from_slice(bytes).map_err(|error| ApiError::MalformedBody {
         message: format!("the body is not JSON: {error}"),

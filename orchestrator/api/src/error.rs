@@ -18,7 +18,7 @@ use axum::{
 };
 use http::{HeaderValue, StatusCode, header};
 
-/// When a store that is away, or a saga between two owners, may be asked again.
+/// When a store that is away may be asked again.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 /// A server that shuts down is replaced by another.
 const RETRY_ELSEWHERE_AFTER: Duration = Duration::from_secs(5);
@@ -118,9 +118,6 @@ impl ApiError {
             Self::Cancel(error) => match error {
                 CancelError::UnknownSaga => plain(StatusCode::NOT_FOUND, Kind::UnknownSaga, text),
                 CancelError::TooLate { .. } => plain(StatusCode::CONFLICT, Kind::TooLate, text),
-                CancelError::NotHere { retry_after } => {
-                    plain(StatusCode::SERVICE_UNAVAILABLE, Kind::NotDrivenHere, text).again_after(*retry_after)
-                }
                 CancelError::Store(error) => store(error),
             },
             Self::Register(error) => match error {

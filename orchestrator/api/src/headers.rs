@@ -66,6 +66,17 @@ pub(crate) fn wait(headers: &HeaderMap) -> Option<Duration> {
     })
 }
 
+/// Whether the caller asked for no more than how it went: `Prefer: return=minimal` (RFC 7240 §4.2).
+pub(crate) fn minimal(headers: &HeaderMap) -> bool {
+    let preferences = headers.get_all(PREFER).iter().filter_map(|value| value.to_str().ok());
+    preferences.flat_map(|value| value.split(',')).any(|preference| {
+        let preference = preference.split(';').next().unwrap_or_default();
+        preference.split_once('=').is_some_and(|(name, value)| {
+            name.trim().eq_ignore_ascii_case("return") && value.trim().trim_matches('"').eq_ignore_ascii_case("minimal")
+        })
+    })
+}
+
 /// The caller's W3C trace context. What is malformed is as if it were not there, as the recommendation wants it.
 pub(crate) fn traceparent(headers: &HeaderMap) -> Option<String> {
     let mut values = headers.get_all(TRACEPARENT).iter();
@@ -80,9 +91,15 @@ pub(crate) fn traceparent(headers: &HeaderMap) -> Option<String> {
     valid.then(|| text.to_owned())
 }
 
-/// The wait that was granted, for `Preference-Applied`.
-pub(crate) fn wait_applied(wait: Duration) -> HeaderValue {
-    HeaderValue::from_str(&format!("wait={}", wait.as_secs())).expect("invariant: digits can stand in a header")
+/// The preferences that were taken up, for `Preference-Applied`; `None`: none was.
+pub(crate) fn applied(wait: Option<Duration>, minimal: bool) -> Option<HeaderValue> {
+    let text = match (wait.map(|wait| wait.as_secs()), minimal) {
+        (None, false) => return None,
+        (None, true) => "return=minimal".to_owned(),
+        (Some(seconds), false) => format!("wait={seconds}"),
+        (Some(seconds), true) => format!("wait={seconds}, return=minimal"),
+    };
+    Some(HeaderValue::from_str(&text).expect("invariant: digits can stand in a header"))
 }
 
 /// Where a saga is found.
@@ -161,5 +178,19 @@ mod tests {
         ] {
             assert_eq!(traceparent(&with(&TRACEPARENT, &[other.as_bytes()])), None, "{other}");
         }
+    }
+
+    #[test]
+    fn a_minimal_answer_is_asked_for_in_any_spelling_of_the_rfc() {
+        for (given, asked) in [
+            (&b"return=minimal"[..], true),
+            (b"wait=10, Return=\"minimal\"", true),
+            (b"return=representation", false),
+            (b"minimal", false),
+        ] {
+            assert_eq!(minimal(&with(&PREFER, &[given])), asked, "{}", String::from_utf8_lossy(given));
+        }
+        assert_eq!(applied(None, false), None);
+        assert_eq!(applied(Some(Duration::from_secs(7)), true).unwrap(), "wait=7, return=minimal");
     }
 }

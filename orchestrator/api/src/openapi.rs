@@ -29,6 +29,7 @@ use utoipa_axum::router::OpenApiRouter;
     tags(
         (name = "sagas", description = "Runs of definitions"),
         (name = "definitions", description = "What sagas are made from"),
+        (name = "nodes", description = "Processes that drive sagas"),
         (name = "health", description = "Whether the server is there, and which one it is"),
     ),
 )]

@@ -4,12 +4,17 @@ use std::time::{Duration, Instant};
 
 use amends_core::{
     event::{Event, Recorded},
+    fold,
     ids::SagaId,
 };
-use amends_engine::Engine;
-use amends_protocol::v1::SagaView;
+use amends_engine::{Engine, Whole};
+use amends_protocol::v1::{SagaResult, SagaView};
+use serde_json::Value;
 
-use crate::{error::ApiError, view::view};
+use crate::{
+    error::ApiError,
+    view::{status, stub, view},
+};
 
 /// Rows of a journal per question to the store.
 const ROWS: u32 = 500;
@@ -20,16 +25,18 @@ pub(crate) const LAST_SEQ: u64 = i64::MAX.unsigned_abs();
 
 /// A saga as it stands; with `wait`, held until it has ended or raised attention, at most so long.
 pub(crate) async fn read(engine: &Engine, saga: SagaId, wait: Option<Duration>) -> Result<SagaView, ApiError> {
-    if let Some(wait) = wait {
-        settled(engine, saga, wait).await;
+    if let Some(wait) = wait
+        && let Some(whole) = settled(engine, saga, wait).await
+    {
+        return of_whole(saga, &whole);
     }
     let journal = journal(engine, saga).await?;
     let Some(Event::SagaStarted(started)) = journal.first().map(|first| &first.event) else {
-        return Err(if journal.is_empty() {
-            ApiError::UnknownSaga(saga)
-        } else {
-            ApiError::Unreadable(format!("the journal of saga {saga} does not begin with its start"))
-        });
+        if !journal.is_empty() {
+            return Err(ApiError::Unreadable(format!("the journal of saga {saga} does not begin with its start")));
+        }
+        let head = engine.store().head(saga).await?.filter(|head| head.purged_at.is_some());
+        return head.map(|head| stub(&head)).ok_or(ApiError::UnknownSaga(saga));
     };
     let definition = engine.definition(&started.name, Some(started.version)).await?;
     let pinned = definition.filter(|definition| definition.digest == started.definition).ok_or_else(|| {
@@ -39,15 +46,48 @@ pub(crate) async fn read(engine: &Engine, saga: SagaId, wait: Option<Duration>) 
     view(saga, &journal, &pinned).map_err(|illegal| ApiError::Unreadable(illegal.to_string()))
 }
 
+/// No more than how it went; of a saga that is in memory as a whole without making a view of it.
+pub(crate) async fn result(
+    engine: &Engine,
+    saga: SagaId,
+    wait: Option<Duration>,
+    whole: Option<&Whole>,
+) -> Result<SagaResult, ApiError> {
+    let settled = match (whole, wait) {
+        (None, Some(wait)) => settled(engine, saga, wait).await,
+        _ => None,
+    };
+    if let Some(whole) = whole.or(settled.as_ref()) {
+        let state = fold(saga, &*whole.journal).map_err(|illegal| ApiError::Unreadable(illegal.to_string()))?;
+        return Ok(SagaResult {
+            id: saga.0,
+            status: status(state.status),
+            attention: !state.attention.is_empty(),
+            output: Some(Value::clone(&state.output)).filter(|output| !output.is_null()),
+        });
+    }
+    let view = read(engine, saga, None).await?;
+    Ok(SagaResult { id: view.id, status: view.status, attention: !view.attention.is_empty(), output: view.output })
+}
+
+/// A saga that is still in memory as a whole.
+pub(crate) fn of_whole(saga: SagaId, whole: &Whole) -> Result<SagaView, ApiError> {
+    view(saga, &whole.journal, &whole.definition).map_err(|illegal| ApiError::Unreadable(illegal.to_string()))
+}
+
 /// Returns when the saga has settled, the time is over, or the server is shutting down.
-async fn settled(engine: &Engine, saga: SagaId, wait: Duration) {
+async fn settled(engine: &Engine, saga: SagaId, wait: Duration) -> Option<Whole> {
     let until = Instant::now() + wait;
     while engine.accepting() {
         let slice = until.saturating_duration_since(Instant::now()).min(LOOK_UP_EVERY);
-        if slice.is_zero() || tokio::time::timeout(slice, engine.settled(saga, wait)).await.is_ok() {
-            return;
+        if slice.is_zero() {
+            return None;
+        }
+        if let Ok(whole) = tokio::time::timeout(slice, engine.settled(saga, wait)).await {
+            return whole;
         }
     }
+    None
 }
 
 async fn journal(engine: &Engine, saga: SagaId) -> Result<Vec<Recorded>, ApiError> {

@@ -8,6 +8,8 @@ mod cause;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
+
 use amends_core::{
     Illegal,
     definition::{Call, Definition, Side, Step, Undo},
@@ -19,6 +21,7 @@ use amends_core::{
     time::Time,
 };
 use amends_protocol::v1;
+use amends_store::Head;
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 
@@ -48,11 +51,36 @@ pub fn view(saga: SagaId, journal: &[Recorded], definition: &Definition) -> Resu
         started_at: time(state.started_at),
         updated_at: time(state.updated_at),
         ended_at: state.ended_at.map(time),
+        purged_at: None,
         deadline_at: started.deadline_at.map(time),
         cause: state.cause.as_ref().map(|cause| cause::view(cause, started.deadline_at, definition)),
         epoch: state.epoch,
         steps,
     })
+}
+
+/// The view of a saga whose journal retention has taken.
+pub(crate) fn stub(head: &Head) -> v1::SagaView {
+    v1::SagaView {
+        id: head.saga.0,
+        name: head.name.to_string(),
+        version: head.version,
+        definition: head.definition.to_string(),
+        status: status(head.summary.status),
+        attention: vec![],
+        input: Value::Null,
+        labels: BTreeMap::new(),
+        output: None,
+        output_error: None,
+        started_at: time(head.started_at),
+        updated_at: time(head.updated_at),
+        ended_at: head.summary.ended_at.map(time),
+        purged_at: head.purged_at.map(time),
+        deadline_at: None,
+        cause: None,
+        epoch: head.epoch,
+        steps: vec![],
+    }
 }
 
 fn step_view(step: &Step, definition: &Definition, state: &State, calls: &mut Calls) -> v1::StepView {

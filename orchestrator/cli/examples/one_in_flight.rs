@@ -13,7 +13,7 @@ use std::{
 };
 
 use amends_client::{Client, Start};
-use amends_engine::{Catalogue, Engine, HttpParticipant, Limits, Setup, SystemClock};
+use amends_engine::{Catalogue, Engine, HttpParticipant, LeaseTerms, Limits, Retention, Setup, SystemClock};
 use amends_protocol::v1::{SagaStatus, StartRequest};
 use amends_store::{Store, sqlite::SqliteStore};
 use serde_json::json;
@@ -50,6 +50,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         clock: Arc::new(SystemClock::anchored(None)),
         catalogue,
         limits: Limits::default(),
+        name: "example".into(),
+        lease: LeaseTerms::default(),
+        retention: Retention::default(),
     })
     .await?;
     let api = TcpListener::bind("127.0.0.1:0").await?;

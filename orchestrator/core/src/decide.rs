@@ -1,7 +1,7 @@
 //! `decide`: what an input means now. What an outcome means is [`judge`]'s, what follows by itself [`advance`]'s.
 //!
-//! A decision is a list of events that become durable together. It is drafted on a copy of the state, event by event,
-//! through the same `evolve` that reads a journal: what is decided can always be folded.
+//! A decision is a list of events that become durable together. It is drafted on the state, event by event, through the
+//! same `evolve` that reads a journal: what is decided can always be folded.
 
 mod advance;
 mod judge;
@@ -13,8 +13,9 @@ use serde_json::{Map, Value};
 use crate::{
     definition::{Definition, Side, Step, Undo},
     event::{Cause, Event, Recorded, Started},
-    evolve::{self, evolve},
+    evolve,
     ids::{CallId, Op, SagaId},
+    render::Rendered,
     reply::{Outcome, Reply, Terms, classify},
     state::{Phase, State, StepState},
     summary::Status,
@@ -60,6 +61,11 @@ pub struct Begin {
 
 /// The first events of a saga: its start and the intents it begins with. `input` has passed the definition's schema.
 pub fn begin(definition: &Definition, saga: SagaId, with: Begin, now: Time) -> Vec<Recorded> {
+    begin_with(definition, saga, with, now).1.events
+}
+
+/// The same with the state that they make and the requests that they intend.
+pub fn begin_with(definition: &Definition, saga: SagaId, with: Begin, now: Time) -> (State, Decision) {
     let started = Started {
         name: definition.name.clone(),
         version: with.version,
@@ -70,10 +76,12 @@ pub fn begin(definition: &Definition, saga: SagaId, with: Begin, now: Time) -> V
         traceparent: with.traceparent,
     };
     let first = Recorded { seq: 1, epoch: 1, at: now, event: Event::SagaStarted(Box::new(started)) };
-    let state = evolve::begin(saga, &first).expect("invariant: a start begins a journal");
-    let mut draft = Draft { definition, state, events: vec![first], now };
+    let mut state = evolve::begin(saga, &first).expect("invariant: a start begins a journal");
+    let mut draft = Draft::new(definition, &mut state, now);
+    draft.events.push(first);
     draft.advance();
-    draft.events
+    let Draft { events, requests, .. } = draft;
+    (state, Decision { events, requests })
 }
 
 /// What an input means now; nothing, if it is late or has no effect.
@@ -81,9 +89,25 @@ pub fn begin(definition: &Definition, saga: SagaId, with: Begin, now: Time) -> V
 /// # Panics
 /// `definition` is not the text that the saga began with: going on would undo what was never done.
 pub fn decide(definition: &Definition, state: &State, input: Input, now: Time) -> Vec<Recorded> {
+    decide_in_place(definition, &mut state.clone(), input, now).events
+}
+
+/// What was decided.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Decision {
+    pub events: Vec<Recorded>,
+    /// What the attempts send that these events intend: as [`crate::render`] would say, which has been asked already.
+    pub requests: Vec<(CallId, Rendered)>,
+}
+
+/// [`decide`] and [`crate::evolve`] in one: the state becomes what it is with the events.
+///
+/// # Panics
+/// As [`decide`].
+pub fn decide_in_place(definition: &Definition, state: &mut State, input: Input, now: Time) -> Decision {
     let adopted = matches!(input, Input::Adopted { .. });
     if state.status.is_terminal() || (state.released && !adopted) {
-        return Vec::new();
+        return Decision::default();
     }
     assert_eq!(
         state.started.definition, definition.digest,
@@ -92,21 +116,21 @@ pub fn decide(definition: &Definition, state: &State, input: Input, now: Time) -
     let clock_went_back = now < state.updated_at;
     // A clock that went back must not make a journal in which time does.
     let now = now.max(state.updated_at);
-    let mut draft = Draft { definition, state: state.clone(), events: Vec::new(), now };
+    let mut draft = Draft::new(definition, state, now);
     match input {
-        Input::Adopted { epoch } if epoch <= state.epoch => return Vec::new(),
+        Input::Adopted { epoch } if epoch <= draft.state.epoch => return Decision::default(),
         Input::Adopted { epoch } => draft.adopt(epoch, clock_went_back),
         Input::Answered { call, attempt, reply, terms } => draft.answer(&call, attempt, reply, &terms),
         Input::Withdrawn { call, attempt } => draft.withdrawn(&call, attempt),
         Input::TimePassed => {}
         Input::Released => {
             draft.push(Event::Released);
-            return draft.events;
+            return draft.decision();
         }
         Input::CancelRequested { reason } => draft.cancel(reason),
     }
     draft.advance();
-    draft.events
+    draft.decision()
 }
 
 /// Whether a cancel has an effect now.
@@ -132,12 +156,20 @@ fn point_of_no_return(definition: &Definition, state: &State) -> bool {
 /// A decision in the making.
 struct Draft<'d> {
     definition: &'d Definition,
-    state: State,
+    state: &'d mut State,
     events: Vec<Recorded>,
+    requests: Vec<(CallId, Rendered)>,
     now: Time,
 }
 
-impl Draft<'_> {
+impl<'d> Draft<'d> {
+    fn new(definition: &'d Definition, state: &'d mut State, now: Time) -> Self {
+        Self { definition, state, events: Vec::new(), requests: Vec::new(), now }
+    }
+
+    fn decision(self) -> Decision {
+        Decision { events: self.events, requests: self.requests }
+    }
     fn push(&mut self, event: Event) {
         let epoch = self.state.epoch;
         self.push_under(epoch, event);
@@ -145,8 +177,7 @@ impl Draft<'_> {
 
     fn push_under(&mut self, epoch: u64, event: Event) {
         let recorded = Recorded { seq: self.state.next_seq, epoch, at: self.now, event };
-        let state = self.state.clone();
-        self.state = evolve(state, &recorded).expect("invariant: a decision only makes legal events");
+        evolve::apply(self.state, &recorded).expect("invariant: a decision only makes legal events");
         self.events.push(recorded);
     }
 
@@ -189,7 +220,7 @@ impl Draft<'_> {
     }
 
     fn cancel(&mut self, reason: Option<String>) {
-        if can_cancel(self.definition, &self.state) == CanCancel::Yes {
+        if can_cancel(self.definition, self.state) == CanCancel::Yes {
             self.push(Event::CancelRequested { reason: reason.clone() });
             self.compensate_because(Cause::Cancelled { reason });
         }

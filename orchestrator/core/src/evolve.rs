@@ -52,12 +52,13 @@ pub fn fold<'e>(saga: SagaId, journal: impl IntoIterator<Item = &'e Recorded>) -
 ///
 /// # Errors
 /// The event cannot follow (invariant 2: only legal transitions, one terminal event, dense seq, epochs that never fall).
-pub fn evolve(state: State, recorded: &Recorded) -> Result<State, Illegal> {
-    let saga = state.saga;
-    apply(state, recorded).map_err(|why| illegal(saga, recorded, why))
+pub fn evolve(mut state: State, recorded: &Recorded) -> Result<State, Illegal> {
+    apply(&mut state, recorded).map_err(|why| illegal(state.saga, recorded, why))?;
+    Ok(state)
 }
 
-fn apply(mut state: State, recorded: &Recorded) -> Result<State, &'static str> {
+/// The same in place. After an error the state is of no use any more.
+pub(crate) fn apply(state: &mut State, recorded: &Recorded) -> Result<(), &'static str> {
     match (recorded.seq == state.next_seq, &recorded.event) {
         (false, _) => return Err("its seq is not the next one"),
         (true, Event::Adopted) if recorded.epoch <= state.epoch => return Err("an adoption raises the epoch"),
@@ -95,7 +96,7 @@ fn apply(mut state: State, recorded: &Recorded) -> Result<State, &'static str> {
         }
 
         (_, Event::CallSucceeded { call, attempt, output, .. }) => {
-            open(&mut state, call, *attempt)?;
+            open(state, call, *attempt)?;
             let next = match call.op {
                 Op::Action => StepState::Succeeded { output: output.clone() },
                 Op::Compensate => StepState::Compensated,
@@ -104,7 +105,7 @@ fn apply(mut state: State, recorded: &Recorded) -> Result<State, &'static str> {
             state.attention.remove(call);
         }
         (_, Event::CallUnusable { call, attempt, .. } | Event::CallUnknown { call, attempt, .. }) => {
-            let call = open(&mut state, call, *attempt)?;
+            let call = open(state, call, *attempt)?;
             call.may_have_happened = true;
             call.phase = Phase::Closed;
         }
@@ -113,7 +114,7 @@ fn apply(mut state: State, recorded: &Recorded) -> Result<State, &'static str> {
             Event::CallRejected { call, attempt, .. }
             | Event::CallNotSent { call, attempt, .. }
             | Event::CallWithdrawn { call, attempt },
-        ) => open(&mut state, call, *attempt)?.phase = Phase::Closed,
+        ) => open(state, call, *attempt)?.phase = Phase::Closed,
 
         (_, Event::CallRefused { call, .. }) => {
             let never_sent = CallState { request: None, attempt: 0, phase: Phase::Halted, may_have_happened: false };
@@ -151,7 +152,7 @@ fn apply(mut state: State, recorded: &Recorded) -> Result<State, &'static str> {
         },
 
         (_, Event::AttentionRaised { call, reason, .. }) => {
-            let under_way = call_mut(&mut state, call).ok_or("attention is about a call under way")?;
+            let under_way = call_mut(state, call).ok_or("attention is about a call under way")?;
             if reason.halts() {
                 if matches!(under_way.phase, Phase::Open { .. }) {
                     return Err("the attempt has no outcome yet");
@@ -167,10 +168,10 @@ fn apply(mut state: State, recorded: &Recorded) -> Result<State, &'static str> {
             state.cause = Some(cause.clone());
         }
         (Status::Running, Event::SagaCompleted { output, .. }) => {
-            end(&mut state, Status::Completed, at)?;
+            end(state, Status::Completed, at)?;
             state.output = output.clone();
         }
-        (Status::Compensating, Event::SagaCompensated) => end(&mut state, Status::Compensated, at)?,
+        (Status::Compensating, Event::SagaCompensated) => end(state, Status::Compensated, at)?,
         (
             Status::Running | Status::Compensating | Status::Succeeded,
             Event::CancelRequested { .. }
@@ -182,7 +183,7 @@ fn apply(mut state: State, recorded: &Recorded) -> Result<State, &'static str> {
     state.epoch = recorded.epoch;
     state.next_seq = recorded.seq + 1;
     state.updated_at = at;
-    Ok(state)
+    Ok(())
 }
 
 fn fresh(saga: SagaId, started: &Started, first: &Recorded) -> State {

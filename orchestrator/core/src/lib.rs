@@ -23,7 +23,9 @@ pub mod state;
 pub mod summary;
 pub mod time;
 
-pub use decide::{Begin, CanCancel, Command, Input, begin, can_cancel, decide, outstanding};
+pub use decide::{
+    Begin, CanCancel, Command, Decision, Input, begin, begin_with, can_cancel, decide, decide_in_place, outstanding,
+};
 pub use evolve::{Illegal, begin as begin_state, evolve, fold};
 pub use render::{Rendered, render};
 pub use reply::{Answer, Outcome, RefusedThere, Reply, Terms, classify};

@@ -1,43 +1,58 @@
-//! Cancelling: asked of the one loop that drives the saga, so that it races with nothing.
-
-use std::time::Duration;
+//! Cancelling: asked of the one loop that drives the saga, so that it races with nothing; through the store, if that loop
+//! runs elsewhere or nowhere.
 
 use amends_core::{CanCancel, ids::SagaId};
 use tokio::sync::oneshot;
 
-use crate::{CancelError, Engine, registry::Message};
+use crate::{
+    CancelError, Engine,
+    inbox::{Asked, Came},
+    registry::Message,
+};
 
-/// A saga that is being adopted is driven in a moment.
-const ASK_AGAIN_AFTER: Duration = Duration::from_secs(1);
+/// What a cancel came to. Durable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cancelled {
+    /// The saga is being undone.
+    Undoing,
+    /// It is written down for the saga's owner, who has not judged it yet.
+    Asked,
+}
 
 impl Engine {
     /// Asks for the saga to be undone. `Ok` once that is durable, or if it was being undone anyway.
     ///
     /// # Errors
-    /// It is too late, there is no such saga, or nobody can be asked now.
-    pub async fn cancel(&self, saga: SagaId, reason: Option<String>) -> Result<(), CancelError> {
+    /// It is too late, there is no such saga, or the store cannot be asked.
+    pub async fn cancel(&self, saga: SagaId, reason: Option<String>) -> Result<Cancelled, CancelError> {
         if let Some(live) = self.inner.registry.get(saga) {
             let (verdict, answer) = oneshot::channel();
-            // A loop that ends just now leaves the question unanswered; the store then has the answer.
-            if live.mailbox.send(Message::Cancel { reason, verdict }).await.is_ok()
-                && let Ok(verdict) = answer.await
+            let message = Message::Cancel { reason: reason.clone(), note: None, verdict: Some(verdict) };
+            // A loop that ends just now leaves the question unanswered; then it is asked through the store.
+            if live.mailbox.send(message).await.is_ok()
+                && let Ok(can) = answer.await
             {
-                return judge(verdict);
+                return judge(Came::from(can));
             }
         }
         let head = self.inner.store.head(saga).await?.ok_or(CancelError::UnknownSaga)?;
         if head.summary.status.is_terminal() {
-            return judge(CanCancel::Ended);
+            return judge(Came::from(CanCancel::Ended));
         }
-        Err(CancelError::NotHere { retry_after: ASK_AGAIN_AFTER })
+        match self.ask(saga, &Asked::Cancel { reason }).await? {
+            Some(came) => judge(came),
+            None => Ok(Cancelled::Asked),
+        }
     }
 }
 
-fn judge(verdict: CanCancel) -> Result<(), CancelError> {
+fn judge(came: Came) -> Result<Cancelled, CancelError> {
     let too_late = |why: &str| Err(CancelError::TooLate { why: why.to_owned() });
-    match verdict {
-        CanCancel::Yes | CanCancel::AlreadyUndoing => Ok(()),
-        CanCancel::PastPivot => too_late("the call of the saga's pivot may have been made: it can only go forward"),
-        CanCancel::Ended => too_late("the saga has ended"),
+    match came {
+        Came::Accepted | Came::AlreadyUndoing => Ok(Cancelled::Undoing),
+        Came::PastPivot => too_late("the call of the saga's pivot may have been made: it can only go forward"),
+        Came::Ended => too_late("the saga has ended"),
+        Came::UnknownSaga => Err(CancelError::UnknownSaga),
+        Came::NotUnderstood => too_late("the saga's owner runs an older version of Amends, which does not know cancel"),
     }
 }

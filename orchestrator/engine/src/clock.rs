@@ -1,9 +1,15 @@
 //! What time it is, and waiting for it. A door: tests move it by hand.
 
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::{
+    sync::atomic::{AtomicI64, Ordering},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
 
 use amends_core::time::Time;
 use async_trait::async_trait;
+
+/// A new anchor may come while somebody sleeps.
+const SLEEP_MOST: Duration = Duration::from_secs(1);
 
 /// Time.
 #[async_trait]
@@ -13,13 +19,20 @@ pub trait Clock: Send + Sync + 'static {
 
     /// Returns when it is `until` or later.
     async fn sleep_until(&self, until: Time);
+
+    /// Hears what time it is by the clock that all processes share. Time still never goes back.
+    fn anchor(&self, _now: Time) {}
 }
 
-/// The machine's time: an anchor plus monotonic time, so that a jump of the wall clock moves nothing.
+/// The machine's time: an anchor plus monotonic time, so that a jump of the wall clock moves nothing. With many processes
+/// the anchor is the database's time, heard again with each lease.
 #[derive(Debug)]
 pub struct SystemClock {
-    anchor: Time,
-    anchored_at: Instant,
+    began: Instant,
+    /// Time at `began`, in microseconds.
+    anchor: AtomicI64,
+    /// The latest time that was told.
+    told: AtomicI64,
 }
 
 impl SystemClock {
@@ -27,21 +40,47 @@ impl SystemClock {
     /// what has already happened.
     pub fn anchored(latest: Option<Time>) -> Self {
         let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let wall = Time(i64::try_from(wall.as_micros()).unwrap_or(i64::MAX));
-        Self { anchor: wall.max(latest.unwrap_or(wall)), anchored_at: Instant::now() }
+        let wall = i64::try_from(wall.as_micros()).unwrap_or(i64::MAX);
+        let start = wall.max(latest.map_or(wall, |latest| latest.0));
+        Self { began: Instant::now(), anchor: AtomicI64::new(start), told: AtomicI64::new(start) }
+    }
+
+    fn since_began_us(&self) -> i64 {
+        i64::try_from(self.began.elapsed().as_micros()).unwrap_or(i64::MAX)
     }
 }
 
 #[async_trait]
 impl Clock for SystemClock {
     fn now(&self) -> Time {
-        self.anchor + self.anchored_at.elapsed()
+        let now = self.anchor.load(Ordering::Relaxed).saturating_add(self.since_began_us());
+        Time(now.max(self.told.fetch_max(now, Ordering::Relaxed)))
     }
 
     async fn sleep_until(&self, until: Time) {
         // Timers are kept in milliseconds and may end a fraction early.
         while self.now() < until {
-            tokio::time::sleep(until.since(self.now())).await;
+            tokio::time::sleep(until.since(self.now()).min(SLEEP_MOST)).await;
         }
+    }
+
+    fn anchor(&self, now: Time) {
+        self.anchor.store(now.0.saturating_sub(self.since_began_us()), Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_new_anchor_moves_time_on_and_never_back() {
+        let clock = SystemClock::anchored(None);
+        let before = clock.now();
+        clock.anchor(before + Duration::from_secs(60));
+        let ahead = clock.now();
+        assert!(ahead >= before + Duration::from_secs(60));
+        clock.anchor(before);
+        assert!(clock.now() >= ahead);
     }
 }

@@ -3,7 +3,7 @@
 
 use std::{panic::AssertUnwindSafe, sync::Arc};
 
-use amends_store::{Append, AppendError, Store, StoreError};
+use amends_store::{Append, AppendError, Store, StoreError, lane_of};
 use futures_util::FutureExt as _;
 use tokio::sync::{mpsc, oneshot};
 
@@ -16,21 +16,25 @@ type Answer = oneshot::Sender<Result<(), AppendError>>;
 
 #[derive(Clone)]
 pub(crate) struct Committer {
-    queue: mpsc::Sender<(Append, Answer)>,
+    /// One queue for each batch that the store can take side by side.
+    lanes: Arc<[mpsc::Sender<(Append, Answer)>]>,
 }
 
 impl Committer {
     pub(crate) fn spawn(store: Arc<dyn Store>) -> Self {
-        let (queue, waiting) = mpsc::channel(QUEUE_APPENDS);
-        tokio::spawn(run(store, waiting));
-        Self { queue }
+        let lanes = (0..store.lanes().max(1)).map(|_| {
+            let (queue, waiting) = mpsc::channel(QUEUE_APPENDS);
+            tokio::spawn(run(store.clone(), waiting));
+            queue
+        });
+        Self { lanes: lanes.collect() }
     }
 
     /// Returns when the append is durable, or why it is not.
     pub(crate) async fn append(&self, append: Append) -> Result<(), AppendError> {
         let gone = || StoreError::Unavailable { reason: "the write door is closed".to_owned(), source: None };
         let (answer, verdict) = oneshot::channel();
-        self.queue.send((append, answer)).await.map_err(|_| gone())?;
+        self.lanes[lane_of(append.saga, self.lanes.len())].send((append, answer)).await.map_err(|_| gone())?;
         verdict.await.map_err(|_| gone())?
     }
 }

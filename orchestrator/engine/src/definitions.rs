@@ -1,9 +1,10 @@
 //! Definitions by name and version, compiled once. A registered one never changes, so the cache needs no end of validity;
-//! only "the latest" is asked for anew after a registration.
+//! only "the latest" is asked for anew after a registration, and by the clock where other processes may register.
 
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
 };
 
 use amends_core::{
@@ -14,6 +15,8 @@ use amends_store::{NewDefinition, Put, StoreError, StoredDefinition};
 
 use crate::{Engine, RegisterError};
 
+/// How long another process's registration may go unseen by a start that asks for the latest version.
+const LATEST_FOR: Duration = Duration::from_millis(500);
 /// Compiled definitions kept at once; the cache starts anew beyond it.
 const CACHED: usize = 1_000;
 
@@ -30,7 +33,8 @@ pub struct Registered {
 #[derive(Default)]
 pub(crate) struct Cache {
     compiled: HashMap<(Arc<str>, u32), Arc<Definition>>,
-    latest: HashMap<Arc<str>, u32>,
+    /// With when it was read.
+    latest: HashMap<Arc<str>, (u32, Instant)>,
 }
 
 pub(crate) type Definitions = Mutex<Cache>;
@@ -90,7 +94,10 @@ impl Engine {
     ) -> Result<Option<(Arc<Definition>, u32)>, StoreError> {
         {
             let cache = self.cache();
-            let version = version.or_else(|| cache.latest.get(name).copied());
+            let alone = self.inner.membership.sole();
+            let fresh = |read: &Instant| alone || read.elapsed() < LATEST_FOR;
+            let latest = || cache.latest.get(name).filter(|(_, read)| fresh(read)).map(|(version, _)| *version);
+            let version = version.or_else(latest);
             let cached =
                 version.and_then(|version| Some((cache.compiled.get(&(name.into(), version))?.clone(), version)));
             if cached.is_some() {
@@ -104,7 +111,7 @@ impl Engine {
             *cache = Cache::default();
         }
         if version.is_none() {
-            cache.latest.insert(stored.name.clone(), stored.version);
+            cache.latest.insert(stored.name.clone(), (stored.version, Instant::now()));
         }
         cache.compiled.insert((stored.name.clone(), stored.version), compiled.clone());
         Ok(Some((compiled, stored.version)))

@@ -11,9 +11,10 @@ use std::{
 };
 
 use amends_core::{
-    CanCancel, Command, Input, RefusedThere, Reply, can_cancel, decide,
+    CanCancel, Command, Input, RefusedThere, Rendered, Reply, can_cancel, decide_in_place,
     definition::{Definition, Side},
-    evolve, fold,
+    event::Recorded,
+    fold,
     ids::{CallId, Op, SagaId},
     outstanding, render,
     state::State,
@@ -21,14 +22,16 @@ use amends_core::{
     time::Time,
 };
 use amends_protocol::participant::{self as wire, CallHeaders};
-use amends_store::{Append, AppendError, StoreError};
+use amends_store::{Append, AppendError, StoreError, Verdict};
 use futures_util::FutureExt as _;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot, watch};
 use uuid::Uuid;
 
 use crate::{
     Contract, Engine, Request,
-    registry::{Live, Message, Progress},
+    inbox::{self, Came},
+    membership::Member,
+    registry::{Live, Message, Progress, Whole},
 };
 
 /// Between two tries of an append while the store is away.
@@ -41,8 +44,15 @@ const MAILBOX_MESSAGES: usize = 256;
 /// A saga in memory. There is one driver per saga, and it has at most one append outstanding.
 pub(crate) struct Driver {
     engine: Engine,
+    /// The identity under which the saga is owned.
+    member: Arc<Member>,
     definition: Arc<Definition>,
+    /// With what has been decided but may not be durable yet; nothing is sent before it is.
     state: State,
+    /// Requests of attempts that were decided just now, so that they need not be rendered twice.
+    rendered: Vec<(CallId, Rendered)>,
+    /// Everything so far, if somebody waits for it and it began here.
+    journal: Option<Vec<Recorded>>,
     mailbox: mpsc::Receiver<Message>,
     /// To itself: answers of its calls.
     post: mpsc::Sender<Message>,
@@ -62,13 +72,23 @@ struct InFlight {
     gate: Arc<Gate>,
 }
 
+/// A saga that was claimed.
+pub(crate) struct Takeover {
+    /// Under which it is driven from here on.
+    pub(crate) epoch: u64,
+    /// What it was claimed for, if not for its own sake: decided together with the adoption, before it may sleep again.
+    pub(crate) letters: Vec<Message>,
+}
+
 /// Why a driver stopped driving.
 #[derive(Debug)]
 enum End {
     /// The saga has ended.
     Finished,
-    /// The engine shuts down; everything open has been let go of in good order.
+    /// Everything open has been let go of in good order: the engine shuts down, or the saga only waits.
     Released,
+    /// This process's lease has ended: whoever adopts the saga goes on with it.
+    LeaseEnded,
     /// The journal or the owner is not what this driver thinks: nothing may be sent from here any more.
     Lost(&'static str),
 }
@@ -84,39 +104,94 @@ enum Owed {
 }
 
 impl Driver {
-    /// Drives a saga whose state is durable. `first` is an input that comes before anything else: the adoption.
-    pub(crate) fn launch(
+    /// Drives a claimed saga from its durable state.
+    pub(crate) fn take_over(
         engine: Engine,
+        member: Arc<Member>,
         definition: Arc<Definition>,
         state: State,
         place: OwnedSemaphorePermit,
-        first: Option<Input>,
+        takeover: Takeover,
         strikes: u32,
     ) {
-        let saga = state.saga;
+        let adopted_at = engine.inner.clock.now();
+        let (mut driver, live) = Self::new(engine, member, definition, state, place);
+        driver.adopted_at = Some(adopted_at);
+        driver.strikes = strikes;
+        for letter in takeover.letters {
+            if driver.post.try_send(letter).is_err() {
+                // More than a mailbox holds: the note is found again.
+                break;
+            }
+        }
+        driver.launch(live, Some(Input::Adopted { epoch: takeover.epoch }));
+    }
+
+    /// Drives a saga whose first events have just become durable. With `journal` they are kept for those who wait.
+    pub(crate) fn begin(
+        engine: Engine,
+        member: Arc<Member>,
+        definition: Arc<Definition>,
+        state: State,
+        place: OwnedSemaphorePermit,
+        rendered: Vec<(CallId, Rendered)>,
+        journal: Option<Vec<Recorded>>,
+    ) {
+        let (mut driver, live) = Self::new(engine, member, definition, state, place);
+        driver.rendered = rendered;
+        driver.journal = journal;
+        driver.launch(live, None);
+    }
+
+    fn new(
+        engine: Engine,
+        member: Arc<Member>,
+        definition: Arc<Definition>,
+        state: State,
+        place: OwnedSemaphorePermit,
+    ) -> (Self, Live) {
         let (post, mailbox) = mpsc::channel(MAILBOX_MESSAGES);
         let (progress, seen) = watch::channel(Progress::default());
-        engine.inner.registry.insert(saga, Live { mailbox: post.clone(), progress: seen });
-        let tasks = engine.inner.tasks.clone();
-        let in_flight = BTreeMap::new();
-        let adopted_at = first.as_ref().map(|_| engine.inner.clock.now());
-        let driver = Self { engine, definition, state, mailbox, post, progress, in_flight, place, adopted_at, strikes };
-        tasks.spawn(driver.supervise(saga, first));
+        let live = Live { mailbox: post.clone(), progress: seen };
+        let driver = Self {
+            engine,
+            member,
+            definition,
+            state,
+            rendered: Vec::new(),
+            journal: None,
+            mailbox,
+            post,
+            progress,
+            in_flight: BTreeMap::new(),
+            place,
+            adopted_at: None,
+            strikes: 0,
+        };
+        (driver, live)
+    }
+
+    /// `first` comes before anything else: the adoption.
+    fn launch(self, live: Live, first: Option<Input>) {
+        let saga = self.state.saga;
+        self.engine.inner.registry.insert(saga, live);
+        let tasks = self.engine.inner.tasks.clone();
+        tasks.spawn(self.supervise(saga, first));
     }
 
     /// A driver that panics takes nobody along: its saga is taken up again from the journal, after a pause.
     async fn supervise(mut self, saga: SagaId, first: Option<Input>) {
         let end = AssertUnwindSafe(self.run(first)).catch_unwind().await;
         let engine = self.engine.clone();
-        engine.inner.registry.remove(saga);
+        engine.inner.registry.remove(saga, &self.post);
         let why = match end {
-            Ok(End::Finished | End::Released) => return,
+            Ok(End::Finished | End::Released | End::LeaseEnded) => return,
             Ok(End::Lost(why)) => why,
             Err(_) => "its driver panicked",
         };
         // Attempts still in flight belong to the epoch that is over: their answers have nowhere to go.
         tracing::warn!(saga.id = %saga, why, "saga dropped from memory; looking at its journal again");
-        engine.take_up_again(saga, self.place, self.strikes + 1).await;
+        engine.take_up_again(saga, self.member.id, self.place, self.strikes + 1).await;
     }
 
     async fn run(&mut self, first: Option<Input>) -> End {
@@ -145,6 +220,7 @@ impl Driver {
                 message = self.mailbox.recv() => message,
                 () = wake(&self.engine, wake_at) => Some(Message::Input(Input::TimePassed)),
                 () = self.engine.inner.stopping.cancelled(), if !self.engine.inner.stopping.is_cancelled() => continue,
+                () = self.member.over.cancelled() => return End::LeaseEnded,
             };
             let message = message.expect("invariant: the driver holds a sender of its own mailbox");
             if let Err(end) = self.take(vec![message]).await {
@@ -155,16 +231,22 @@ impl Driver {
 
     /// These messages and whatever else has arrived become one decision and one append.
     async fn take(&mut self, messages: Vec<Message>) -> Result<(), End> {
-        let mut state = self.state.clone();
         let mut events = Vec::new();
-        let mut verdicts: Vec<(oneshot::Sender<CanCancel>, CanCancel)> = Vec::new();
+        let mut answers: Vec<(oneshot::Sender<CanCancel>, CanCancel)> = Vec::new();
+        let mut verdicts: Vec<Verdict> = Vec::new();
         let mut messages = messages.into_iter();
         while let Some(message) = messages.next().or_else(|| self.mailbox.try_recv().ok()) {
             let input = match message {
                 Message::Input(input) => input,
-                Message::Cancel { reason, verdict } => {
-                    verdicts.push((verdict, can_cancel(&self.definition, &state)));
+                Message::Cancel { reason, note, verdict } => {
+                    let can = can_cancel(&self.definition, &self.state);
+                    answers.extend(verdict.map(|verdict| (verdict, can)));
+                    verdicts.extend(note.map(|note| inbox::verdict(note, Came::from(can))));
                     Input::CancelRequested { reason }
+                }
+                Message::NotUnderstood { note } => {
+                    verdicts.push(inbox::verdict(note, Came::NotUnderstood));
+                    continue;
                 }
                 Message::OwnershipLost => return Err(End::Lost("a participant has seen a newer owner")),
             };
@@ -173,31 +255,64 @@ impl Driver {
             {
                 self.in_flight.remove(call);
             }
-            for event in decide(&self.definition, &state, input, self.engine.inner.clock.now()) {
-                state = evolve(state, &event).expect("invariant: what is decided can be folded");
-                events.push(event);
-            }
+            self.decide(input, &mut events);
         }
+        let mut sleeps = false;
         if !events.is_empty() {
-            self.append(&state, events).await?;
-            self.state = state;
+            sleeps = self.only_waits();
+            if sleeps {
+                self.decide(Input::Released, &mut events);
+            }
+            self.append(events, sleeps, verdicts).await?;
+        } else if !verdicts.is_empty() {
+            self.settle(verdicts).await?;
         }
-        for (verdict, can) in verdicts {
+        for (verdict, can) in answers {
             // Nobody waits any more if the caller went away.
             let _ = verdict.send(can);
         }
-        Ok(())
+        if sleeps { Err(End::Released) } else { Ok(()) }
+    }
+
+    fn decide(&mut self, input: Input, events: &mut Vec<Recorded>) {
+        let now = self.engine.inner.clock.now();
+        let decision = decide_in_place(&self.definition, &mut self.state, input, now);
+        self.rendered.extend(decision.requests);
+        events.extend(decision.events);
+    }
+
+    /// Nothing is under way and nothing will be for long: it needs no memory. Whoever wakes it, wakes it from the store.
+    fn only_waits(&self) -> bool {
+        let now = self.engine.inner.clock.now();
+        let far = now + self.engine.inner.limits.release_after;
+        let summary = self.state.summary();
+        let stays = summary.status.is_terminal() || summary.wake_at.is_some_and(|at| at < far);
+        if stays || !self.in_flight.is_empty() || self.engine.inner.stopping.is_cancelled() {
+            return false;
+        }
+        let undoing = self.state.status == Status::Compensating;
+        outstanding(&self.definition, &self.state).iter().all(|command| match command {
+            Command::Finish => false,
+            Command::Wake { at } => *at >= far,
+            // While it is undone an open action is not waited for but withdrawn.
+            Command::Call { call, due_at, .. } => *due_at >= far && !(undoing && call.op == Op::Action),
+        })
     }
 
     /// Returns when the events are durable. A store that is away is waited for: until then nothing follows from them.
-    async fn append(&self, state: &State, events: Vec<amends_core::event::Recorded>) -> Result<(), End> {
+    async fn append(&mut self, events: Vec<Recorded>, release: bool, verdicts: Vec<Verdict>) -> Result<(), End> {
+        if let Some(journal) = &mut self.journal {
+            journal.extend(events.iter().cloned());
+        }
         let append = Append {
-            saga: state.saga,
+            saga: self.state.saga,
             commit: Uuid::new_v4(),
-            epoch: state.epoch,
+            epoch: self.state.epoch,
             events,
-            summary: state.summary(),
+            summary: self.state.summary(),
             create: None,
+            release,
+            verdicts,
         };
         let mut pause = APPEND_RETRY_FIRST;
         loop {
@@ -207,19 +322,39 @@ impl Driver {
                 Err(AppendError::Conflict | AppendError::Exists) => {
                     return Err(End::Lost("its journal goes on differently"));
                 }
-                Err(AppendError::Unavailable(error @ (StoreError::Corrupt { .. } | StoreError::Refused { .. }))) => {
-                    tracing::error!(saga.id = %state.saga, %error, "the store does not take this append");
-                    return Err(End::Lost("the store does not take its append"));
-                }
-                Err(AppendError::Unavailable(error)) => {
-                    if pause == APPEND_RETRY_FIRST {
-                        tracing::warn!(saga.id = %state.saga, %error, "the store is away; waiting for it");
-                    }
-                    tokio::time::sleep(pause).await;
-                    pause = (pause * 2).min(APPEND_RETRY_MOST);
-                }
+                Err(AppendError::Unavailable(error)) => self.wait_for_store(error, &mut pause).await?,
             }
         }
+    }
+
+    /// Notes that lead to no event get their verdicts all the same, from nobody but the owner.
+    async fn settle(&self, verdicts: Vec<Verdict>) -> Result<(), End> {
+        let mut pause = APPEND_RETRY_FIRST;
+        loop {
+            let settled = self.engine.inner.store.settle(self.state.saga, self.state.epoch, verdicts.clone());
+            match settled.await {
+                Ok(true) => return Ok(()),
+                Ok(false) => return Err(End::Lost("another process owns it")),
+                Err(error) => self.wait_for_store(error, &mut pause).await?,
+            }
+        }
+    }
+
+    async fn wait_for_store(&self, error: StoreError, pause: &mut Duration) -> Result<(), End> {
+        let saga = self.state.saga;
+        if matches!(error, StoreError::Corrupt { .. } | StoreError::Refused { .. }) {
+            tracing::error!(saga.id = %saga, %error, "the store does not take this append");
+            return Err(End::Lost("the store does not take its append"));
+        }
+        if *pause == APPEND_RETRY_FIRST {
+            tracing::warn!(saga.id = %saga, %error, "the store is away; waiting for it");
+        }
+        tokio::select! {
+            () = tokio::time::sleep(*pause) => {}
+            () = self.member.over.cancelled() => return Err(End::LeaseEnded),
+        }
+        *pause = (*pause * 2).min(APPEND_RETRY_MOST);
+        Ok(())
     }
 
     /// Hands out what is owed and not in flight.
@@ -270,7 +405,7 @@ impl Driver {
     fn send(&mut self, call: CallId, attempt: u32) {
         let gate = Arc::new(Gate::default());
         self.in_flight.insert(call.clone(), InFlight { attempt, gate: gate.clone() });
-        let (engine, post) = (self.engine.clone(), self.post.clone());
+        let (engine, member, post) = (self.engine.clone(), self.member.clone(), self.post.clone());
         let (saga, epoch) = (self.state.saga, self.state.epoch);
         let prepared = self.prepare(&call, attempt);
         tokio::spawn(async move {
@@ -284,14 +419,19 @@ impl Driver {
             };
             // Parked until there is a place in the service's bulkhead; the saga may fail meanwhile.
             let _place = engine.inner.bulkheads.enter(&request.rendered.service).await;
-            if !gate.pass() {
+            // The last look before the first byte: past the lease somebody else may drive the saga.
+            if !gate.pass() || !member.holds() {
                 return;
             }
             let call = AssertUnwindSafe(engine.inner.participant.call(request)).catch_unwind();
             let reply = call.await.unwrap_or_else(|_| Reply::Lost { reason: "the call's task panicked".to_owned() });
             let message = match &reply {
                 Reply::Answered(answer) if answer.refused == Some(RefusedThere::StaleEpoch) => {
-                    if engine.owns(saga, epoch).await { answered(reply, terms) } else { Message::OwnershipLost }
+                    if engine.owns(saga, member.id, epoch).await {
+                        answered(reply, terms)
+                    } else {
+                        Message::OwnershipLost
+                    }
                 }
                 _ => answered(reply, terms),
             };
@@ -300,8 +440,12 @@ impl Driver {
         });
     }
 
-    fn prepare(&self, call: &CallId, attempt: u32) -> Result<(Request, amends_core::Terms), String> {
-        let rendered = render(&self.definition, &self.state, call)?;
+    fn prepare(&mut self, call: &CallId, attempt: u32) -> Result<(Request, amends_core::Terms), String> {
+        let decided = self.rendered.iter().position(|(rendered, _)| rendered == call);
+        let rendered = match decided.map(|at| self.rendered.swap_remove(at).1) {
+            Some(rendered) => rendered,
+            None => render(&self.definition, &self.state, call)?,
+        };
         let intended = self.state.call(call).and_then(|call| call.request.clone());
         if intended.as_ref() != Some(&rendered.digest) {
             return Err("the request renders differently than when it was intended".to_owned());
@@ -339,21 +483,26 @@ impl Driver {
     }
 
     async fn release(&mut self) -> End {
-        let mut state = self.state.clone();
-        let events = decide(&self.definition, &state, Input::Released, self.engine.inner.clock.now());
-        for event in &events {
-            state = evolve(state, event).expect("invariant: what is decided can be folded");
-        }
-        match self.append(&state, events).await {
+        let mut events = Vec::new();
+        self.decide(Input::Released, &mut events);
+        match self.append(events, true, Vec::new()).await {
             Ok(()) => End::Released,
             Err(end) => end,
         }
     }
 
-    fn tell(&self) {
+    fn tell(&mut self) {
         let summary = self.state.summary();
-        let now = Progress { ended: summary.status.is_terminal(), attention: summary.attention };
-        self.progress.send_if_modified(|progress| std::mem::replace(progress, now) != now);
+        let (ended, attention) = (summary.status.is_terminal(), summary.attention);
+        let whole = self
+            .journal
+            .take_if(|_| ended)
+            .map(|journal| Whole { definition: self.definition.clone(), journal: journal.into() });
+        self.progress.send_if_modified(|progress| {
+            let news = (progress.ended, progress.attention) != (ended, attention);
+            *progress = Progress { ended, attention, whole };
+            news
+        });
     }
 }
 
@@ -387,6 +536,6 @@ impl Gate {
 }
 
 /// The state of a journal as it is stored.
-pub(crate) fn folded(saga: SagaId, journal: &[amends_core::event::Recorded]) -> Result<State, StoreError> {
+pub(crate) fn folded(saga: SagaId, journal: &[Recorded]) -> Result<State, StoreError> {
     fold(saga, journal).map_err(|illegal| StoreError::Corrupt { reason: illegal.to_string() })
 }

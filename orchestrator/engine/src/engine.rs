@@ -1,8 +1,9 @@
 //! The engine as its callers see it.
 
 use std::{
+    collections::HashSet,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -10,7 +11,7 @@ use std::{
 
 use amends_core::ids::SagaId;
 use amends_store::Store;
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use uuid::Uuid;
 
@@ -19,11 +20,16 @@ use crate::{
     bulkhead::Bulkheads,
     committer::Committer,
     definitions::Definitions,
-    registry::{Progress, Registry},
+    membership::{LeaseTerms, Membership},
+    registry::{Progress, Registry, Whole},
+    retention::Retention,
 };
 
 /// How long a wait for a saga that is not driven here sleeps between two looks.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
+
+/// At a stop the store may be away.
+const LEAVE_WITHIN: Duration = Duration::from_secs(2);
 
 /// What an engine is made of.
 pub struct Setup {
@@ -32,6 +38,10 @@ pub struct Setup {
     pub clock: Arc<dyn Clock>,
     pub catalogue: Catalogue,
     pub limits: Limits,
+    /// For people who look at the nodes: host and process.
+    pub name: Arc<str>,
+    pub lease: LeaseTerms,
+    pub retention: Retention,
 }
 
 /// What an engine may use.
@@ -39,11 +49,13 @@ pub struct Setup {
 pub struct Limits {
     /// Sagas in memory at once. A start beyond it is refused before anything is written.
     pub max_live_sagas: usize,
+    /// A saga with nothing to do for so long leaves memory until then.
+    pub release_after: Duration,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { max_live_sagas: 10_000 }
+        Self { max_live_sagas: 10_000, release_after: Duration::from_secs(5) }
     }
 }
 
@@ -61,8 +73,9 @@ pub struct Engine {
 }
 
 pub(crate) struct Inner {
-    /// Made new at each start: a process never owns what an earlier one owned without adopting it.
-    pub(crate) owner: Uuid,
+    pub(crate) membership: Membership,
+    pub(crate) limits: Limits,
+    pub(crate) retention: Retention,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) participant: Arc<dyn Participant>,
     pub(crate) clock: Arc<dyn Clock>,
@@ -73,22 +86,33 @@ pub(crate) struct Inner {
     pub(crate) registry: Registry,
     /// A place for each live saga.
     pub(crate) places: Arc<Semaphore>,
-    max_live: usize,
     accepting: AtomicBool,
+    /// Look for orphans, sleepers and notes now.
+    pub(crate) sweep: Notify,
+    /// Sagas whose claim was not answered: they may be owned here, with nobody driving them.
+    pub(crate) in_doubt: Mutex<HashSet<SagaId>>,
     /// Cancelled: start nothing new, finish what is in flight, let go.
     pub(crate) stopping: CancellationToken,
     pub(crate) tasks: TaskTracker,
+    /// Cancelled last of all: the lease need not be kept any more.
+    pub(crate) left: CancellationToken,
 }
 
 impl Engine {
-    /// Opens an engine and begins to adopt what other processes left. Returns at once; adoption goes on beside.
+    /// Opens an engine under an identity of its own and begins to adopt what other processes left. Returns at once; adoption
+    /// goes on beside.
     ///
     /// # Errors
     /// The store does not answer.
     pub async fn open(setup: Setup) -> Result<Self, OpenError> {
-        setup.store.ping().await?;
+        let (membership, now) = Membership::begin(&*setup.store, setup.name, setup.lease).await?;
+        if let Some(now) = now {
+            setup.clock.anchor(now);
+        }
         let inner = Inner {
-            owner: Uuid::new_v4(),
+            membership,
+            limits: setup.limits,
+            retention: setup.retention,
             committer: Committer::spawn(setup.store.clone()),
             store: setup.store,
             participant: setup.participant,
@@ -98,13 +122,17 @@ impl Engine {
             definitions: Definitions::default(),
             registry: Registry::default(),
             places: Arc::new(Semaphore::new(setup.limits.max_live_sagas)),
-            max_live: setup.limits.max_live_sagas,
             accepting: AtomicBool::new(true),
+            sweep: Notify::new(),
+            in_doubt: Mutex::default(),
             stopping: CancellationToken::new(),
             tasks: TaskTracker::new(),
+            left: CancellationToken::new(),
         };
         let engine = Self { inner: Arc::new(inner) };
-        engine.inner.tasks.spawn(engine.clone().adopt_orphans());
+        engine.inner.tasks.spawn(engine.clone().sweep());
+        tokio::spawn(engine.clone().keep_lease());
+        engine.inner.tasks.spawn(engine.clone().retain());
         Ok(engine)
     }
 
@@ -123,41 +151,58 @@ impl Engine {
         self.inner.accepting.load(Ordering::Relaxed)
     }
 
+    /// The identity under which this process owns sagas now, and whether its lease lasts.
+    pub fn identity(&self) -> (Uuid, bool) {
+        let member = self.inner.membership.present();
+        (member.id, member.holds())
+    }
+
     /// How full it is.
     pub fn load(&self) -> Load {
-        let max_live = self.inner.max_live;
+        let max_live = self.inner.limits.max_live_sagas;
         Load { live: max_live - self.inner.places.available_permits(), max_live }
     }
 
-    /// Returns when the saga has ended or raised attention, when there is no such saga, or when `wait` is over.
-    pub async fn settled(&self, saga: SagaId, wait: Duration) {
+    /// Returns when the saga has ended or raised attention, when there is no such saga, or when `wait` is over. Answers the
+    /// whole of it if it has ended here and was [watched](crate::Start::watched).
+    pub async fn settled(&self, saga: SagaId, wait: Duration) -> Option<Whole> {
         // The time is the caller's patience, so it is real time even where sagas run in virtual time.
-        drop(tokio::time::timeout(wait, self.settled_without_end(saga)).await);
+        tokio::time::timeout(wait, self.settled_without_end(saga)).await.ok().flatten()
     }
 
-    async fn settled_without_end(&self, saga: SagaId) {
+    async fn settled_without_end(&self, saga: SagaId) -> Option<Whole> {
         loop {
             if let Some(mut live) = self.inner.registry.get(saga) {
                 let settled = |progress: &Progress| progress.ended || progress.attention;
-                if live.progress.wait_for(settled).await.is_ok() {
-                    return;
+                if let Ok(progress) = live.progress.wait_for(settled).await {
+                    return progress.whole.clone();
                 }
             }
             match self.inner.store.head(saga).await {
                 Ok(Some(head)) if !head.summary.status.is_terminal() && !head.summary.attention => {}
-                Ok(_) | Err(_) => return,
+                Ok(_) | Err(_) => return None,
             }
             tokio::time::sleep(LOOK_EVERY).await;
         }
     }
 
-    /// Stops accepting; lets calls in flight finish and be written down, at most `grace`; lets go of every saga.
+    /// Stops accepting; lets calls in flight finish and be written down, at most `grace`; lets go of every saga, so that
+    /// another process takes it up at once; ends the lease.
     pub async fn shutdown(&self, grace: Duration) {
         self.inner.accepting.store(false, Ordering::Relaxed);
         self.inner.stopping.cancel();
         self.inner.tasks.close();
         if tokio::time::timeout(grace, self.inner.tasks.wait()).await.is_err() {
             tracing::warn!(live = self.load().live, "calls are still in flight; they will count as unknown");
+        }
+        self.inner.left.cancel();
+        // From here on nothing more is sent: what is still in flight may be adopted.
+        let member = self.inner.membership.present();
+        member.over.cancel();
+        match tokio::time::timeout(LEAVE_WITHIN, self.inner.store.leave(member.id)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "the lease could not be ended; it ends by itself"),
+            Err(_) => tracing::warn!("the lease could not be ended in time; it ends by itself"),
         }
     }
 }

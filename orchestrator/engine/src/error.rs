@@ -36,9 +36,6 @@ pub enum CancelError {
     UnknownSaga,
     #[error("{why}")]
     TooLate { why: String },
-    /// It is not driven here now; ask again.
-    #[error("the saga is not driven by this process at the moment")]
-    NotHere { retry_after: Duration },
     #[error(transparent)]
     Store(#[from] StoreError),
 }

@@ -5,16 +5,20 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use amends_core::{Answer, RefusedThere, Reply};
-use amends_protocol::participant::{Refused, SAGA_ACK, SAGA_REFUSED};
+use amends_core::{Answer, RefusedThere, Reply, ids::ServiceName};
+use amends_protocol::{
+    forget::{FORGET_PATH, ForgetRequest},
+    participant::{Refused, SAGA_ACK, SAGA_REFUSED},
+};
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use reqwest::{Client, Method, Response, redirect, retry};
+use uuid::Uuid;
 
 use crate::{
     Catalogue,
-    participant::{Participant, Request},
+    participant::{Forgotten, Participant, Request},
 };
 
 /// A larger answer is cut off and counts as unknown.
@@ -81,7 +85,23 @@ impl Participant for HttpParticipant {
             Err(error) => Reply::Lost { reason: reason(&error) },
         }
     }
+
+    async fn forget(&self, service: &ServiceName, sagas: &[Uuid]) -> Forgotten {
+        let not_told = |reason: String| Forgotten::NotTold { reason };
+        let Some(known) = self.catalogue.get(service) else { return Forgotten::CannotForget };
+        let url = format!("{}{FORGET_PATH}", known.url.as_str().trim_end_matches('/'));
+        let body = ForgetRequest { sagas: sagas.to_vec() };
+        match self.client.post(url).json(&body).timeout(FORGET_TIMEOUT).send().await {
+            Ok(response) if response.status().is_success() => Forgotten::Told,
+            Ok(response) if matches!(response.status().as_u16(), 404 | 405 | 501) => Forgotten::CannotForget,
+            Ok(response) => not_told(format!("it answered {}", response.status())),
+            Err(error) => not_told(reason(&error)),
+        }
+    }
 }
+
+/// For one forget: a participant marks up to a thousand sagas in it.
+const FORGET_TIMEOUT: Duration = Duration::from_secs(10);
 
 fn not_sent(reason: String) -> Reply {
     Reply::NotSent { reason }

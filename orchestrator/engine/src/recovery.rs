@@ -1,100 +1,141 @@
-//! Adoption: taking up sagas whose owner is gone. Start, restart and adoption are one path: fold the journal, feed
+//! Adoption: taking up sagas that nobody drives. Start, restart, adoption and waking are one path: fold the journal, feed
 //! `Adopted`, do what is outstanding.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::PoisonError, time::Duration};
 
-use amends_core::{Input, event::Recorded, ids::SagaId};
+use amends_core::{event::Recorded, ids::SagaId};
 use amends_store::{Claim, Head, StoreError};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use futures_util::future::BoxFuture;
+use tokio::sync::OwnedSemaphorePermit;
+use uuid::Uuid;
 
 use crate::{
     Engine,
-    driver::{Driver, folded},
+    driver::{Driver, Takeover, folded},
+    membership::Member,
+    registry::Message,
 };
 
-/// Orphans looked at together.
-const ORPHANS: u32 = 256;
+/// Messages for sagas that are about to be claimed.
+pub(crate) type Letters = HashMap<SagaId, Vec<Message>>;
+
 /// Journal rows read at once.
 const ROWS: u32 = 1_000;
+/// Rows of each journal that are read together with those of others; few sagas have more.
+const ROWS_TOGETHER: u32 = 200;
 const PAUSE_FIRST: Duration = Duration::from_millis(200);
 const PAUSE_MOST: Duration = Duration::from_secs(30);
 
 impl Engine {
-    /// Adopts everything that is not terminal and not this process's, in bounded batches, as places become free.
-    pub(crate) async fn adopt_orphans(self) {
-        let (mut after, mut pause) = (None, PAUSE_FIRST);
-        let mut adopted = 0_u64;
-        while !self.inner.stopping.is_cancelled() {
-            match self.adopt_some(&mut after).await {
-                Ok(0) => break,
-                Ok(count) => adopted += count,
-                Err(error) => {
-                    tracing::warn!(%error, "cannot adopt now; trying again");
-                    tokio::select! {
-                        () = tokio::time::sleep(pause) => {}
-                        () = self.inner.stopping.cancelled() => {}
-                    }
-                    pause = (pause * 2).min(PAUSE_MOST);
-                }
+    /// Claims sagas and drives those that were still as given. Answers how many. Claimed before their journals are read: from
+    /// then on nobody else appends.
+    ///
+    /// `letters` of sagas that are driven now are taken and delivered with the adoption; the others stay.
+    pub(crate) async fn claim(
+        &self,
+        member: &Member,
+        heads: Vec<Head>,
+        letters: &mut Letters,
+    ) -> Result<u64, StoreError> {
+        let mut places = Vec::with_capacity(heads.len());
+        let mut claims = Vec::with_capacity(heads.len());
+        for head in &heads {
+            let Some(place) = self.place() else { break };
+            places.push(place);
+            claims.push(Claim { saga: head.saga, owner: head.owner, epoch: head.epoch });
+        }
+        if claims.is_empty() {
+            return Ok(0);
+        }
+        let won = match self.inner.store.adopt(claims, member.id).await {
+            Ok(won) => won,
+            Err(error) => {
+                self.doubt(heads.iter().map(|head| head.saga));
+                return Err(error);
             }
-        }
-        if adopted > 0 {
-            tracing::info!(sagas = adopted, "adopted the sagas of an earlier process");
-        }
-    }
-
-    /// How many orphans were looked at; 0: there are no more.
-    async fn adopt_some(&self, after: &mut Option<SagaId>) -> Result<u64, StoreError> {
-        let orphans = self.inner.store.orphans(self.inner.owner, *after, ORPHANS).await?;
-        let count = orphans.len() as u64;
-        for head in orphans {
-            let place = tokio::select! {
-                place = place(&self.inner.places) => place,
-                () = self.inner.stopping.cancelled() => return Ok(0),
-            };
-            let saga = head.saga;
-            self.adopt_one(head, &mut Some(place), 0).await?;
-            *after = Some(saga);
+        };
+        let mine: Vec<(Head, OwnedSemaphorePermit)> =
+            heads.into_iter().zip(places).zip(won).filter(|(_, won)| *won).map(|(mine, _)| mine).collect();
+        let sagas: Vec<SagaId> = mine.iter().map(|(head, _)| head.saga).collect();
+        let journals = match self.inner.store.journals(&sagas, ROWS_TOGETHER).await {
+            Ok(journals) => journals,
+            Err(error) => sagas.iter().map(|_| Err(error.clone())).collect(),
+        };
+        let count = mine.len() as u64;
+        for ((mut head, place), journal) in mine.into_iter().zip(journals) {
+            head.owner = Some(member.id);
+            head.epoch += 1;
+            self.drive(head, journal, place, 0, letters).await;
         }
         Ok(count)
     }
 
-    /// Takes one saga over. One that cannot be read is left alone with a word in the log: it blocks no other.
-    /// `place` is taken if it is driven from here on.
-    async fn adopt_one(
-        &self,
-        head: Head,
-        place: &mut Option<OwnedSemaphorePermit>,
-        strikes: u32,
-    ) -> Result<(), StoreError> {
-        let claim = Claim { saga: head.saga, owner: head.owner, epoch: head.epoch };
-        let prepared = async {
-            let definition = self.pinned(&head.name, head.version, &head.definition).await?;
-            let state = folded(head.saga, &self.whole_journal(head.saga).await?)?;
-            Ok::<_, StoreError>((definition, state))
-        };
-        let (definition, state) = match prepared.await {
-            Ok(prepared) => prepared,
-            Err(error @ StoreError::Unavailable { .. }) => return Err(error),
-            Err(error) => {
-                tracing::error!(saga.id = %head.saga, %error, "this saga cannot be read and is not driven");
-                return Ok(());
+    /// A claim whose answer was lost may have been made; then no sweep finds the saga, because it has an owner who lives.
+    fn doubt(&self, sagas: impl Iterator<Item = SagaId>) {
+        self.inner.in_doubt.lock().unwrap_or_else(PoisonError::into_inner).extend(sagas);
+    }
+
+    /// Looks at the sagas whose claims were not answered, and drives those that are owned here.
+    pub(crate) async fn resolve_doubts(&self, member: &Member) -> Result<(), StoreError> {
+        let doubts: Vec<SagaId> =
+            self.inner.in_doubt.lock().unwrap_or_else(PoisonError::into_inner).iter().copied().collect();
+        for saga in doubts {
+            if let Some(head) = self.inner.store.head(saga).await?
+                && head.owner == Some(member.id)
+                && !head.summary.status.is_terminal()
+                && self.inner.registry.get(saga).is_none()
+            {
+                if self.inner.places.available_permits() == 0 {
+                    return Ok(());
+                }
+                self.claim(member, vec![head], &mut Letters::new()).await?;
             }
-        };
-        // Read before it is claimed: its owner is gone, and should it still write, the claim or the next append fails.
-        if self.inner.store.adopt(vec![claim], self.inner.owner).await?.first() != Some(&true) {
-            return Ok(());
+            self.inner.in_doubt.lock().unwrap_or_else(PoisonError::into_inner).remove(&saga);
         }
-        let first = Input::Adopted { epoch: head.epoch + 1 };
-        let place = place.take().expect("invariant: a place is held for a saga that is adopted");
-        Driver::launch(self.clone(), definition, state, place, Some(first), strikes);
         Ok(())
     }
 
-    async fn whole_journal(&self, saga: SagaId) -> Result<Vec<Recorded>, StoreError> {
+    /// Drives a claimed saga from its journal. One that cannot be read is left alone with a word in the log: it blocks no
+    /// other. A store that is away is waited for.
+    async fn drive(
+        &self,
+        head: Head,
+        journal: Result<Vec<Recorded>, StoreError>,
+        place: OwnedSemaphorePermit,
+        strikes: u32,
+        letters: &mut Letters,
+    ) {
+        let owner = head.owner.expect("invariant: a claimed saga has an owner");
+        let member = self.inner.membership.present();
+        if owner != member.id {
+            // The lease ended just now: the saga is an orphan of an identity that is over.
+            return;
+        }
+        let prepared = async {
+            let definition = self.pinned(&head.name, head.version, &head.definition).await?;
+            let mut journal = journal?;
+            if journal.len() as u64 + 1 < head.next_seq {
+                journal.extend(self.rest_of_journal(head.saga, journal.len() as u64 + 1).await?);
+            }
+            Ok::<_, StoreError>((definition, folded(head.saga, &journal)?))
+        };
+        match prepared.await {
+            Ok((definition, state)) => {
+                let letters = letters.remove(&head.saga).unwrap_or_default();
+                let takeover = Takeover { epoch: head.epoch, letters };
+                Driver::take_over(self.clone(), member, definition, state, place, takeover, strikes);
+            }
+            Err(StoreError::Unavailable { .. }) => {
+                self.inner.tasks.spawn(self.clone().take_up_again(head.saga, owner, place, strikes));
+            }
+            Err(error) => tracing::error!(saga.id = %head.saga, %error, "this saga cannot be read and is not driven"),
+        }
+    }
+
+    async fn rest_of_journal(&self, saga: SagaId, from: u64) -> Result<Vec<Recorded>, StoreError> {
         let mut journal = Vec::new();
         loop {
-            let next = journal.len() as u64 + 1;
+            let next = from + journal.len() as u64;
             let rows = self.inner.store.journal(saga, next..u64::MAX, ROWS).await?;
             let last = rows.len() < ROWS as usize;
             journal.extend(rows);
@@ -105,9 +146,9 @@ impl Engine {
     }
 
     /// Whether this process still owns the saga under this epoch. A store that is away does not take ownership away.
-    pub(crate) async fn owns(&self, saga: SagaId, epoch: u64) -> bool {
+    pub(crate) async fn owns(&self, saga: SagaId, owner: Uuid, epoch: u64) -> bool {
         match self.inner.store.head(saga).await {
-            Ok(Some(head)) => head.owner == Some(self.inner.owner) && head.epoch == epoch,
+            Ok(Some(head)) => head.owner == Some(owner) && head.epoch == epoch,
             Ok(None) => false,
             Err(_) => true,
         }
@@ -115,30 +156,50 @@ impl Engine {
 
     /// After a driver lost its saga: drives it again if it is still this process's, with a new epoch, so that whatever
     /// the lost driver may still have on the wire is fenced.
-    pub(crate) async fn take_up_again(&self, saga: SagaId, place: OwnedSemaphorePermit, strikes: u32) {
-        let mut place = Some(place);
-        let mut pause = PAUSE_FIRST.saturating_mul(1 << strikes.min(16)).min(PAUSE_MOST);
-        while !self.inner.stopping.is_cancelled() {
-            tokio::select! {
-                () = tokio::time::sleep(pause) => {}
-                () = self.inner.stopping.cancelled() => return,
-            }
-            pause = (pause * 2).min(PAUSE_MOST);
-            let result = match self.inner.store.head(saga).await {
-                Ok(Some(head)) if head.owner == Some(self.inner.owner) && !head.summary.status.is_terminal() => {
-                    self.adopt_one(head, &mut place, strikes).await
+    ///
+    /// Boxed: it drives, and driving may come back here.
+    pub(crate) fn take_up_again(
+        self,
+        saga: SagaId,
+        owner: Uuid,
+        place: OwnedSemaphorePermit,
+        strikes: u32,
+    ) -> BoxFuture<'static, ()> {
+        Box::pin(async move {
+            let mut pause = PAUSE_FIRST.saturating_mul(1 << strikes.min(16)).min(PAUSE_MOST);
+            while !self.inner.stopping.is_cancelled() {
+                tokio::select! {
+                    () = tokio::time::sleep(pause) => {}
+                    () = self.inner.stopping.cancelled() => return,
                 }
-                Ok(_) => return,
-                Err(error) => Err(error),
-            };
-            match result {
-                Ok(()) => return,
-                Err(error) => tracing::warn!(saga.id = %saga, %error, "cannot take the saga up now; trying again"),
+                pause = (pause * 2).min(PAUSE_MOST);
+                let error = match self.claim_again(saga, owner).await {
+                    Ok(None) => return,
+                    Ok(Some((head, journal))) => {
+                        return self.drive(head, Ok(journal), place, strikes, &mut Letters::new()).await;
+                    }
+                    Err(error @ StoreError::Unavailable { .. }) => error,
+                    Err(error) => {
+                        tracing::error!(saga.id = %saga, %error, "this saga cannot be read and is not driven");
+                        return;
+                    }
+                };
+                tracing::warn!(saga.id = %saga, %error, "cannot take the saga up now; trying again");
             }
-        }
+        })
     }
-}
 
-async fn place(places: &Arc<Semaphore>) -> OwnedSemaphorePermit {
-    places.clone().acquire_owned().await.expect("invariant: places are never closed")
+    /// `None`: it is not this identity's any more, or has ended.
+    async fn claim_again(&self, saga: SagaId, owner: Uuid) -> Result<Option<(Head, Vec<Recorded>)>, StoreError> {
+        let Some(mut head) = self.inner.store.head(saga).await? else { return Ok(None) };
+        if head.owner != Some(owner) || head.summary.status.is_terminal() {
+            return Ok(None);
+        }
+        let claim = Claim { saga, owner: head.owner, epoch: head.epoch };
+        if self.inner.store.adopt(vec![claim], owner).await?.first() != Some(&true) {
+            return Ok(None);
+        }
+        head.epoch += 1;
+        Ok(Some((head, self.rest_of_journal(saga, 1).await?)))
+    }
 }

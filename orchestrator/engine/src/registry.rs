@@ -2,29 +2,44 @@
 
 use std::{
     collections::HashMap,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use amends_core::{CanCancel, Input, ids::SagaId};
+use amends_core::{CanCancel, Input, definition::Definition, event::Recorded, ids::SagaId};
 use tokio::sync::{mpsc, oneshot, watch};
+use uuid::Uuid;
 
 /// Something for a live saga.
 pub(crate) enum Message {
     Input(Input),
-    /// `verdict` is answered after the commit that follows from it.
+    /// `verdict` is answered after the commit that follows from it, a note in it.
     Cancel {
         reason: Option<String>,
-        verdict: oneshot::Sender<CanCancel>,
+        note: Option<Uuid>,
+        verdict: Option<oneshot::Sender<CanCancel>>,
+    },
+    /// A note of a version that knows more.
+    NotUnderstood {
+        note: Uuid,
     },
     /// Its owner may not be this process any more: let go and look.
     OwnershipLost,
 }
 
 /// How far a saga is, for those who wait.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Progress {
     pub(crate) ended: bool,
     pub(crate) attention: bool,
+    /// Once it has ended, if it was kept.
+    pub(crate) whole: Option<Whole>,
+}
+
+/// A saga from its first event to its last, and the text it ran by.
+#[derive(Clone, Debug)]
+pub struct Whole {
+    pub definition: Arc<Definition>,
+    pub journal: Arc<[Recorded]>,
 }
 
 #[derive(Clone)]
@@ -48,8 +63,12 @@ impl Registry {
         self.lock().insert(saga, live);
     }
 
-    pub(crate) fn remove(&self, saga: SagaId) {
-        self.lock().remove(&saga);
+    /// Only the entry of this very mailbox: the saga may have been taken up again meanwhile, under a new identity.
+    pub(crate) fn remove(&self, saga: SagaId, mailbox: &mpsc::Sender<Message>) {
+        let mut live = self.lock();
+        if live.get(&saga).is_some_and(|entry| entry.mailbox.same_channel(mailbox)) {
+            live.remove(&saga);
+        }
     }
 
     pub(crate) fn get(&self, saga: SagaId) -> Option<Live> {

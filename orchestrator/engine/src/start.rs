@@ -3,15 +3,15 @@
 use std::{sync::Arc, time::Duration};
 
 use amends_core::{
-    Begin, begin, fold,
+    Begin, begin_with,
     ids::{Digest, SagaId},
 };
-use amends_store::{Append, AppendError, Create, Head, StartKey};
+use amends_store::{Append, AppendError, Create, Head, StartKey, StoreError};
 use serde_json::{Map, Value};
 use tokio::sync::OwnedSemaphorePermit;
 use uuid::Uuid;
 
-use crate::{Engine, StartError, driver::Driver};
+use crate::{Engine, StartError, driver::Driver, registry::Whole};
 
 /// When a place may be free again.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
@@ -31,14 +31,25 @@ pub struct Start {
     pub key: Option<String>,
     /// W3C trace context of the caller.
     pub traceparent: Option<String>,
+    /// The caller waits for the end: what happens is kept in memory for [`Engine::settled`].
+    pub watched: bool,
 }
 
 /// What came of it. Durable.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Started {
     pub saga: SagaId,
     /// `false`: the key has started it before.
     pub created: bool,
+    /// As it began, if it was created and nobody waits for more.
+    pub begun: Option<Whole>,
+}
+
+enum Created {
+    /// Now; with what it began with, if that is of use.
+    Now(Option<Whole>),
+    /// There is one with this id.
+    Before,
 }
 
 impl Engine {
@@ -52,7 +63,7 @@ impl Engine {
         tokio::spawn(async move { engine.start_here(start).await }).await.unwrap_or_else(|panic| {
             tracing::error!(%panic, "a start panicked");
             let reason = "the start failed in an unforeseen way".to_owned();
-            Err(StartError::Store(amends_store::StoreError::Unavailable { reason, source: None }))
+            Err(StoreError::Unavailable { reason, source: None }.into())
         })
     }
 
@@ -63,12 +74,12 @@ impl Engine {
             None => SagaId(Uuid::now_v7()),
         };
         match self.create(saga, start, key.clone()).await {
-            Ok(true) => Ok(Started { saga, created: true }),
+            Ok(Created::Now(begun)) => Ok(Started { saga, created: true, begun }),
             // It exists, or cannot be made now: in both cases an earlier start under the same key is the answer.
             refused => match (key, refused) {
                 (Some(key), refused) => match self.inner.store.head(saga).await? {
                     Some(head) => earlier(&head, &key),
-                    None => refused.and(Err(StartError::Overloaded { retry_after: RETRY_AFTER })),
+                    None => Err(refused.err().unwrap_or(StartError::Overloaded { retry_after: RETRY_AFTER })),
                 },
                 (None, Ok(_)) => Err(StartError::Overloaded { retry_after: RETRY_AFTER }),
                 (None, Err(error)) => Err(error),
@@ -76,8 +87,7 @@ impl Engine {
         }
     }
 
-    /// Makes the saga; `false` if there is one with this id.
-    async fn create(&self, saga: SagaId, start: Start, key: Option<StartKey>) -> Result<bool, StartError> {
+    async fn create(&self, saga: SagaId, start: Start, key: Option<StartKey>) -> Result<Created, StartError> {
         let unknown = || StartError::UnknownDefinition { name: start.name.clone(), version: start.version };
         if !self.accepting() {
             return Err(StartError::ShuttingDown);
@@ -85,20 +95,27 @@ impl Engine {
         let (definition, version) = self.versioned(&start.name, start.version).await?.ok_or_else(unknown)?;
         definition.check_input(&start.input).map_err(StartError::Input)?;
         check_labels(&start.labels)?;
+        let member = self.inner.membership.present();
+        if !member.holds() {
+            let reason = "this process's lease has ended; it takes a new one as soon as the store grants it".to_owned();
+            return Err(StoreError::Unavailable { reason, source: None }.into());
+        }
         let place = self.place().ok_or(StartError::Overloaded { retry_after: RETRY_AFTER })?;
 
         let with =
             Begin { version, input: Arc::new(start.input), labels: start.labels, traceparent: start.traceparent };
-        let events = begin(&definition, saga, with, self.inner.clock.now());
-        let state = fold(saga, &events).expect("invariant: what begins a saga can be folded");
+        let (state, decision) = begin_with(&definition, saga, with, self.inner.clock.now());
+        let journal = decision.events.clone();
         let append = Append {
             saga,
             commit: Uuid::new_v4(),
             epoch: state.epoch,
-            events,
+            events: decision.events,
             summary: state.summary(),
+            release: false,
+            verdicts: Vec::new(),
             create: Some(Create {
-                owner: self.inner.owner,
+                owner: member.id,
                 name: definition.name.clone(),
                 version,
                 definition: definition.digest.clone(),
@@ -107,23 +124,25 @@ impl Engine {
         };
         match self.inner.committer.append(append).await {
             Ok(()) => {
-                Driver::launch(self.clone(), definition, state, place, None, 0);
-                Ok(true)
+                let whole = Whole { definition: definition.clone(), journal: journal.into() };
+                let kept = start.watched.then(|| whole.journal.to_vec());
+                Driver::begin(self.clone(), member, definition, state, place, decision.requests, kept);
+                Ok(Created::Now(Some(whole).filter(|_| !start.watched)))
             }
-            Err(AppendError::Exists | AppendError::Conflict | AppendError::Fenced) => Ok(false),
+            Err(AppendError::Exists | AppendError::Conflict | AppendError::Fenced) => Ok(Created::Before),
             Err(AppendError::Unavailable(error)) => Err(error.into()),
         }
     }
 
     /// A place for one more live saga, if there is one.
-    fn place(&self) -> Option<OwnedSemaphorePermit> {
+    pub(crate) fn place(&self) -> Option<OwnedSemaphorePermit> {
         self.inner.places.clone().try_acquire_owned().ok()
     }
 }
 
 fn earlier(head: &Head, key: &StartKey) -> Result<Started, StartError> {
     match &head.key {
-        Some(before) if before == key => Ok(Started { saga: head.saga, created: false }),
+        Some(before) if before == key => Ok(Started { saga: head.saga, created: false, begun: None }),
         _ => Err(StartError::KeyReused { saga: head.saga }),
     }
 }

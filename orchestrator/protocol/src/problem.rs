@@ -95,14 +95,13 @@ pub enum ProblemType {
     VersionTaken,
     Overloaded,
     ShuttingDown,
-    NotDrivenHere,
     StoreUnavailable,
     UnreadableRow,
     Internal,
 }
 
 /// The type, the last word of its URN, and its title.
-const TYPES: [(ProblemType, &str, &str); 25] = [
+const TYPES: [(ProblemType, &str, &str); 24] = [
     (ProblemType::UnknownRoute, "unknown-route", "There is nothing at this path"),
     (ProblemType::MethodNotAllowed, "method-not-allowed", "This path does not have this method"),
     (ProblemType::InvalidPath, "invalid-path", "A part of the path is not what it should be"),
@@ -128,7 +127,6 @@ const TYPES: [(ProblemType, &str, &str); 25] = [
     (ProblemType::VersionTaken, "version-taken", "Another text stands under this name and version"),
     (ProblemType::Overloaded, "overloaded", "As many sagas are live as may be"),
     (ProblemType::ShuttingDown, "shutting-down", "The server is shutting down"),
-    (ProblemType::NotDrivenHere, "not-driven-here", "The saga is between two owners"),
     (ProblemType::StoreUnavailable, "store-unavailable", "The store is not available"),
     (ProblemType::UnreadableRow, "unreadable-row", "A stored row cannot be read"),
     (ProblemType::Internal, "internal", "The server failed in an unforeseen way"),

@@ -44,7 +44,8 @@ impl Append {
         match standing {
             Some(it) if it.last_commit == self.commit && it.next_seq == self.next_seq() => Ok(()),
             Some(_) if self.create.is_some() => Err(AppendError::Exists),
-            Some(it) if it.epoch != self.epoch => Err(AppendError::Fenced),
+            // A saga of nobody was let go by the holder of this very epoch: it must claim the next one first.
+            Some(it) if it.epoch != self.epoch || !it.owned => Err(AppendError::Fenced),
             Some(_) | None => Err(AppendError::Conflict),
         }
     }
@@ -57,6 +58,16 @@ impl Append {
     /// One above the last event.
     pub(crate) fn next_seq(&self) -> u64 {
         self.events.last().map_or(0, |event| event.seq.saturating_add(1))
+    }
+
+    /// Whether the saga has ended with it, or is nobody's.
+    pub(crate) fn leaves(&self) -> bool {
+        self.release || self.summary.ended_at.is_some()
+    }
+
+    /// When nobody's saga is due, for its row.
+    pub(crate) fn asleep_until(&self) -> Option<Time> {
+        if self.release { self.summary.wake_at } else { None }
     }
 
     /// `at` of the first event: for a create, when the saga started.
@@ -74,6 +85,7 @@ impl Append {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Standing {
     pub(crate) epoch: u64,
+    pub(crate) owned: bool,
     pub(crate) next_seq: u64,
     pub(crate) last_commit: Uuid,
 }

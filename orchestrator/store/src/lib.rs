@@ -9,11 +9,13 @@
 mod append;
 #[cfg(any(test, feature = "testing"))]
 pub mod conformance;
+pub mod fsck;
 #[cfg(any(test, feature = "testing"))]
 pub mod memory;
+pub mod postgres;
 pub mod sqlite;
 
-use std::{ops::Range, sync::Arc};
+use std::{ops::Range, sync::Arc, time::Duration};
 
 use amends_core::{
     event::Recorded,
@@ -33,6 +35,9 @@ pub trait Store: Send + Sync + 'static {
     /// that fails by [`AppendError::Fenced`], [`AppendError::Conflict`] or [`AppendError::Exists`] fails alone; a store
     /// that is away fails all of them by [`AppendError::Unavailable`] with nothing written. After `Ok` no crash loses it.
     ///
+    /// A saga that has ended may go on, but its end stays: an append whose summary has none is [`AppendError::Conflict`].
+    /// One of nobody's takes no append at all: [`AppendError::Fenced`].
+    ///
     /// The same append given again (same `commit`) after an answer was lost is `Ok` and writes nothing.
     async fn commit(&self, batch: Vec<Append>) -> Vec<Result<(), AppendError>>;
 
@@ -45,13 +50,78 @@ pub trait Store: Send + Sync + 'static {
     /// Sagas by filter, newest first by (`started_at`, id), below the cursor, at most `limit`.
     async fn list(&self, filter: &Filter, below: Option<Cursor>, limit: u32) -> Result<Vec<Head>, StoreError>;
 
-    /// Sagas that are not terminal and whose owner is not `owner`, above `after` by id, in order of id, at most `limit`. A row
-    /// that cannot be read is left out: one poisoned saga blocks no other (invariant 10).
-    async fn orphans(&self, owner: Uuid, after: Option<SagaId>, limit: u32) -> Result<Vec<Head>, StoreError>;
+    /// Rows of several journals from their beginning, for adoption in batches: in order of `sagas`, each whole or, when it
+    /// has more than `limit` rows, its first `limit`. A journal that cannot be read is an error of its own.
+    async fn journals(
+        &self,
+        sagas: &[SagaId],
+        limit: u32,
+    ) -> Result<Vec<Result<Vec<Recorded>, StoreError>>, StoreError>;
+
+    /// A process takes part under a new identity, for `lease` from now by the database's time. Owners of sagas that no lease
+    /// was ever written for are known from then on as nodes whose lease has ended.
+    async fn join(&self, node: NewNode, lease: Duration) -> Result<Lease, StoreError>;
+
+    /// Prolongs a lease, to `lease` from now by the database's time. One that has ended is never revived:
+    /// [`Lease::Ended`], and the process needs a new identity.
+    async fn renew(&self, node: Uuid, lease: Duration) -> Result<Lease, StoreError>;
+
+    /// Ends a lease at once. What the node still owns are orphans from then on.
+    async fn leave(&self, node: Uuid) -> Result<(), StoreError>;
+
+    /// Nodes whose lease lasts, by identity.
+    async fn nodes(&self) -> Result<Vec<Node>, StoreError>;
+
+    /// Sagas that are not terminal and whose owner's lease has ended, above `after` by (owner, id), in this order, at most
+    /// `limit`. A row that cannot be read is left out: one poisoned saga blocks no other (invariant 10). Costs nothing to
+    /// speak of when no lease has ended, however many sagas there are.
+    async fn orphans(&self, after: Option<(Uuid, SagaId)>, limit: u32) -> Result<Vec<Head>, StoreError>;
+
+    /// Sagas of nobody whose wake-up is due at `now`, earliest first, at most `limit`. Rows that cannot be read are left out.
+    async fn due(&self, now: Time, limit: u32) -> Result<Vec<Head>, StoreError>;
+
+    /// When the next saga of nobody wants to be woken; `None`: none does.
+    async fn next_due(&self) -> Result<Option<Time>, StoreError>;
 
     /// Takes sagas over by compare-and-set on (id, owner, epoch): those that still are as given get `owner` and the next
-    /// epoch. Answers which, in order. From then on appends under the old epoch are [`AppendError::Fenced`].
+    /// epoch, and sleep no more. Answers which, in order. From then on appends under the old epoch are
+    /// [`AppendError::Fenced`]. A stub is not taken over.
     async fn adopt(&self, sagas: Vec<Claim>, owner: Uuid) -> Result<Vec<bool>, StoreError>;
+
+    /// Leaves a note for whoever owns the saga. Durable once `Ok`; the same note again changes nothing.
+    async fn post(&self, note: Note) -> Result<(), StoreError>;
+
+    /// Notes without a verdict that `node` can do something about, oldest first, at most `limit`: those to sagas that it owns,
+    /// that nobody owns, that have ended, or that are not there.
+    async fn notes(&self, node: Uuid, limit: u32) -> Result<Vec<Noted>, StoreError>;
+
+    /// Gives notes of one saga their verdicts without an event, if the saga's epoch is `epoch`, or it has ended, or is not
+    /// there. `false`: it is otherwise, and nothing was written. The first verdict of a note stays. An append gives verdicts in
+    /// its own commit ([`Append::verdicts`]).
+    async fn settle(&self, saga: SagaId, epoch: u64, verdicts: Vec<Verdict>) -> Result<bool, StoreError>;
+
+    /// The verdict of a note; `None`: it has none yet. A note that is not there is [`StoreError::Corrupt`].
+    async fn verdict(&self, saga: SagaId, note: Uuid) -> Result<Option<Arc<str>>, StoreError>;
+
+    /// Deletes notes that have had a verdict and arrived before `before`, and nodes whose lease ended before `before` and
+    /// that own nothing that lives; at most `limit` of each. Answers how many.
+    async fn tidy(&self, before: Time, limit: u32) -> Result<u64, StoreError>;
+
+    /// Looks at up to `limit` sagas started before `before`, oldest first, above `after`, and answers those that ended before
+    /// `before` and are not purged. For retention: `next` is where to go on, `None` at the end.
+    async fn ended(&self, before: Time, after: Option<Cursor>, limit: u32) -> Result<Page, StoreError>;
+
+    /// Deletes terminal sagas: journals, notes, rows. Of one with a start key its row stays as a stub (`purged_at`), so that
+    /// a late repeat of the start meets it. Others are left alone. Answers how many were purged.
+    async fn purge(&self, sagas: Vec<SagaId>, at: Time) -> Result<u64, StoreError>;
+
+    /// Every saga, stubs too, above `after` by id, in order of id, at most `limit`. A row that cannot be read is an error
+    /// of its own, with the id to go on from. For `fsck` and `export`.
+    async fn scan(
+        &self,
+        after: Option<SagaId>,
+        limit: u32,
+    ) -> Result<Vec<(SagaId, Result<Head, StoreError>)>, StoreError>;
 
     /// Keeps a definition for ever under (name, version). Without a version: that of the newest row with this digest, or
     /// one above the highest.
@@ -77,6 +147,11 @@ pub trait Store: Send + Sync + 'static {
 
     /// Transactions committed and appends in them since the store was opened.
     fn written(&self) -> Written;
+
+    /// Batches that can be committed side by side. A saga's appends must always go the same way: [`lane_of`].
+    fn lanes(&self) -> usize {
+        1
+    }
 }
 
 /// Events of one saga that become durable together, or not at all.
@@ -93,6 +168,17 @@ pub struct Append {
     pub summary: Summary,
     /// Set in the append that makes the saga, whose first event has `seq` 1.
     pub create: Option<Create>,
+    /// The owner lets go in this very commit: the row has no owner from then on, and is due ([`Store::due`]) at the summary's
+    /// `wake_at`.
+    pub release: bool,
+    /// Notes that this append answers, in its own commit.
+    pub verdicts: Vec<Verdict>,
+}
+
+/// Which of `lanes` a saga's appends go.
+pub fn lane_of(saga: SagaId, lanes: usize) -> usize {
+    // The last bytes of a UUID of any version are random.
+    usize::from(saga.0.as_bytes()[15]) % lanes.max(1)
 }
 
 /// What the row of a new saga says for good.
@@ -163,6 +249,8 @@ pub struct Head {
     pub started_at: Time,
     /// `at` of the last event.
     pub updated_at: Time,
+    /// Retention has taken its journal, at this time: what is left is a stub.
+    pub purged_at: Option<Time>,
     pub summary: Summary,
 }
 
@@ -172,6 +260,70 @@ pub struct Claim {
     pub saga: SagaId,
     pub owner: Option<Uuid>,
     pub epoch: u64,
+}
+
+/// A process that wants to take part.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewNode {
+    /// Made new by the process, and again after each loss of its lease.
+    pub id: Uuid,
+    /// For people: host and process.
+    pub name: Arc<str>,
+}
+
+/// What was granted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lease {
+    /// The store belongs to this process as long as it is open; there is nothing to renew.
+    Sole,
+    /// From `now` on, which is the database's time.
+    Granted { now: Time },
+    /// It had ended, and is not revived.
+    Ended,
+}
+
+/// A process that takes part.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Node {
+    pub id: Uuid,
+    pub name: Arc<str>,
+    pub joined_at: Time,
+    /// By the database's time; `None`: it does not end.
+    pub lease_until: Option<Time>,
+}
+
+/// Something for the owner of a saga, from whoever was asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Note {
+    pub saga: SagaId,
+    /// Made new by its writer, and kept when it is tried again.
+    pub id: Uuid,
+    /// The store does not read it.
+    pub body: Arc<str>,
+    pub at: Time,
+}
+
+/// A note and where its saga stands.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Noted {
+    pub note: Note,
+    /// `None`: there is no such saga.
+    pub head: Option<Head>,
+}
+
+/// What became of a note.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    pub note: Uuid,
+    /// The store does not read it.
+    pub body: Arc<str>,
+}
+
+/// Part of a walk over many sagas.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Page {
+    pub found: Vec<Head>,
+    pub next: Option<Cursor>,
 }
 
 /// Which sagas a list is about; `None` and empty mean any.
@@ -237,4 +389,6 @@ pub struct Counts {
 pub struct Written {
     pub commits: u64,
     pub appends: u64,
+    /// Statements in these transactions, begin and commit not counted.
+    pub statements: u64,
 }

@@ -1,6 +1,7 @@
 //! Whether the server is there: for load balancers and people. Outside of `/v1`, because it outlives it.
 
 mod livez;
+mod metrics;
 mod readyz;
 mod version;
 
@@ -12,5 +13,6 @@ pub(crate) fn routes() -> OpenApiRouter<Engine> {
         .routes(routes!(livez::livez))
         .routes(routes!(readyz::readyz))
         .routes(routes!(version::version))
+        .routes(routes!(metrics::metrics))
         .routes(routes!(crate::openapi::document))
 }

@@ -1,11 +1,12 @@
 //! The endpoints of `/v1`, each in its file.
 
 mod definitions;
+mod nodes;
 mod sagas;
 
 use amends_engine::Engine;
-use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 pub(crate) fn routes() -> OpenApiRouter<Engine> {
-    OpenApiRouter::new().merge(sagas::routes()).merge(definitions::routes())
+    OpenApiRouter::new().merge(sagas::routes()).merge(definitions::routes()).routes(routes!(nodes::nodes))
 }

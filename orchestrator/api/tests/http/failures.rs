@@ -9,7 +9,7 @@ use crate::kit::{Log, Reads, SECRET, Server, json_body};
 async fn a_store_that_is_away_is_503_and_says_when_to_ask_again() {
     let server = Server::new().await;
     let saga = server.run(1).await;
-    server.store.reads(Reads::Away);
+    server.store.reads(Reads::Away(SECRET));
     let saga = format!("/v1/sagas/{}", saga["id"].as_str().unwrap());
     for path in [&saga, &format!("{saga}/history"), "/v1/sagas", "/v1/definitions", "/v1/definitions/place-order"] {
         let answer = server.get(path).await;
@@ -22,7 +22,7 @@ async fn a_store_that_is_away_is_503_and_says_when_to_ask_again() {
 #[tokio::test]
 async fn a_row_that_cannot_be_read_is_500() {
     let server = Server::new().await;
-    server.store.reads(Reads::Corrupt);
+    server.store.reads(Reads::Corrupt(SECRET));
     let answer = server.get("/v1/sagas").await;
     answer.is_problem(500, "unreadable-row");
     assert!(!answer.body.to_string().contains("hunter2"));
@@ -31,7 +31,7 @@ async fn a_row_that_cannot_be_read_is_500() {
 #[tokio::test]
 async fn a_handler_that_panics_is_500_and_the_next_request_is_answered() {
     let server = Server::new().await;
-    server.store.reads(Reads::Panic);
+    server.store.reads(Reads::Panic(SECRET));
     let answer = server.get("/v1/sagas").await;
     answer.is_problem(500, "internal");
     assert!(!answer.body.to_string().contains("hunter2"));
@@ -42,7 +42,7 @@ async fn a_handler_that_panics_is_500_and_the_next_request_is_answered() {
 #[tokio::test]
 async fn the_log_has_the_requests_id_and_the_reason_but_no_body_and_no_query() {
     let server = Server::new().await;
-    server.store.reads(Reads::Away);
+    server.store.reads(Reads::Away(SECRET));
     let request = Request::get("/v1/sagas?name=a-secret-name").header("x-request-id", "my-request-1");
     let answer = server.ask(request.body(axum::body::Body::empty()).unwrap()).await;
     assert_eq!(answer.header("x-request-id"), Some("my-request-1"));

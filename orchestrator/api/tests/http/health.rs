@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::StatusCode;
 use serde_json::json;
 
-use crate::kit::{Reads, Server};
+use crate::kit::{Reads, SECRET, Server};
 
 #[tokio::test]
 async fn a_server_that_shuts_down_lives_but_is_not_ready() {
@@ -23,7 +23,7 @@ async fn a_server_that_shuts_down_lives_but_is_not_ready() {
 #[tokio::test]
 async fn a_server_whose_store_is_away_lives_but_is_not_ready() {
     let server = Server::new().await;
-    server.store.reads(Reads::Away);
+    server.store.reads(Reads::Away(SECRET));
     let answer = server.get("/readyz").await;
     answer.is_problem(503, "store-unavailable");
     assert_eq!(answer.header("retry-after"), Some("1"));

@@ -9,8 +9,10 @@ use serde_json::Value;
 use crate::kit::Server;
 
 /// Everything that is served, so that a route can neither appear nor vanish by accident.
-const ROUTES: [(&str, &str); 16] = [
+const ROUTES: [(&str, &str); 18] = [
     ("GET", "/livez"),
+    ("GET", "/metrics"),
+    ("GET", "/v1/nodes"),
     ("GET", "/openapi.json"),
     ("GET", "/readyz"),
     ("GET", "/v1/definitions"),

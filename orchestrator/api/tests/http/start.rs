@@ -6,7 +6,7 @@ use amends_engine::Limits;
 use http::{Request, StatusCode};
 use serde_json::{Value, json};
 
-use crate::kit::{Answer, NO_FUNDS, NO_SHIPMENT, Reads, SLOW_CHARGE, Server, id, json_body, order};
+use crate::kit::{Answer, NO_FUNDS, NO_SHIPMENT, Reads, SECRET, SLOW_CHARGE, Server, id, json_body, order};
 
 async fn keyed(server: &Server, key: &str, body: &Value) -> Answer {
     server.ask(json_body(Request::post("/v1/sagas").header("idempotency-key", key), body)).await
@@ -98,7 +98,7 @@ async fn an_input_that_does_not_fit_is_422_and_says_where() {
 
 #[tokio::test]
 async fn a_full_server_is_429_and_says_when_to_ask_again() {
-    let server = Server::with(Limits { max_live_sagas: 1 }).await;
+    let server = Server::with(Limits { max_live_sagas: 1, ..Limits::default() }).await;
     server.start(SLOW_CHARGE).await;
     let answer = server.post("/v1/sagas", &order(1)).await;
     answer.is_problem(429, "overloaded");
@@ -128,8 +128,10 @@ async fn a_start_that_is_durable_but_cannot_be_read_says_so_and_where() {
     let server = Server::new().await;
     // The definition is in the engine's cache after this one, so that only reading the saga fails.
     server.run(1).await;
-    server.store.reads(Reads::Away);
-    let answer = server.post("/v1/sagas", &order(2)).await;
+    server.store.reads(Reads::Away(SECRET));
+    // It raises attention, so that the whole of it is not in memory.
+    let request = Request::post("/v1/sagas").header("prefer", "wait=20");
+    let answer = server.ask(json_body(request, &order(NO_SHIPMENT))).await;
     answer.is_problem(503, "store-unavailable");
     assert!(answer.body["detail"].as_str().unwrap().contains("is started and goes on"), "{}", answer.body);
     server.store.reads(Reads::Well);

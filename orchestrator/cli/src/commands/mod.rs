@@ -6,6 +6,8 @@ mod completions;
 mod config;
 mod definitions;
 mod demo;
+mod export;
+mod fsck;
 mod get;
 mod history;
 mod list;
@@ -51,6 +53,10 @@ enum Command {
     Definitions(definitions::Args),
     /// Look at the configuration
     Config(config::Args),
+    /// Prove that every saga's journal and row agree, beside a running server or without one
+    Fsck(fsck::Args),
+    /// Write sagas with their journals to stdout, as JSON lines
+    Export(export::Args),
     /// Print the JSON Schema of definitions, for editors
     Schema(schema::Args),
     /// Print completions for a shell
@@ -73,6 +79,8 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Cancel(args) => cancel::run(args).await,
         Command::Definitions(args) => definitions::run(args).await,
         Command::Config(args) => config::run(&args),
+        Command::Fsck(args) => fsck::run(args).await,
+        Command::Export(args) => export::run(args).await,
         Command::Schema(args) => schema::run(args),
         Command::Completions(args) => completions::run(&args),
     }

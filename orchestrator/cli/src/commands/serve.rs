@@ -2,8 +2,8 @@
 
 use std::{fs, path::Path, path::PathBuf, sync::Arc};
 
-use amends_engine::{Engine, HttpParticipant, Limits, RegisterError, Setup, SystemClock};
-use amends_store::{Store as _, sqlite::SqliteStore};
+use amends_engine::{Engine, HttpParticipant, Limits, RegisterError, Retention, Setup, SystemClock};
+use amends_store::Store;
 use anyhow::{Context, bail};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -15,6 +15,7 @@ use crate::{
     output,
     signals::Signals,
     snippet::{self, Finding},
+    store,
     style::Style,
 };
 
@@ -39,8 +40,8 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
     let listen = config.server.listen;
     let listener = TcpListener::bind(listen).await.with_context(|| format!("cannot listen on {listen}"))?;
     let address = listener.local_addr()?;
-    let store = open_store(&config).await?;
-    let engine = open_engine(&config, store.clone()).await?;
+    let opened = store::open(&config.store).await?;
+    let engine = open_engine(&config, opened.store(), &address.to_string()).await?;
     if let Err(error) = register_folder(&engine, &config).await {
         engine.shutdown(config.limits.drain).await;
         return Err(error);
@@ -49,7 +50,9 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
     let router = amends_api::router(engine.clone());
     output::print(&format!("listening on http://{address}"))?;
     let file = loaded.file.map(|file| file.display().to_string()).unwrap_or_default();
-    tracing::info!(%address, store = %config.store.path.relative().display(), config = file, "listening");
+    let store =
+        config.store.url.as_ref().map_or(config.store.path.relative().display().to_string(), |url| format!("{url:?}"));
+    tracing::info!(%address, store, config = file, "listening");
 
     // Both at once: from the first moment on `/readyz` says no and starts are refused, while requests still end.
     let shutdown = async {
@@ -60,35 +63,30 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
     let serve = amends_api::serve(listener, router, stop.clone(), config.limits.drain);
     tokio::join!(shutdown, serve);
     drop(engine);
-    close(store).await;
+    opened.close().await;
     tracing::info!("stopped");
     Ok(Exit::Success)
 }
 
-async fn open_store(config: &Config) -> anyhow::Result<Arc<SqliteStore>> {
-    let path = config.store.path.relative();
-    let store = SqliteStore::open(&path).await.with_context(|| format!("the store {}", path.display()))?;
-    Ok(Arc::new(store))
-}
-
-async fn open_engine(config: &Config, store: Arc<SqliteStore>) -> anyhow::Result<Engine> {
+async fn open_engine(config: &Config, store: Arc<dyn Store>, address: &str) -> anyhow::Result<Engine> {
     let latest = store.latest_at().await?;
     let setup = Setup {
         store,
         participant: Arc::new(HttpParticipant::new(&config.services).context("HTTP towards services")?),
         clock: Arc::new(SystemClock::anchored(latest)),
         catalogue: config.services.clone(),
-        limits: Limits { max_live_sagas: config.limits.max_live_sagas },
+        limits: Limits { max_live_sagas: config.limits.max_live_sagas, release_after: config.limits.release_after },
+        name: node_name(address).into(),
+        lease: config.lease.terms().map_err(anyhow::Error::msg)?,
+        retention: Retention { keep: config.retention.keep, look_every: config.retention.look_every },
     };
     Ok(Engine::open(setup).await?)
 }
 
-/// The file is complete and free when nobody holds it any more; a task that hangs keeps it a moment longer.
-async fn close(store: Arc<SqliteStore>) {
-    match Arc::try_unwrap(store) {
-        Ok(store) => store.close().await,
-        Err(_) => tracing::debug!("a task still holds the store; it closes with the process"),
-    }
+/// For people: where this process is.
+fn node_name(address: &str) -> String {
+    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    format!("{host} {address} pid {}", std::process::id())
 }
 
 /// Every definition of the folder, or none of the server: a server that knows half of its definitions helps nobody.

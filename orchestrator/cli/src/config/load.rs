@@ -8,7 +8,10 @@ use figment2::{
     providers::{Env, Format, Named, Serialized, Toml},
 };
 
-use super::{errors, model::Config};
+use super::{
+    errors,
+    model::{Config, is_database_url},
+};
 
 /// `AMENDS__SECTION__KEY`
 pub(super) const ENV_PREFIX: &str = "AMENDS__";
@@ -24,9 +27,10 @@ pub(crate) struct Flags {
     /// Where to listen; loopback only as long as there is no authentication [default: 127.0.0.1:7070]
     #[arg(long, value_name = "ADDR")]
     pub(crate) listen: Option<String>,
-    /// The SQLite file with every saga's journal; made if it is not there [default: amends.db]
-    #[arg(long, value_name = "PATH")]
-    pub(crate) database: Option<PathBuf>,
+    /// The SQLite file with every saga's journal, made if it is not there; or a PostgreSQL database,
+    /// postgres://user:password@host:port/database [default: amends.db]
+    #[arg(long, value_name = "PATH|URL")]
+    pub(crate) database: Option<String>,
     /// Register every *.yaml of this folder at the start (scenarios, *.test.yaml, left out)
     #[arg(long, value_name = "DIR")]
     pub(crate) sagas: Option<PathBuf>,
@@ -60,12 +64,23 @@ pub(crate) fn load(flags: &Flags) -> anyhow::Result<Loaded> {
     let env = Env::prefixed(ENV_PREFIX).split("__").map(move |key| service_key(key.as_str(), &known).into());
     figment = figment.merge(env);
     figment = flag(figment, "--listen", "server.listen", flags.listen.as_deref());
-    figment = flag(figment, "--database", "store.path", flags.database.as_deref().map(Path::to_string_lossy));
+    let database = flags.database.as_deref();
+    let key = if database.is_some_and(is_database_url) { "store.url" } else { "store.path" };
+    figment = flag(figment, "--database", key, database);
     figment = flag(figment, "--sagas", "definitions.folder", flags.sagas.as_deref().map(Path::to_string_lossy));
     match figment.extract() {
-        Ok(config) => Ok(Loaded { config, file, sources: figment }),
+        Ok(config) => Ok(Loaded { config: settled(config, flags)?, file, sources: figment }),
         Err(error) => bail!(errors::explain(error)),
     }
+}
+
+/// A file on the command line wins over a URL below it.
+fn settled(mut config: Config, flags: &Flags) -> anyhow::Result<Config> {
+    if flags.database.as_deref().is_some_and(|database| !is_database_url(database)) {
+        config.store.url = None;
+    }
+    config.lease.terms().map_err(|why| anyhow::anyhow!("the configuration is not valid: {why}"))?;
+    Ok(config)
 }
 
 fn flag(figment: Figment, name: &'static str, key: &str, value: Option<impl serde::Serialize>) -> Figment {

@@ -11,5 +11,5 @@ mod model;
 mod show;
 
 pub(crate) use load::{Flags, load};
-pub(crate) use model::Config;
+pub(crate) use model::{Config, Store};
 pub(crate) use show::show;

@@ -3,6 +3,9 @@
 mod check;
 mod config;
 mod demo;
+mod export;
+mod fsck;
 mod remote;
 mod serve;
 mod shell;
+mod stores;

@@ -25,14 +25,14 @@ const CATALOGUE: &str = "[services.nobody]\nurl = \"http://127.0.0.1:9\"\n";
 const STOP_WITHIN: Duration = Duration::from_secs(20);
 
 /// A running server; killed when dropped.
-struct Server {
+pub(crate) struct Server {
     child: Child,
     stdout: BufReader<ChildStdout>,
-    url: String,
+    pub(crate) url: String,
 }
 
 impl Server {
-    fn start(shell: &Shell, arguments: &[&str]) -> Self {
+    pub(crate) fn start(shell: &Shell, arguments: &[&str]) -> Self {
         Self::start_with(shell, arguments, Stdio::null())
     }
 
@@ -64,7 +64,7 @@ impl Server {
     }
 
     /// SIGTERM; what else was on stdout, and how it ended.
-    fn stop(mut self) -> (String, Option<i32>) {
+    pub(crate) fn stop(mut self) -> (String, Option<i32>) {
         self.signal();
         let until = Instant::now() + STOP_WITHIN;
         let status = loop {

@@ -29,7 +29,7 @@ impl Draft<'_> {
 
     fn advance_forward(&mut self) {
         let overdue = self.state.started.deadline_at.is_some_and(|deadline| deadline <= self.now);
-        if overdue && !point_of_no_return(self.definition, &self.state) {
+        if overdue && !point_of_no_return(self.definition, self.state) {
             return self.compensate_because(Cause::DeadlinePassed);
         }
         let definition = self.definition;
@@ -40,7 +40,7 @@ impl Draft<'_> {
             }
         }
         if self.state.status == Status::Running && (0..definition.steps.len()).all(|ix| self.done(ix)) {
-            let (output, output_error) = match render::output(definition, &self.state) {
+            let (output, output_error) = match render::output(definition, self.state) {
                 Ok(output) => (output, None),
                 Err(why) => (Value::Null, Some(why)),
             };
@@ -116,8 +116,8 @@ impl Draft<'_> {
         let (_, step) = self.definition.step(&id.step).expect("invariant: only steps of the definition are intended");
         let side = step.side;
         let before = self.state.call(id).cloned();
-        let rendered = render(self.definition, &self.state, id).and_then(|rendered| match id.op {
-            Op::Action => render::check_compensation(step, &self.state).map(|()| rendered),
+        let rendered = render(self.definition, self.state, id).and_then(|rendered| match id.op {
+            Op::Action => render::check_compensation(step, self.state).map(|()| rendered),
             Op::Compensate => Ok(rendered),
         });
         let sent = before.as_ref().and_then(|call| call.request.as_ref());
@@ -127,7 +127,8 @@ impl Draft<'_> {
             Ok(rendered) if sent.is_none_or(|sent| *sent == rendered.digest) => {
                 let pivot = id.op == Op::Action && side == Side::Pivot;
                 let attempt = before.map_or(1, |call| call.attempt.saturating_add(1));
-                let request = rendered.digest;
+                let request = rendered.digest.clone();
+                self.requests.push((id.clone(), rendered));
                 return self.push(Event::CallIntended { call: id.clone(), attempt, due_at, request, pivot });
             }
             Ok(_) => (changed, false),

@@ -11,7 +11,7 @@ use amends_engine::{CancelError, StartError};
 use amends_store::{Store, memory::MemoryStore, sqlite::SqliteStore};
 use serde_json::json;
 
-use crate::town::{Does, HastyStore, THREE, Town, memory, start};
+use crate::town::{Does, THREE, Town, memory, start};
 
 #[tokio::test]
 async fn three_sequential_steps_cost_four_commits_and_each_retry_one_more() {
@@ -62,7 +62,9 @@ async fn nothing_is_sent_before_its_intent_is_durable() {
 
 #[tokio::test]
 async fn the_check_of_write_ahead_catches_a_store_that_acknowledges_too_early() {
-    let town = Town::new(Arc::new(HastyStore::default()), 8, 8).await;
+    let store = MemoryStore::default();
+    store.acknowledge_early(Duration::from_millis(30));
+    let town = Town::new(Arc::new(store), 8, 8).await;
     town.register(THREE).await;
     let saga = town.start("three").await;
     town.services.called("two action 1 @1").await;

@@ -1,5 +1,8 @@
 //! The engine in a simulated town.
 
 mod driving;
+mod nodes;
 mod recovery;
+mod retention;
+mod sleepers;
 mod town;

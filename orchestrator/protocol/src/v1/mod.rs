@@ -4,6 +4,7 @@
 
 mod definition;
 mod health;
+mod node;
 mod page;
 mod saga;
 mod start;
@@ -11,8 +12,9 @@ mod step;
 
 pub use definition::{CheckAnswer, DefinitionView, Diagnostic, RegisterAnswer, Severity};
 pub use health::{Live, Ready, Version};
+pub use node::NodeView;
 pub use page::{HistoryEntry, Page};
-pub use saga::{AttentionReason, AttentionView, CauseKind, CauseView, Failure, Op, SagaItem, SagaStatus, SagaView};
+pub use saga::{AttentionReason, AttentionView, CauseKind, CauseView, Failure, Op, SagaItem, SagaResult, SagaStatus, SagaView};
 pub use start::{CancelRequest, StartRequest};
 pub use step::{AttemptOutcome, AttemptView, CallView, StepStatus, StepView};
 

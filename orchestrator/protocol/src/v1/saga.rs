@@ -35,6 +35,9 @@ pub struct SagaView {
     pub updated_at: DateTime<Utc>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended_at: Option<DateTime<Utc>>,
+    /// Retention took its journal, at this time: input, steps and output are not known any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub purged_at: Option<DateTime<Utc>>,
     /// The end of the forward path.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deadline_at: Option<DateTime<Utc>>,
@@ -45,6 +48,18 @@ pub struct SagaView {
     pub epoch: u64,
     /// In source order.
     pub steps: Vec<StepView>,
+}
+
+/// How a saga went: the answer to `Prefer: return=minimal`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct SagaResult {
+    pub id: Uuid,
+    pub status: SagaStatus,
+    /// A person has to look.
+    pub attention: bool,
+    /// The definition's `output`, once completed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output: Option<Value>,
 }
 
 /// A saga in a list.

@@ -5,8 +5,11 @@ use std::sync::Arc;
 use amends_core::{ids::SagaId, summary::Status};
 use uuid::Uuid;
 
-use super::given::{compensation_started, create, end, next, step, under_epoch, words};
-use crate::{Append, Claim, Store};
+use super::{
+    given::{compensation_started, create, create_by, end, next, step, under_epoch, words},
+    side::{LEASE, Side},
+};
+use crate::{Append, Claim, Head, Lease, Store};
 
 const FIRST: Uuid = Uuid::nil();
 const SECOND: Uuid = Uuid::from_u128(2);
@@ -27,7 +30,7 @@ pub(super) async fn an_adopter_fences_the_old_owner(store: Arc<dyn Store>) {
     let before = store.head(sagas[1].saga).await.unwrap().unwrap();
     assert_eq!(store.adopt(vec![claim(sagas[1].saga, FIRST, 1)], SECOND).await.unwrap(), [true]);
     let after = store.head(sagas[1].saga).await.unwrap().unwrap();
-    let expected = crate::Head { owner: Some(SECOND), epoch: 2, ..before };
+    let expected = Head { owner: Some(SECOND), epoch: 2, ..before };
     assert_eq!(after, expected, "adoption changes owner and epoch and nothing else");
     assert_eq!(words(&store.commit(sagas.iter().map(step).collect()).await), ["ok", "fenced", "ok"]);
     assert_eq!(words(&store.commit(vec![under_epoch(step(&sagas[1]), 2)]).await), ["ok"]);
@@ -87,45 +90,79 @@ pub(super) async fn adoption_needs_owner_and_epoch_to_be_as_claimed(store: Arc<d
     assert_eq!(store.head(sagas[1].saga).await.unwrap().unwrap().epoch, 1);
 }
 
-pub(super) async fn orphans_are_the_live_sagas_of_others(store: Arc<dyn Store>) {
-    let sagas = created(&store, 5).await;
+pub(super) async fn orphans_are_live_sagas_whose_owners_lease_has_ended(side: Side) {
+    let gone = side.joined().await;
+    let sagas: Vec<Append> = (0..6).map(|at| create_by(gone, at)).collect();
+    assert_eq!(words(&side.store.commit(sagas.clone()).await), ["ok"; 6]);
     let undoing = next(&sagas[1], Status::Compensating, vec![compensation_started()]);
     let settled = next(&sagas[4], Status::Succeeded, vec![compensation_started()]);
-    assert_eq!(words(&store.commit(vec![end(&sagas[0]), undoing, settled]).await), ["ok"; 3]);
-    assert_eq!(store.adopt(vec![claim(sagas[2].saga, FIRST, 1)], SECOND).await.unwrap(), [true]);
-    let orphans = async |owner| -> Vec<SagaId> {
-        store.orphans(owner, None, 100).await.unwrap().iter().map(|head| head.saga).collect()
-    };
+    let released = Append { release: true, ..step(&sagas[5]) };
+    assert_eq!(words(&side.store.commit(vec![end(&sagas[0]), undoing, settled, released]).await), ["ok"; 4]);
+    assert_eq!(side.store.orphans(None, 100).await.unwrap(), [], "their owner lives");
+    let lasting = side.succeeded(gone).await;
+    assert_eq!(words(&side.store.commit(vec![create_by(lasting, 1)]).await), ["ok"]);
+    let orphans =
+        async || -> Vec<SagaId> { side.store.orphans(None, 100).await.unwrap().iter().map(|head| head.saga).collect() };
     let live = |places: &[usize]| {
         let mut ids: Vec<SagaId> = places.iter().map(|place| sagas[*place].saga).collect();
         ids.sort_unstable();
         ids
     };
-    assert_eq!(orphans(FIRST).await, live(&[2]));
-    assert_eq!(orphans(SECOND).await, live(&[1, 3, 4]));
-    assert_eq!(orphans(THIRD).await, live(&[1, 2, 3, 4]));
-    let head = store.head(sagas[1].saga).await.unwrap().unwrap();
-    assert!(store.orphans(THIRD, None, 100).await.unwrap().contains(&head));
+    assert_eq!(orphans().await, live(&[1, 2, 3, 4]));
+    let head = side.store.head(sagas[1].saga).await.unwrap().unwrap();
+    assert!(side.store.orphans(None, 100).await.unwrap().contains(&head));
+    assert_eq!(side.store.adopt(vec![claim(sagas[2].saga, gone, 1)], lasting).await.unwrap(), [true]);
+    assert_eq!(orphans().await, live(&[1, 3, 4]));
+    assert_eq!(side.store.orphans(None, 2).await.unwrap().len(), 2);
+    assert_eq!(side.store.orphans(None, 0).await.unwrap(), []);
 }
 
-pub(super) async fn orphans_come_in_stable_pages(store: Arc<dyn Store>) {
-    let sagas = created(&store, 50).await;
+pub(super) async fn owners_without_a_lease_are_over_once_somebody_joins(side: Side) {
+    let sagas = created(&side.store, 2).await;
+    assert_eq!(side.store.orphans(None, 100).await.unwrap(), [], "nobody knows");
+    let node = side.joined().await;
+    let mine = create_by(node, 1);
+    assert_eq!(words(&side.store.commit(vec![create_by(THIRD, 1), mine]).await), ["ok"; 2]);
+    let orphans = async || -> Vec<(Option<Uuid>, SagaId)> {
+        side.store.orphans(None, 100).await.unwrap().iter().map(|head| (head.owner, head.saga)).collect()
+    };
+    let mut expected: Vec<(Option<Uuid>, SagaId)> = sagas.iter().map(|append| (Some(FIRST), append.saga)).collect();
+    expected.sort_unstable();
+    assert_eq!(orphans().await, expected);
+    let nodes = side.store.nodes().await.unwrap();
+    assert_eq!(nodes.iter().map(|node| node.id).collect::<Vec<_>>(), [node], "they have no lease");
+    for owner in [FIRST, THIRD] {
+        assert_eq!(side.store.renew(owner, LEASE).await.unwrap(), Lease::Ended);
+    }
+    side.joined().await;
+    assert!(orphans().await.iter().any(|(owner, _)| *owner == Some(THIRD)));
+    assert_eq!(orphans().await[..2], expected);
+}
+
+pub(super) async fn orphans_come_in_stable_pages(side: Side) {
+    let gone = [Uuid::from_u128(9), Uuid::from_u128(5), Uuid::from_u128(7)];
+    let sagas: Vec<Append> = (0..50).map(|n| create_by(gone[n % 3], 1)).collect();
+    assert_eq!(words(&side.store.commit(sagas.clone()).await), ["ok"; 50]);
+    let node = side.joined().await;
     let mut seen = Vec::new();
     let mut after = None;
     loop {
-        let page = store.orphans(SECOND, after, 7).await.unwrap();
+        let page = side.store.orphans(after, 7).await.unwrap();
         assert!(seen.len() <= 50, "the pages come to an end");
+        let place = |head: &Head| (head.owner.unwrap(), head.saga);
         let Some(last) = page.last() else { break };
-        after = Some(last.saga);
+        after = Some(place(last));
         assert!(page.len() <= 7);
+        seen.extend(page.iter().map(place));
         // Some are adopted on the way, others appear.
-        let claims = page.iter().take(3).map(|head| claim(head.saga, FIRST, 1)).collect();
-        assert_eq!(store.adopt(claims, SECOND).await.unwrap(), vec![true; page.len().min(3)]);
-        let early = Append { saga: SagaId(Uuid::from_u128(u128::from(seen.len() as u64))), ..create(1) };
-        assert_eq!(words(&store.commit(vec![early]).await), ["ok"]);
-        seen.extend(page.into_iter().map(|head| head.saga));
+        let claims = page.iter().take(3).map(|head| claim(head.saga, head.owner.unwrap(), 1)).collect();
+        assert_eq!(side.store.adopt(claims, node).await.unwrap(), vec![true; page.len().min(3)]);
+        let mut early = create_by(gone[1], 1);
+        early.saga = SagaId(Uuid::from_u128(u128::from(seen.len() as u64)));
+        assert_eq!(words(&side.store.commit(vec![early]).await), ["ok"]);
     }
-    let mut expected: Vec<SagaId> = sagas.iter().map(|append| append.saga).collect();
+    let mut expected: Vec<(Uuid, SagaId)> =
+        sagas.iter().map(|append| (append.create.as_ref().unwrap().owner, append.saga)).collect();
     expected.sort_unstable();
     assert_eq!(seen, expected);
 }

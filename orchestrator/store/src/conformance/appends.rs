@@ -61,6 +61,7 @@ pub(super) async fn the_head_says_what_was_last_committed(store: Arc<dyn Store>)
         next_seq: 3,
         started_at: Time(100),
         updated_at: Time(101),
+        purged_at: None,
         summary: first.summary,
     };
     assert_eq!(store.head(first.saga).await.unwrap(), Some(head.clone()));
@@ -101,6 +102,21 @@ pub(super) async fn a_wrong_seq_is_a_conflict(store: Arc<dyn Store>) {
     assert_eq!(commit(&store, &second).await, "ok");
     assert_eq!(commit(&store, &third).await, "ok");
     assert_eq!(whole(&store, first.saga).await, [first.events, second.events, third.events].concat());
+}
+
+pub(super) async fn what_has_ended_goes_on_but_never_lives_again(store: Arc<dyn Store>) {
+    let first = create(100);
+    let last = end(&first);
+    assert_eq!(commit(&store, &first).await, "ok");
+    assert_eq!(commit(&store, &last).await, "ok");
+    let released = Append { release: true, ..step(&last) };
+    let others = Append { saga: SagaId(Uuid::now_v7()), ..create(1) };
+    assert_eq!(commit(&store, &step(&last)).await, "conflict");
+    assert_eq!(words(&store.commit(vec![step(&last), others, released]).await), ["conflict", "ok", "conflict"]);
+    let remark = end(&last);
+    assert_eq!(commit(&store, &remark).await, "ok");
+    assert_eq!(store.head(first.saga).await.unwrap().unwrap().summary, remark.summary);
+    assert_eq!(whole(&store, first.saga).await, [first.events, last.events, remark.events].concat());
 }
 
 pub(super) async fn an_append_to_no_saga_is_a_conflict(store: Arc<dyn Store>) {

@@ -58,9 +58,10 @@ pub(super) async fn a_batch_means_the_same_as_its_appends_one_by_one(store: Arc<
     let first = create(100);
     let second = step(&first);
     let third = end(&second);
-    let batch = vec![second.clone(), first.clone(), second.clone(), step(&first), third.clone(), step(&third)];
+    let fourth = end(&third);
+    let batch = vec![second.clone(), first.clone(), second.clone(), step(&first), third.clone(), fourth.clone()];
     assert_eq!(words(&store.commit(batch).await), ["conflict", "ok", "ok", "conflict", "ok", "ok"]);
-    let whole = [first.events, second.events, third.events.clone(), step(&third).events].concat();
+    let whole = [first.events, second.events, third.events, fourth.events].concat();
     let seqs = |events: &[amends_core::event::Recorded]| events.iter().map(|event| event.seq).collect::<Vec<_>>();
     assert_eq!(seqs(&store.journal(first.saga, 1..100, 100).await.unwrap()), seqs(&whole));
     assert_eq!(store.written().commits, 1);

@@ -11,7 +11,7 @@ use amends_core::{
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::{Append, AppendError, Create};
+use crate::{Append, AppendError, Create, StartKey};
 
 /// Makes a new saga that starts at this time.
 pub fn create(at: i64) -> Append {
@@ -40,7 +40,23 @@ pub fn create_with_id(saga: SagaId, at: i64) -> Append {
         ],
         summary: summary(Status::Running),
         create: Some(Create { owner: Uuid::nil(), name: "place-order".into(), version: 1, definition, key: None }),
+        release: false,
+        verdicts: Vec::new(),
     }
+}
+
+/// Makes a new saga of this owner.
+pub fn create_by(owner: Uuid, at: i64) -> Append {
+    let mut append = create(at);
+    append.create.as_mut().expect("invariant: it creates").owner = owner;
+    append
+}
+
+/// The same saga, started with a key.
+pub fn keyed(mut append: Append) -> Append {
+    let request = Digest::of(&[b"request"]);
+    append.create.as_mut().expect("invariant: it creates").key = Some(StartKey { key: "key".into(), request });
+    append
 }
 
 /// Goes on with a saga after `before`, with these events and this status.
@@ -52,8 +68,16 @@ pub fn next(before: &Append, status: Status, events: Vec<Event>) -> Append {
         at: Time(last.at.0 + i64::try_from(place).expect("invariant: few events")),
         event,
     });
-    let mut append = Append { commit: Uuid::new_v4(), events: events.collect(), create: None, ..before.clone() };
-    append.summary = summary(status);
+    let mut append = Append {
+        saga: before.saga,
+        commit: Uuid::new_v4(),
+        epoch: before.epoch,
+        events: events.collect(),
+        summary: summary(status),
+        create: None,
+        release: false,
+        verdicts: Vec::new(),
+    };
     if status.is_terminal() {
         append.summary.ended_at = append.events.last().map(|event| event.at);
     }

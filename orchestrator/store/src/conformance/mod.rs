@@ -7,14 +7,18 @@
 
 mod adoption;
 mod appends;
+mod asleep;
 mod batches;
 mod definitions;
 pub mod given;
+mod inbox;
 mod lists;
+mod nodes;
+mod reads;
+mod retention;
+mod side;
 
-use std::sync::Arc;
-
-use crate::Store;
+pub use side::Side;
 
 /// Hands the list of cases to a macro: the one place where they are named.
 #[doc(hidden)]
@@ -27,6 +31,7 @@ macro_rules! conformance_cases {
             appends::the_head_says_what_was_last_committed,
             appends::a_second_create_exists_and_changes_nothing,
             appends::a_wrong_seq_is_a_conflict,
+            appends::what_has_ended_goes_on_but_never_lives_again,
             appends::an_append_to_no_saga_is_a_conflict,
             appends::a_stale_epoch_is_fenced,
             appends::the_same_append_again_is_ok_and_writes_nothing,
@@ -47,8 +52,39 @@ macro_rules! conformance_cases {
             adoption::of_two_adopters_one_wins,
             adoption::one_batch_adopts_a_saga_once,
             adoption::adoption_needs_owner_and_epoch_to_be_as_claimed,
-            adoption::orphans_are_the_live_sagas_of_others,
+            adoption::orphans_are_live_sagas_whose_owners_lease_has_ended,
+            adoption::owners_without_a_lease_are_over_once_somebody_joins,
             adoption::orphans_come_in_stable_pages,
+            nodes::a_node_that_joins_has_a_lease_and_prolongs_it,
+            nodes::a_join_whose_answer_was_lost_is_made_again,
+            nodes::a_second_node_ends_the_first_only_where_there_is_one_process,
+            nodes::a_lease_that_has_ended_is_never_revived,
+            nodes::who_never_joined_has_no_lease,
+            nodes::who_leaves_has_no_lease_from_then_on,
+            nodes::nodes_that_are_over_go_when_they_own_nothing_that_lives,
+            asleep::a_saga_is_let_go_in_the_commit_of_its_wait,
+            asleep::a_saga_can_be_let_go_as_it_is_made,
+            asleep::who_waits_for_no_time_is_never_due,
+            asleep::the_earliest_are_due_first,
+            asleep::an_append_to_a_saga_of_nobody_is_fenced,
+            asleep::a_release_that_is_not_made_lets_nothing_go,
+            asleep::who_claims_a_saga_of_nobody_wakes_it,
+            inbox::a_note_reaches_whoever_can_do_something_about_it,
+            inbox::notes_come_oldest_first_and_no_more_than_asked,
+            inbox::the_same_note_again_changes_nothing,
+            inbox::a_note_is_settled_only_under_the_epoch_of_its_saga,
+            inbox::a_verdict_is_read_where_the_note_is,
+            inbox::an_append_gives_verdicts_in_its_own_commit,
+            inbox::answered_notes_go_after_their_time,
+            inbox::notes_go_with_the_journal_and_later_ones_meet_the_stub,
+            retention::a_walk_finds_what_ended_before,
+            retention::what_is_purged_is_gone,
+            retention::a_saga_with_a_key_leaves_a_stub,
+            retention::a_stub_is_met_by_a_repeated_start_and_by_nobody_else,
+            reads::journals_are_read_together_from_their_beginnings,
+            reads::a_scan_sees_every_saga_once,
+            reads::a_big_batch_takes_few_statements_and_they_are_counted,
+            reads::a_saga_always_goes_the_same_way,
             lists::lists_are_newest_first,
             lists::filters_by_status_find_those_and_no_others,
             lists::filters_by_name_attention_and_time_combine,
@@ -67,7 +103,7 @@ macro_rules! conformance_cases {
     };
 }
 
-/// One test per case, on the stores that `$empty` (an async function) makes: `(Arc<dyn Store>, what must outlive it)`.
+/// One test per case, on the stores that `$empty` (an async function, by its whole path) makes: `(Side, what must outlive it)`.
 #[macro_export]
 macro_rules! conformance_tests {
     ($empty:path) => {
@@ -76,12 +112,11 @@ macro_rules! conformance_tests {
     };
     ($empty:path; $($module:ident::$case:ident,)*) => {
         mod conforms {
-            use super::*;
             $(
                 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
                 async fn $case() {
-                    let (store, _keep) = $empty().await;
-                    $crate::conformance::run(stringify!($case), store).await;
+                    let (side, _keep) = $empty().await;
+                    $crate::conformance::run(stringify!($case), side).await;
                 }
             )*
         }
@@ -91,9 +126,9 @@ macro_rules! conformance_tests {
 macro_rules! conformance_run {
     ($($module:ident::$case:ident,)*) => {
         /// Runs one case by its name, on an empty store.
-        pub async fn run(case: &str, store: Arc<dyn Store>) {
+        pub async fn run(case: &str, side: Side) {
             match case {
-                $(stringify!($case) => $module::$case(store).await,)*
+                $(stringify!($case) => $module::$case(side.into()).await,)*
                 other => panic!("there is no case {other}"),
             }
         }

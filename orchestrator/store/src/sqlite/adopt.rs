@@ -6,47 +6,53 @@ use std::{
 };
 
 use amends_core::ids::SagaId;
-use sqlx::{SqliteConnection, SqlitePool};
+use sqlx::{Row, SqliteConnection, SqlitePool};
 use uuid::Uuid;
 
 use super::{
+    legible::legible,
     multirow::MultiRow,
-    read::select_heads,
+    read::head_columns,
     rows::{self, signed, touched},
     writer::{Work, Writer},
 };
 use crate::{Claim, Head, StoreError, append::rounds};
 
-/// An orphan whose row cannot be read is left out with a word in the log: it must not keep the others waiting.
+/// From node to node that has ended, and of each its live sagas: what lives in others' hands is not looked at. Where to go
+/// on within the node that `after` names is a bound of the index and not a filter, for one node may leave very many.
+pub(super) const ORPHANS: &str = concat!(
+    "-- orphans
+    select ",
+    head_columns!(),
+    "
+    from nodes cross join sagas indexed by sagas_live
+    where nodes.lease_until is not null
+        and nodes.id >= ?1
+        and sagas.ended_at is null
+        and sagas.owner = nodes.id
+        and sagas.id > iif(nodes.id = ?1, ?2, x'')
+    order by nodes.id, sagas.id
+    limit ?3"
+);
+
 pub(super) async fn orphans(
     readers: &SqlitePool,
-    owner: Uuid,
-    after: Option<SagaId>,
+    after: Option<(Uuid, SagaId)>,
     limit: u32,
 ) -> Result<Vec<Head>, StoreError> {
     // No id is below the empty one.
-    let after = after.map_or_else(Vec::new, |saga| saga.0.as_bytes().to_vec());
-    sqlx::query(select_heads!(
-        "orphans",
-        "indexed by sagas_live
-        where ended_at is null
-            -- Nobody's are not mine either.
-            and owner is not ?
-            and id > ?
-        order by id
-        limit ?"
-    ))
-    .bind(owner)
-    .bind(after)
-    .bind(i64::from(limit))
-    .fetch_all(readers)
+    let from =
+        after.map_or_else(Default::default, |(owner, saga)| (owner.as_bytes().to_vec(), saga.0.as_bytes().to_vec()));
+    legible(
+        limit,
+        from,
+        |(owner, saga): (Vec<u8>, Vec<u8>), limit| {
+            sqlx::query(ORPHANS).bind(owner).bind(saga).bind(i64::from(limit)).fetch_all(readers)
+        },
+        |row| Ok((row.try_get("owner")?, row.try_get("id")?)),
+        rows::head,
+    )
     .await
-    .map_err(StoreError::from)
-    .map(|found| found.iter().filter_map(|row| rows::head(row).map_err(unreadable).ok()).collect())
-}
-
-fn unreadable(error: StoreError) {
-    tracing::error!(%error, "an orphan cannot be read and is not adopted");
 }
 
 pub(super) async fn adopt(writer: &Arc<Writer>, claims: Vec<Claim>, owner: Uuid) -> Result<Vec<bool>, StoreError> {
@@ -78,11 +84,13 @@ pub(super) static ADOPT_SAGAS: LazyLock<MultiRow> = LazyLock::new(|| {
         ")
         update sagas
         -- From here on the old owner's appends do not match.
-        set owner = ?, epoch = sagas.epoch + 1
+        set owner = ?, epoch = sagas.epoch + 1, asleep_until = null
         from claim
         where sagas.id = claim.id
             and sagas.owner is claim.owner
             and sagas.epoch = claim.epoch
+            -- A stub is nobody's for good.
+            and sagas.purged_at is null
         returning sagas.id",
     )
 });

@@ -6,18 +6,19 @@ use std::{
 };
 
 use amends_core::ids::SagaId;
-use sqlx::{Row, SqliteConnection};
+use sqlx::Row;
 use uuid::Uuid;
 
 use super::{
     error::is_constraint,
+    inbox::give_verdicts,
     lone,
     multirow::MultiRow,
     rows::{signed, touched},
-    writer::{Work, Writer},
+    writer::{Counted, Work, Writer},
 };
 use crate::{
-    Append, AppendError, Create, StoreError,
+    Append, AppendError, Create, StoreError, Verdict,
     append::{Standing, rounds},
 };
 
@@ -101,28 +102,30 @@ async fn write(
         let written =
             writer.in_one_trip(move |connection| Box::pin(async move { lone::write(connection, &alone[at]).await }));
         if written.await? {
-            writer.count(1);
+            writer.count(1, lone::STATEMENTS);
             return Ok(vec![Ok(())]);
         }
         // It was refused: the common way finds out why.
     }
     let counter = Arc::clone(writer);
-    let (answers, applied) = writer
+    let (answers, applied, statements) = writer
         .transaction(move |connection| {
             Box::pin(async move {
-                let (answers, applied) = apply(connection, &batch[range]).await?;
-                Ok(if applied == 0 { Work::Untouched((answers, 0)) } else { Work::Wrote((answers, applied)) })
+                let mut connection = Counted::new(connection);
+                let (answers, applied) = apply(&mut connection, &batch[range]).await?;
+                let done = (answers, applied, connection.statements());
+                Ok(if applied == 0 { Work::Untouched(done) } else { Work::Wrote(done) })
             })
         })
         .await?;
     if applied > 0 {
-        counter.count(applied);
+        counter.count(applied, statements);
     }
     Ok(answers)
 }
 
 /// Everything of a batch within its transaction: the answers, and how many appends wrote something.
-async fn apply(connection: &mut SqliteConnection, batch: &[Ready]) -> Result<(Vec<Answer>, u64), sqlx::Error> {
+async fn apply(connection: &mut Counted<'_>, batch: &[Ready]) -> Result<(Vec<Answer>, u64), sqlx::Error> {
     let mut applied: HashSet<usize> = HashSet::new();
     let mut made: HashSet<SagaId> = HashSet::new();
     for mut round in rounds(0..batch.len(), |index| batch[*index].append.saga) {
@@ -143,10 +146,16 @@ async fn apply(connection: &mut SqliteConnection, batch: &[Ready]) -> Result<(Ve
         round.retain(|index| touched.contains(&batch[*index].append.saga));
         assert_eq!(round.len(), touched.len(), "invariant: a write touches rows of its own batch only");
         insert_events(connection, round.iter().map(|index| &batch[*index])).await?;
+        give_verdicts(connection, round.iter().map(|index| &batch[*index].append).flat_map(answered)).await?;
         applied.extend(round);
     }
     let count = u64::try_from(applied.len()).expect("invariant: a batch fits into memory");
     Ok((judge(connection, batch, &applied).await?, count))
+}
+
+/// The notes that an append answers, with the saga that they are to.
+fn answered(append: &Append) -> impl Iterator<Item = (SagaId, &Verdict)> {
+    append.verdicts.iter().map(|verdict| (append.saga, verdict))
 }
 
 static CREATE_SAGAS: LazyLock<MultiRow> = LazyLock::new(|| {
@@ -154,10 +163,10 @@ static CREATE_SAGAS: LazyLock<MultiRow> = LazyLock::new(|| {
         "-- create_sagas
         insert into sagas (
             id, name, version, definition, start_key, request, status, attention, started_at, updated_at, ended_at,
-            wake_at, owner, epoch, next_seq, last_commit
+            wake_at, owner, epoch, next_seq, last_commit, asleep_until
         )
         values",
-        16,
+        17,
         "-- A start that is repeated meets its first row: the id is derived from its key.
         on conflict (id) do nothing
         returning id",
@@ -165,7 +174,7 @@ static CREATE_SAGAS: LazyLock<MultiRow> = LazyLock::new(|| {
 });
 
 async fn create_sagas(
-    connection: &mut SqliteConnection,
+    connection: &mut Counted<'_>,
     creates: &[(&Append, &Create)],
 ) -> Result<HashSet<SagaId>, sqlx::Error> {
     let mut created = HashSet::with_capacity(creates.len());
@@ -186,32 +195,34 @@ async fn create_sagas(
                 .bind(append.last_at().0)
                 .bind(append.summary.ended_at.map(|time| time.0))
                 .bind(append.summary.wake_at.map(|time| time.0))
-                .bind(create.owner)
+                .bind((!append.release).then_some(create.owner))
                 .bind(signed(append.epoch))
                 .bind(signed(append.next_seq()))
-                .bind(append.commit);
+                .bind(append.commit)
+                .bind(append.asleep_until().map(|time| time.0));
         }
-        for row in query.fetch_all(&mut *connection).await? {
+        for row in query.fetch_all(connection.statement()).await? {
             created.insert(touched(&row)?);
         }
     }
     Ok(created)
 }
 
+/// For appends after which the saga lives on in its owner's hands, which are nearly all. They name no column of the index of
+/// live sagas: SQLite would write its entry anew, though it stays the same. Measured: a third fewer pages in the WAL.
 pub(super) static ADVANCE_SAGAS: LazyLock<MultiRow> = LazyLock::new(|| {
     MultiRow::new(
         "-- advance_sagas
         with advance (
-            id, epoch, expected_seq, status, attention, updated_at, ended_at, wake_at, next_seq, last_commit
+            id, epoch, expected_seq, status, attention, updated_at, wake_at, next_seq, last_commit
         ) as (
             values",
-        10,
+        9,
         ")
         update sagas
         set status = advance.status,
             attention = advance.attention,
             updated_at = advance.updated_at,
-            ended_at = advance.ended_at,
             wake_at = advance.wake_at,
             next_seq = advance.next_seq,
             last_commit = advance.last_commit
@@ -219,18 +230,54 @@ pub(super) static ADVANCE_SAGAS: LazyLock<MultiRow> = LazyLock::new(|| {
         where sagas.id = advance.id
             -- The fence: an owner whose saga was adopted has an older epoch.
             and sagas.epoch = advance.epoch
+            -- And one that let go has none.
+            and sagas.owner is not null
             -- The journal goes on where this writer thinks it does.
             and sagas.next_seq = advance.expected_seq
+            -- What has ended stays so.
+            and sagas.ended_at is null
         returning sagas.id",
     )
 });
 
-async fn advance_sagas(
-    connection: &mut SqliteConnection,
-    advances: &[&Append],
-) -> Result<HashSet<SagaId>, sqlx::Error> {
+/// For appends after which it does not: it has ended, or it is nobody's.
+pub(super) static LEAVE_SAGAS: LazyLock<MultiRow> = LazyLock::new(|| {
+    MultiRow::new(
+        "-- leave_sagas
+        with advance (
+            id, epoch, expected_seq, status, attention, updated_at, wake_at, next_seq, last_commit, ended_at, released
+        ) as (
+            values",
+        11,
+        ")
+        update sagas
+        set status = advance.status,
+            attention = advance.attention,
+            updated_at = advance.updated_at,
+            wake_at = advance.wake_at,
+            next_seq = advance.next_seq,
+            last_commit = advance.last_commit,
+            ended_at = advance.ended_at,
+            owner = iif(advance.released, null, sagas.owner),
+            asleep_until = iif(advance.released, advance.wake_at, null)
+        from advance
+        where sagas.id = advance.id
+            -- The fence: an owner whose saga was adopted has an older epoch.
+            and sagas.epoch = advance.epoch
+            -- And one that let go has none.
+            and sagas.owner is not null
+            -- The journal goes on where this writer thinks it does.
+            and sagas.next_seq = advance.expected_seq
+            -- What has ended stays so.
+            and (sagas.ended_at is null or advance.ended_at is not null)
+        returning sagas.id",
+    )
+});
+
+async fn advance_sagas(connection: &mut Counted<'_>, advances: &[&Append]) -> Result<HashSet<SagaId>, sqlx::Error> {
+    let (leaving, staying): (Vec<&Append>, Vec<&Append>) = advances.iter().partition(|append| append.leaves());
     let mut advanced = HashSet::with_capacity(advances.len());
-    for (statement, chunk) in ADVANCE_SAGAS.chunks(advances) {
+    for (statement, chunk) in ADVANCE_SAGAS.chunks(&staying).into_iter().chain(LEAVE_SAGAS.chunks(&leaving)) {
         let mut query = sqlx::query(statement);
         for append in chunk {
             query = query
@@ -240,12 +287,14 @@ async fn advance_sagas(
                 .bind(append.summary.status.as_str())
                 .bind(append.summary.attention)
                 .bind(append.last_at().0)
-                .bind(append.summary.ended_at.map(|time| time.0))
                 .bind(append.summary.wake_at.map(|time| time.0))
                 .bind(signed(append.next_seq()))
                 .bind(append.commit);
+            if append.leaves() {
+                query = query.bind(append.summary.ended_at.map(|time| time.0)).bind(append.release);
+            }
         }
-        for row in query.fetch_all(&mut *connection).await? {
+        for row in query.fetch_all(connection.statement()).await? {
             advanced.insert(touched(&row)?);
         }
     }
@@ -262,10 +311,7 @@ static INSERT_EVENTS: LazyLock<MultiRow> = LazyLock::new(|| {
     )
 });
 
-async fn insert_events(
-    connection: &mut SqliteConnection,
-    appends: impl Iterator<Item = &Ready>,
-) -> Result<(), sqlx::Error> {
+async fn insert_events(connection: &mut Counted<'_>, appends: impl Iterator<Item = &Ready>) -> Result<(), sqlx::Error> {
     let rows: Vec<_> = appends
         .flat_map(|ready| {
             ready.append.events.iter().zip(&ready.events).map(|(event, text)| (&ready.append, event, text))
@@ -281,7 +327,7 @@ async fn insert_events(
                 .bind(recorded.at.0)
                 .bind(Arc::clone(text));
         }
-        let inserted = query.execute(&mut *connection).await?.rows_affected();
+        let inserted = query.execute(connection.statement()).await?.rows_affected();
         assert_eq!(usize::try_from(inserted), Ok(chunk.len()), "invariant: every event of an append is in the journal");
     }
     Ok(())
@@ -290,7 +336,7 @@ async fn insert_events(
 static STANDINGS: LazyLock<MultiRow> = LazyLock::new(|| {
     MultiRow::new(
         "-- standings
-        select id, epoch, next_seq, last_commit
+        select id, epoch, owner is not null as owned, next_seq, last_commit
         from sagas
         where id in (
             values",
@@ -301,7 +347,7 @@ static STANDINGS: LazyLock<MultiRow> = LazyLock::new(|| {
 
 /// Why those that were not applied were not; an append whose first answer was lost is found to have been made.
 async fn judge(
-    connection: &mut SqliteConnection,
+    connection: &mut Counted<'_>,
     batch: &[Ready],
     applied: &HashSet<usize>,
 ) -> Result<Vec<Answer>, sqlx::Error> {
@@ -315,9 +361,10 @@ async fn judge(
         for saga in chunk {
             query = query.bind(saga.0);
         }
-        for row in query.fetch_all(&mut *connection).await? {
+        for row in query.fetch_all(connection.statement()).await? {
             let standing = Standing {
                 epoch: row.try_get("epoch")?,
+                owned: row.try_get("owned")?,
                 next_seq: row.try_get("next_seq")?,
                 last_commit: row.try_get::<Uuid, _>("last_commit")?,
             };

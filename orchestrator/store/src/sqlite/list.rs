@@ -55,15 +55,16 @@ fn walk(filter: &Filter) -> &'static str {
         !filter.statuses.is_empty() && filter.statuses.iter().all(|status| belongs(*status))
     };
     if filter.attention == Some(true) {
+        // No stub has it, and none lives.
         "sagas_attention\nwhere attention = 1"
     } else if all(|status| !status.is_terminal()) {
         // Not in the order of the list: sorts all that run, which memory bounds.
         "sagas_live\nwhere ended_at is null"
     } else if all(|status| !matches!(status, Status::Running | Status::Completed)) {
-        "sagas_undone\nwhere status in ('compensating', 'compensated', 'abandoned', 'succeeded')"
+        "sagas_undone\nwhere purged_at is null and status in ('compensating', 'compensated', 'abandoned', 'succeeded')"
     } else if filter.name.is_some() {
-        "sagas_named\nwhere true"
+        "sagas_named\nwhere purged_at is null"
     } else {
-        "sagas_started\nwhere true"
+        "sagas_started\nwhere purged_at is null"
     }
 }

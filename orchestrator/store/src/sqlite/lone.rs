@@ -30,10 +30,28 @@ const CREATE_ONE: &str = "-- create_one
 const ADVANCE_ONE: &str = "-- advance_one
     begin immediate;
     update sagas
-    set status = ?, attention = ?, updated_at = ?, ended_at = ?, wake_at = ?, next_seq = ?, last_commit = ?
+    set status = ?, attention = ?, updated_at = ?, wake_at = ?, next_seq = ?, last_commit = ?
     where id = ?
         -- The fence: an owner whose saga was adopted has an older epoch.
         and epoch = ?
+        -- And one that let go has none.
+        and owner is not null
+        -- The journal goes on where this writer thinks it does.
+        and next_seq = ?
+        -- What has ended stays so.
+        and ended_at is null
+    returning id;
+";
+
+const END_ONE: &str = "-- end_one
+    begin immediate;
+    update sagas
+    set ended_at = ?, status = ?, attention = ?, updated_at = ?, wake_at = ?, next_seq = ?, last_commit = ?
+    where id = ?
+        -- The fence: an owner whose saga was adopted has an older epoch.
+        and epoch = ?
+        -- And one that let go has none.
+        and owner is not null
         -- The journal goes on where this writer thinks it does.
         and next_seq = ?
     returning id;
@@ -41,6 +59,7 @@ const ADVANCE_ONE: &str = "-- advance_one
 
 static CREATES: LazyLock<Vec<String>> = LazyLock::new(|| texts(CREATE_ONE));
 static ADVANCES: LazyLock<Vec<String>> = LazyLock::new(|| texts(ADVANCE_ONE));
+static ENDS: LazyLock<Vec<String>> = LazyLock::new(|| texts(END_ONE));
 
 /// By number of events, from 1.
 fn texts(first: &str) -> Vec<String> {
@@ -64,16 +83,24 @@ fn texts(first: &str) -> Vec<String> {
         .collect()
 }
 
+/// Its row and its events.
+pub(super) const STATEMENTS: u64 = 2;
+
 /// Whether this append can go alone.
 pub(super) fn fits(ready: &Ready) -> bool {
-    ready.events.len() <= EVENTS
+    ready.events.len() <= EVENTS && !ready.append.release && ready.append.verdicts.is_empty()
 }
 
 /// Makes the append durable if its saga is as its writer knows it; `false`: nothing was written. After an error the
 /// transaction may still be open: the connection is not to be used again.
 pub(super) async fn write(connection: &mut SqliteConnection, ready: &Ready) -> Result<bool, sqlx::Error> {
     let append = &ready.append;
-    let texts = if append.create.is_some() { &*CREATES } else { &*ADVANCES };
+    let ended_at = append.summary.ended_at.map(|time| time.0);
+    let texts = match (&append.create, ended_at) {
+        (Some(_), _) => &*CREATES,
+        (None, None) => &*ADVANCES,
+        (None, Some(_)) => &*ENDS,
+    };
     let text = &texts[ready.events.len() - 1];
     // Safe: made of constants.
     let mut query = sqlx::query(AssertSqlSafe(text.as_str()));
@@ -91,24 +118,28 @@ pub(super) async fn write(connection: &mut SqliteConnection, ready: &Ready) -> R
                 .bind(append.summary.attention)
                 .bind(append.first_at().0)
                 .bind(append.last_at().0)
-                .bind(append.summary.ended_at.map(|time| time.0))
+                .bind(ended_at)
                 .bind(append.summary.wake_at.map(|time| time.0))
                 .bind(create.owner)
                 .bind(signed(append.epoch))
                 .bind(signed(append.next_seq()))
                 .bind(append.commit)
         }
-        None => query
-            .bind(append.summary.status.as_str())
-            .bind(append.summary.attention)
-            .bind(append.last_at().0)
-            .bind(append.summary.ended_at.map(|time| time.0))
-            .bind(append.summary.wake_at.map(|time| time.0))
-            .bind(signed(append.next_seq()))
-            .bind(append.commit)
-            .bind(append.saga.0)
-            .bind(signed(append.epoch))
-            .bind(signed(append.expected_seq())),
+        None => {
+            if ended_at.is_some() {
+                query = query.bind(ended_at);
+            }
+            query
+                .bind(append.summary.status.as_str())
+                .bind(append.summary.attention)
+                .bind(append.last_at().0)
+                .bind(append.summary.wake_at.map(|time| time.0))
+                .bind(signed(append.next_seq()))
+                .bind(append.commit)
+                .bind(append.saga.0)
+                .bind(signed(append.epoch))
+                .bind(signed(append.expected_seq()))
+        }
     };
     for (recorded, event) in append.events.iter().zip(&ready.events) {
         query = query

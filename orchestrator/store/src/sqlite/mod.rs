@@ -8,21 +8,27 @@
 //! **What it must never know:** what an event or a status means; other servers (PostgreSQL is for many nodes).
 
 mod adopt;
+mod asleep;
 mod commit;
 mod definitions;
 mod error;
+mod inbox;
+mod legible;
 mod list;
 mod lock;
 mod lone;
 mod multirow;
+mod nodes;
 mod open;
 mod read;
+mod retention;
 mod rows;
+mod scan;
 #[cfg(test)]
 mod tests;
 mod writer;
 
-use std::{ops::Range, sync::Arc};
+use std::{ops::Range, sync::Arc, time::Duration};
 
 use amends_core::{event::Recorded, ids::SagaId, time::Time};
 use async_trait::async_trait;
@@ -30,8 +36,8 @@ use sqlx::SqlitePool;
 use uuid::Uuid;
 
 use crate::{
-    Append, AppendError, Claim, Counts, Cursor, Filter, Head, NewDefinition, Put, Store, StoreError, StoredDefinition,
-    Written,
+    Append, AppendError, Claim, Counts, Cursor, Filter, Head, Lease, NewDefinition, NewNode, Node, Note, Noted, Page,
+    Put, Store, StoreError, StoredDefinition, Verdict, Written,
 };
 
 use self::writer::Writer;
@@ -72,12 +78,82 @@ impl Store for SqliteStore {
         list::list(&self.readers, filter, below, limit).await
     }
 
-    async fn orphans(&self, owner: Uuid, after: Option<SagaId>, limit: u32) -> Result<Vec<Head>, StoreError> {
-        adopt::orphans(&self.readers, owner, after, limit).await
+    async fn journals(
+        &self,
+        sagas: &[SagaId],
+        limit: u32,
+    ) -> Result<Vec<Result<Vec<Recorded>, StoreError>>, StoreError> {
+        read::journals(&self.readers, sagas, limit).await
+    }
+
+    async fn join(&self, node: NewNode, lease: Duration) -> Result<Lease, StoreError> {
+        nodes::join(self.writer()?, node, lease).await
+    }
+
+    async fn renew(&self, node: Uuid, lease: Duration) -> Result<Lease, StoreError> {
+        // Beside a running server there is no lease, and nothing to renew.
+        self.writer()?;
+        nodes::renew(&self.readers, node, lease).await
+    }
+
+    async fn leave(&self, node: Uuid) -> Result<(), StoreError> {
+        nodes::leave(self.writer()?, node).await
+    }
+
+    async fn nodes(&self) -> Result<Vec<Node>, StoreError> {
+        nodes::nodes(&self.readers).await
+    }
+
+    async fn orphans(&self, after: Option<(Uuid, SagaId)>, limit: u32) -> Result<Vec<Head>, StoreError> {
+        adopt::orphans(&self.readers, after, limit).await
+    }
+
+    async fn due(&self, now: Time, limit: u32) -> Result<Vec<Head>, StoreError> {
+        asleep::due(&self.readers, now, limit).await
+    }
+
+    async fn next_due(&self) -> Result<Option<Time>, StoreError> {
+        asleep::next_due(&self.readers).await
     }
 
     async fn adopt(&self, sagas: Vec<Claim>, owner: Uuid) -> Result<Vec<bool>, StoreError> {
         adopt::adopt(self.writer()?, sagas, owner).await
+    }
+
+    async fn post(&self, note: Note) -> Result<(), StoreError> {
+        inbox::post(self.writer()?, note).await
+    }
+
+    async fn notes(&self, node: Uuid, limit: u32) -> Result<Vec<Noted>, StoreError> {
+        inbox::notes(&self.readers, node, limit).await
+    }
+
+    async fn settle(&self, saga: SagaId, epoch: u64, verdicts: Vec<Verdict>) -> Result<bool, StoreError> {
+        inbox::settle(self.writer()?, saga, epoch, verdicts).await
+    }
+
+    async fn verdict(&self, saga: SagaId, note: Uuid) -> Result<Option<Arc<str>>, StoreError> {
+        inbox::verdict(&self.readers, saga, note).await
+    }
+
+    async fn tidy(&self, before: Time, limit: u32) -> Result<u64, StoreError> {
+        retention::tidy(self.writer()?, before, limit).await
+    }
+
+    async fn ended(&self, before: Time, after: Option<Cursor>, limit: u32) -> Result<Page, StoreError> {
+        retention::ended(&self.readers, before, after, limit).await
+    }
+
+    async fn purge(&self, sagas: Vec<SagaId>, at: Time) -> Result<u64, StoreError> {
+        retention::purge(self.writer()?, sagas, at).await
+    }
+
+    async fn scan(
+        &self,
+        after: Option<SagaId>,
+        limit: u32,
+    ) -> Result<Vec<(SagaId, Result<Head, StoreError>)>, StoreError> {
+        scan::scan(&self.readers, after, limit).await
     }
 
     async fn put_definition(&self, definition: NewDefinition) -> Result<Put, StoreError> {

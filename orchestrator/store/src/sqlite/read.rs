@@ -1,12 +1,29 @@
-//! Reads of one saga, and of all in few numbers.
+//! Reads of one saga or some, and of all in few numbers.
 
-use std::ops::Range;
+use std::{
+    collections::{BTreeSet, HashMap},
+    ops::Range,
+    sync::LazyLock,
+};
 
 use amends_core::{event::Recorded, ids::SagaId, time::Time};
-use sqlx::{Row, SqlitePool};
+use sqlx::{Row, SqlitePool, sqlite::SqliteRow};
 
-use super::rows::{self, corrupt, signed};
+use super::{
+    multirow::MultiRow,
+    rows::{self, corrupt, signed, touched},
+};
 use crate::{Counts, Head, StoreError};
+
+/// What [`rows::head`] reads.
+macro_rules! head_columns {
+    () => {
+        "sagas.id, sagas.name, sagas.version, sagas.definition, sagas.start_key, sagas.request, sagas.status,
+            sagas.attention, sagas.started_at, sagas.updated_at, sagas.ended_at, sagas.wake_at, sagas.owner, sagas.epoch,
+            sagas.next_seq, sagas.purged_at"
+    };
+}
+pub(super) use head_columns;
 
 /// A statement over whole rows of sagas: its name, and what follows `from sagas`.
 macro_rules! select_heads {
@@ -15,8 +32,9 @@ macro_rules! select_heads {
             "-- ",
             $name,
             "
-        select id, name, version, definition, start_key, request, status, attention, started_at, updated_at, ended_at,
-            wake_at, owner, epoch, next_seq
+        select ",
+            $crate::sqlite::read::head_columns!(),
+            "
         from sagas ",
             $rest
         )
@@ -54,8 +72,49 @@ pub(super) async fn journal(
     .bind(i64::from(limit))
     .fetch_all(readers)
     .await?;
+    dense(saga, seqs.start.max(1), &rows)
+}
+
+pub(super) static JOURNALS: LazyLock<MultiRow> = LazyLock::new(|| {
+    MultiRow::new(
+        "-- journals
+        with wanted (id) as (
+            values",
+        1,
+        ")
+        select saga as id, seq, epoch, at, event
+        from wanted cross join journal on journal.saga = wanted.id
+        where seq <= ?
+        order by saga, seq",
+    )
+});
+
+pub(super) async fn journals(
+    readers: &SqlitePool,
+    sagas: &[SagaId],
+    limit: u32,
+) -> Result<Vec<Result<Vec<Recorded>, StoreError>>, StoreError> {
+    let distinct: Vec<SagaId> = sagas.iter().copied().collect::<BTreeSet<_>>().into_iter().collect();
+    let mut journals: HashMap<SagaId, Result<Vec<Recorded>, StoreError>> = HashMap::with_capacity(distinct.len());
+    for (statement, chunk) in JOURNALS.chunks(&distinct) {
+        let mut query = sqlx::query(statement);
+        for saga in chunk {
+            query = query.bind(saga.0);
+        }
+        // Rows are dense from 1 on, so that the first so many are those up to it.
+        let rows = query.bind(i64::from(limit)).fetch_all(readers).await?;
+        for of_one in rows.chunk_by(|a, b| touched(a).ok() == touched(b).ok()) {
+            let saga = touched(&of_one[0])?;
+            journals.insert(saga, dense(saga, 1, of_one));
+        }
+    }
+    Ok(sagas.iter().map(|saga| journals.get(saga).cloned().unwrap_or(Ok(Vec::new()))).collect())
+}
+
+/// Rows of one saga in order, none missing between them.
+fn dense(saga: SagaId, from: u64, rows: &[SqliteRow]) -> Result<Vec<Recorded>, StoreError> {
     let mut journal = Vec::with_capacity(rows.len());
-    for (row, seq) in rows.iter().zip(seqs.start.max(1)..) {
+    for (row, seq) in rows.iter().zip(from..) {
         let recorded = rows::recorded(saga, row)?;
         if recorded.seq != seq {
             return Err(corrupt(format_args!("journal of saga {saga}, seq {seq}"), "the row is missing"));

@@ -11,7 +11,7 @@ use amends_core::{
 use sqlx::{Row, Sqlite, decode::Decode, sqlite::SqliteRow, types::Type};
 use uuid::Uuid;
 
-use crate::{Head, StartKey, StoreError, StoredDefinition};
+use crate::{Head, Node, Note, Noted, StartKey, StoreError, StoredDefinition};
 
 /// A number for the database. None of ours is above its range (`Append::check`), so one that is matches nothing.
 pub(super) fn signed(number: u64) -> i64 {
@@ -40,6 +40,7 @@ pub(super) fn head(row: &SqliteRow) -> Result<Head, StoreError> {
         next_seq: unsigned(row, "next_seq", place)?,
         started_at: Time(get(row, "started_at", place)?),
         updated_at: Time(get(row, "updated_at", place)?),
+        purged_at: at("purged_at")?,
         summary: Summary {
             status: Status::parse(status).ok_or_else(|| corrupt(place, format_args!("unknown status {status:?}")))?,
             attention: get(row, "attention", place)?,
@@ -72,6 +73,28 @@ pub(super) fn definition(row: &SqliteRow) -> Result<StoredDefinition, StoreError
         created_at: Time(get(row, "created_at", place)?),
         name,
     })
+}
+
+pub(super) fn node(row: &SqliteRow) -> Result<Node, StoreError> {
+    let id: Uuid = get(row, "id", "a node")?;
+    let place = format_args!("node {id}");
+    Ok(Node {
+        id,
+        name: get::<&str>(row, "name", place)?.into(),
+        joined_at: Time(get(row, "joined_at", place)?),
+        lease_until: get::<Option<i64>>(row, "lease_until", place)?.map(Time),
+    })
+}
+
+/// A note, and the row of its saga if there is one.
+pub(super) fn noted(row: &SqliteRow) -> Result<Noted, StoreError> {
+    let saga = SagaId(get(row, "note_saga", "a note")?);
+    let id: Uuid = get(row, "note_id", format_args!("a note to saga {saga}"))?;
+    let place = format_args!("note {id} to saga {saga}");
+    let note =
+        Note { saga, id, body: get::<&str>(row, "note_body", place)?.into(), at: Time(get(row, "note_at", place)?) };
+    let there = get::<Option<&[u8]>>(row, "id", place)?.is_some();
+    Ok(Noted { note, head: if there { Some(head(row)?) } else { None } })
 }
 
 /// What a person has to look at, and why.

@@ -30,12 +30,35 @@ pub(super) type Working<'c, T> = Pin<Box<dyn Future<Output = Result<Work<T>, sql
 
 pub(super) type Trip<'c, T> = Pin<Box<dyn Future<Output = Result<T, sqlx::Error>> + Send + 'c>>;
 
+/// The connection within a transaction whose statements are counted.
+pub(super) struct Counted<'c> {
+    connection: &'c mut SqliteConnection,
+    statements: u64,
+}
+
+impl<'c> Counted<'c> {
+    pub(super) fn new(connection: &'c mut SqliteConnection) -> Self {
+        Self { connection, statements: 0 }
+    }
+
+    /// For one statement.
+    pub(super) fn statement(&mut self) -> &mut SqliteConnection {
+        self.statements += 1;
+        self.connection
+    }
+
+    pub(super) fn statements(&self) -> u64 {
+        self.statements
+    }
+}
+
 pub(super) struct Writer {
     /// `None` while it is in use, and after it could not be trusted any more.
     connection: Mutex<Option<SqliteConnection>>,
     options: SqliteConnectOptions,
     commits: AtomicU64,
     appends: AtomicU64,
+    statements: AtomicU64,
     /// Last, so that the connection ends before the right to have it.
     _lock: ServerLock,
 }
@@ -47,6 +70,7 @@ impl Writer {
             options,
             commits: AtomicU64::new(0),
             appends: AtomicU64::new(0),
+            statements: AtomicU64::new(0),
             _lock: lock,
         }
     }
@@ -99,13 +123,19 @@ impl Writer {
         result
     }
 
-    pub(super) fn count(&self, appends: u64) {
+    /// One transaction with appends was committed.
+    pub(super) fn count(&self, appends: u64, statements: u64) {
         self.commits.fetch_add(1, Ordering::Relaxed);
         self.appends.fetch_add(appends, Ordering::Relaxed);
+        self.statements.fetch_add(statements, Ordering::Relaxed);
     }
 
     pub(super) fn written(&self) -> Written {
-        Written { commits: self.commits.load(Ordering::Relaxed), appends: self.appends.load(Ordering::Relaxed) }
+        Written {
+            commits: self.commits.load(Ordering::Relaxed),
+            appends: self.appends.load(Ordering::Relaxed),
+            statements: self.statements.load(Ordering::Relaxed),
+        }
     }
 
     pub(super) async fn close(&self) {

@@ -1,6 +1,6 @@
 //! `POST /v1/sagas/{id}/cancel`
 
-use amends_engine::{CancelError, Engine};
+use amends_engine::{CancelError, Cancelled, Engine};
 use amends_protocol::v1::{CancelRequest, CauseKind, SagaStatus, SagaView};
 use axum::extract::State;
 use http::StatusCode;
@@ -19,7 +19,8 @@ const REASON_CHARS: usize = 1000;
 
 /// Ask for a saga to be undone.
 ///
-/// Durable once answered, and may be repeated. 409 when it is too late: the saga has ended, or the call of its pivot may
+/// Durable once answered, and may be repeated. Any node may be asked: the saga's owner, wherever it is, judges the cancel;
+/// if it has not within some seconds, the answer is 202 all the same and the cancel will be judged. 409 when it is too late: the saga has ended, or the call of its pivot may
 /// have been made.
 #[utoipa::path(
     post,
@@ -29,7 +30,7 @@ const REASON_CHARS: usize = 1000;
     params(("id" = Uuid, Path, description = "The saga's id")),
     request_body(content = Option<CancelRequest>, description = "May be left out"),
     responses(
-        (status = 202, description = "The saga is being undone, or is undone because of an earlier cancel", body = SagaView),
+        (status = 202, description = "The saga is being undone, or is undone because of an earlier cancel; or the cancel is written down for its owner", body = SagaView),
         BadRequest, NotFound, Conflict, BodyTooLarge, NotJson, Unprocessable, Unavailable,
     ),
 )]
@@ -44,7 +45,7 @@ pub(crate) async fn cancel(
         return Err(ApiError::InvalidBody { pointer: "/reason".to_owned(), message });
     }
     let view = match engine.cancel(id, request.reason).await {
-        Ok(()) => saga::read(&engine, id, None).await?,
+        Ok(Cancelled::Undoing | Cancelled::Asked) => saga::read(&engine, id, None).await?,
         Err(CancelError::UnknownSaga) => return Err(ApiError::UnknownSaga(id)),
         Err(late @ CancelError::TooLate { .. }) => {
             let view = saga::read(&engine, id, None).await?;

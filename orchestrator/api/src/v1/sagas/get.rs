@@ -43,8 +43,8 @@ pub(crate) async fn get(
     let wait = headers::wait(&headers);
     let view = saga::read(&engine, id, wait).await?;
     let mut response = axum::Json(view).into_response();
-    if let Some(wait) = wait {
-        response.headers_mut().insert(PREFERENCE_APPLIED, headers::wait_applied(wait));
+    if let Some(applied) = headers::applied(wait, false) {
+        response.headers_mut().insert(PREFERENCE_APPLIED, applied);
     }
     Ok(response)
 }

@@ -1,6 +1,5 @@
 //! `POST /v1/sagas`
 
-use amends_core::ids::SagaId;
 use amends_engine::{Engine, Start};
 use amends_protocol::v1::{IDEMPOTENT_REPLAYED, PREFERENCE_APPLIED, SagaView, StartRequest};
 use axum::{
@@ -30,7 +29,7 @@ use crate::{
     tag = "sagas",
     params(
         ("Idempotency-Key" = Option<String>, Header, description = "1 to 255 visible ASCII characters, plain or as a quoted string. The same key with the same request is the same saga for ever.", min_length = 1, max_length = 257, pattern = "^[!-~]+$"),
-        ("Prefer" = Option<String>, Header, description = "`wait=<seconds>`, at most 60: answer when the saga has ended or raised attention, or the time is over."),
+        ("Prefer" = Option<String>, Header, description = "`wait=<seconds>`, at most 60: answer when the saga has ended or raised attention, or the time is over. `return=minimal`: answer with a SagaResult instead of the whole view."),
         ("traceparent" = Option<String>, Header, description = "W3C trace context, passed on to every participant."),
     ),
     request_body = StartRequest,
@@ -60,6 +59,7 @@ pub(crate) async fn start(
     };
     check_name(&request.definition).map_err(|why| invalid("/definition", why))?;
     request.version.map_or(Ok(()), check_version).map_err(|why| invalid("/version", why))?;
+    let wait = headers::wait(&headers);
     let start = Start {
         name: request.definition,
         version: request.version,
@@ -67,21 +67,32 @@ pub(crate) async fn start(
         labels: request.labels.into_iter().collect(),
         key: headers::idempotency_key(&headers)?,
         traceparent: headers::traceparent(&headers),
+        watched: wait.is_some(),
     };
     let started = engine.start(start).await?;
-    let wait = headers::wait(&headers);
-    let read = saga::read(&engine, started.saga, wait).await;
-    let view = read.map_err(|source| ApiError::StartedUnread { saga: started.saga, source: Box::new(source) })?;
-
-    let status = if view.status.is_terminal() { StatusCode::OK } else { StatusCode::ACCEPTED };
-    let mut response = (status, axum::Json(&view)).into_response();
-    let headers = response.headers_mut();
-    headers.insert(header::LOCATION, headers::saga_location(SagaId(view.id)));
+    let minimal = headers::minimal(&headers);
+    let unread = |source| ApiError::StartedUnread { saga: started.saga, source: Box::new(source) };
+    let begun = started.begun.as_ref();
+    let (ended, body) = if minimal {
+        let result = saga::result(&engine, started.saga, wait, begun).await.map_err(unread)?;
+        (result.status.is_terminal(), axum::Json(result).into_response())
+    } else {
+        let view = match begun {
+            Some(begun) => saga::of_whole(started.saga, begun),
+            None => saga::read(&engine, started.saga, wait).await,
+        };
+        let view = view.map_err(unread)?;
+        (view.status.is_terminal(), axum::Json(view).into_response())
+    };
+    let mut response = body;
+    *response.status_mut() = if ended { StatusCode::OK } else { StatusCode::ACCEPTED };
+    let answered = response.headers_mut();
+    answered.insert(header::LOCATION, headers::saga_location(started.saga));
     if !started.created {
-        headers.insert(IDEMPOTENT_REPLAYED, HeaderValue::from_static("true"));
+        answered.insert(IDEMPOTENT_REPLAYED, HeaderValue::from_static("true"));
     }
-    if let Some(wait) = wait {
-        headers.insert(PREFERENCE_APPLIED, headers::wait_applied(wait));
+    if let Some(applied) = headers::applied(wait, minimal) {
+        answered.insert(PREFERENCE_APPLIED, applied);
     }
     Ok(response)
 }

@@ -1,10 +1,11 @@
 //! Services that do what the amount in a call's body says.
 
-use amends_core::{Answer, Reply};
-use amends_engine::{Participant, Request};
+use amends_core::{Answer, Reply, ids::ServiceName};
+use amends_engine::{Forgotten, Participant, Request};
 use async_trait::async_trait;
 use serde_json::Value;
 use tokio::sync::watch;
+use uuid::Uuid;
 
 /// Payments refuses this amount: the saga is compensated.
 pub(crate) const NO_FUNDS: u32 = 402;
@@ -51,5 +52,9 @@ impl Participant for Services {
             _ => (200, "{}"),
         };
         Reply::Answered(Answer { status, body: said.into(), ..Answer::default() })
+    }
+
+    async fn forget(&self, _: &ServiceName, _: &[Uuid]) -> Forgotten {
+        Forgotten::Told
     }
 }

@@ -1,7 +1,5 @@
 //! A small town for tests of the engine: simulated services, a clock that moves by hand, a store.
 
-mod hasty;
-
 use std::{
     collections::BTreeMap,
     sync::{
@@ -14,17 +12,18 @@ use std::{
 use amends_core::{
     Answer, Reply,
     event::{Event, Recorded},
-    ids::SagaId,
+    ids::{SagaId, ServiceName},
     summary::Status,
     time::Time,
 };
-use amends_engine::{Catalogue, Clock, Engine, Limits, Participant, Request, Setup, Start};
+use amends_engine::{
+    Catalogue, Clock, Engine, Forgotten, LeaseTerms, Limits, Participant, Request, Retention, Setup, Start,
+};
 use amends_store::{Head, Store, memory::MemoryStore};
 use async_trait::async_trait;
 use serde_json::{Map, Value, json};
 use tokio::sync::{Notify, watch};
-
-pub(crate) use hasty::HastyStore;
+use uuid::Uuid;
 
 /// Longest wait for something that must happen.
 pub(crate) const SOON: Duration = Duration::from_secs(10);
@@ -50,6 +49,10 @@ pub(crate) struct Services {
     not_intended: Mutex<Vec<String>>,
     changed: Notify,
     open: watch::Sender<bool>,
+    /// What was named as ended, as `<service> <saga>`.
+    forgotten: Mutex<Vec<String>>,
+    /// This service cannot be told at the moment.
+    deaf: Mutex<Option<String>>,
 }
 
 impl Services {
@@ -61,12 +64,22 @@ impl Services {
             not_intended: Mutex::default(),
             changed: Notify::new(),
             open: watch::channel(false).0,
+            forgotten: Mutex::default(),
+            deaf: Mutex::default(),
         })
     }
 
     /// `what` is `<step> <op> <attempt>`, or `<step> <op>` for every attempt.
     pub(crate) fn when(&self, what: &str, does: Does) {
         self.script.lock().expect("whole").insert(what.to_owned(), does);
+    }
+
+    pub(crate) fn forgotten(&self) -> Vec<String> {
+        self.forgotten.lock().expect("whole").clone()
+    }
+
+    pub(crate) fn deafen(&self, service: Option<&str>) {
+        *self.deaf.lock().expect("whole") = service.map(str::to_owned);
     }
 
     /// Lets go of everything that is held, now and later.
@@ -144,6 +157,15 @@ impl Participant for Services {
             }),
         }
     }
+
+    async fn forget(&self, service: &ServiceName, sagas: &[Uuid]) -> Forgotten {
+        if self.deaf.lock().expect("whole").as_deref() == Some(service.as_str()) {
+            return Forgotten::NotTold { reason: "it is deaf".to_owned() };
+        }
+        let told = sagas.iter().map(|saga| format!("{service} {saga}"));
+        self.forgotten.lock().expect("whole").extend(told);
+        Forgotten::Told
+    }
 }
 
 /// Time that stands still until it is moved.
@@ -216,15 +238,32 @@ impl Town {
         concurrency: u32,
         max_live_sagas: usize,
     ) -> Self {
-        let engine = Engine::open(Setup {
+        let limits = Limits { max_live_sagas, ..Limits::default() };
+        Self::open(store, services, clock, |setup| Setup { catalogue: catalogue(concurrency), limits, ..setup }).await
+    }
+
+    /// One more process on the same store, with the same services.
+    pub(crate) async fn beside(&self) -> Self {
+        Self::open(self.store.clone(), self.services.clone(), self.clock.clone(), |setup| setup).await
+    }
+
+    pub(crate) async fn open(
+        store: Arc<dyn Store>,
+        services: Arc<Services>,
+        clock: Arc<HandClock>,
+        but: impl FnOnce(Setup) -> Setup,
+    ) -> Self {
+        let setup = Setup {
             store: store.clone(),
             participant: services.clone(),
             clock: clock.clone(),
-            catalogue: catalogue(concurrency),
-            limits: Limits { max_live_sagas },
-        })
-        .await
-        .expect("opens");
+            catalogue: catalogue(8),
+            limits: Limits::default(),
+            name: "town".into(),
+            lease: LeaseTerms { renew_every: Duration::from_millis(10), ..LeaseTerms::default() },
+            retention: Retention { keep: None, look_every: Duration::from_millis(100) },
+        };
+        let engine = Engine::open(but(setup)).await.expect("opens");
         Self { engine, store, services, clock }
     }
 
@@ -283,7 +322,15 @@ impl Town {
 }
 
 pub(crate) fn start(name: &str) -> Start {
-    Start { name: name.to_owned(), version: None, input: json!({}), labels: Map::new(), key: None, traceparent: None }
+    Start {
+        name: name.to_owned(),
+        version: None,
+        input: json!({}),
+        labels: Map::new(),
+        key: None,
+        traceparent: None,
+        watched: false,
+    }
 }
 
 /// A store that ends with its test.

@@ -1,12 +1,14 @@
 //! Rows that somebody damaged: named, never guessed at, and nobody else's concern.
 
-use amends_core::ids::SagaId;
+use std::time::Duration;
+
+use amends_core::{ids::SagaId, time::Time};
 use uuid::Uuid;
 
 use super::{created, file, open, tamper};
 use crate::{
-    Append, Filter, Store, StoreError,
-    conformance::given::{create_with_id, step, words},
+    Append, Filter, Head, Lease, NewNode, Note, Store, StoreError,
+    conformance::given::{create, create_with_id, end, step, words},
 };
 
 fn reason<T: std::fmt::Debug>(result: Result<T, StoreError>) -> String {
@@ -39,6 +41,11 @@ async fn an_event_that_cannot_be_read_is_named_and_the_others_are_read() {
         assert!(reason.contains(&DAMAGED.to_string()) && reason.contains("seq 2"), "{reason}");
         assert_eq!(store.journal(DAMAGED, 3..100, 100).await.unwrap().len(), 2);
         assert_eq!(store.journal(neighbour.saga, 0..100, 100).await.unwrap().len(), 4);
+        let together = store.journals(&[DAMAGED, neighbour.saga, DAMAGED], 100).await.unwrap();
+        assert_eq!(together[1].as_ref().unwrap().len(), 4);
+        for place in [0, 2] {
+            assert_eq!(self::reason(together[place].clone()), reason);
+        }
     }
 }
 
@@ -58,10 +65,59 @@ async fn a_head_that_cannot_be_read_is_named() {
         let name = saga.to_string();
         assert!(reason(store.head(saga).await).contains(&name), "{damage}");
         assert!(reason(store.list(&Filter::default(), None, 10).await).contains(&name), "{damage}");
-        let orphans = store.orphans(Uuid::from_u128(9), None, 10).await.unwrap();
+        // A damaged owner does not keep the process from joining.
+        let node = NewNode { id: Uuid::from_u128(9), name: "next".into() };
+        assert_eq!(store.join(node, Duration::ZERO).await.unwrap(), Lease::Sole);
+        let orphans = store.orphans(None, 1).await.unwrap();
         assert!(!orphans.iter().any(|head| head.saga == saga), "{damage}");
         assert!(!orphans.is_empty(), "{damage}: the others are adopted all the same");
+        let scan = store.scan(None, 10).await.unwrap();
+        assert_eq!(scan.len(), 2, "{damage}");
+        for (seen, head) in scan {
+            assert_eq!(head.is_err(), seen == saga, "{damage}");
+            head.map_or_else(|error| assert!(error.to_string().contains(&name), "{error}"), drop);
+        }
     }
+}
+
+#[tokio::test]
+async fn as_many_damaged_rows_as_a_page_has_keep_no_sweep_from_going_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&file(&folder)).await;
+    let mut sagas: Vec<Append> = (0..9).map(create).collect();
+    for (place, append) in sagas.iter_mut().enumerate() {
+        // Those that will be damaged come first in every order.
+        append.saga = SagaId(Uuid::from_u128(u128::try_from(place).unwrap() + 1));
+        append.release = place >= 5;
+        append.summary.wake_at = Some(Time(i64::try_from(place).unwrap()));
+    }
+    assert_eq!(words(&store.commit(sagas.clone()).await), ["ok"; 9]);
+    for append in &sagas {
+        let body = "hello".into();
+        store.post(Note { saga: append.saga, id: Uuid::new_v4(), body, at: append.events[0].at }).await.unwrap();
+    }
+    assert_eq!(words(&store.commit(vec![end(&sagas[4])]).await), ["ok"]);
+    tamper(
+        &store,
+        "pragma ignore_check_constraints = on;
+        update sagas set version = -1 where asleep_until < 7 or (asleep_until is null and started_at < 3)",
+    )
+    .await;
+    store.join(NewNode { id: Uuid::from_u128(9), name: "next".into() }, Duration::ZERO).await.unwrap();
+    let ids = |heads: Vec<Head>| heads.into_iter().map(|head| head.saga).collect::<Vec<_>>();
+    for limit in [1, 2, 3] {
+        let at_most = |places: &[usize]| -> Vec<SagaId> {
+            places.iter().take(usize::try_from(limit).unwrap()).map(|place| sagas[*place].saga).collect()
+        };
+        assert_eq!(ids(store.orphans(None, limit).await.unwrap()), at_most(&[3]));
+        assert_eq!(ids(store.due(Time(100), limit).await.unwrap()), at_most(&[7, 8]));
+        let notes = store.notes(Uuid::nil(), limit).await.unwrap();
+        assert_eq!(ids(notes.into_iter().map(|noted| noted.head.unwrap()).collect()), at_most(&[3, 4, 7, 8]));
+    }
+    assert_eq!(store.next_due().await.unwrap(), Some(Time(7)), "nobody can wake those before");
+    let page = store.ended(Time(100), None, 3).await.unwrap();
+    assert_eq!((page.found, page.next.unwrap().saga), (vec![], sagas[2].saga));
+    assert_eq!(ids(store.ended(Time(100), page.next, 3).await.unwrap().found), [sagas[4].saga]);
 }
 
 #[tokio::test]

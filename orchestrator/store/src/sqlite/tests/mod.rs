@@ -15,7 +15,10 @@ use tempfile::TempDir;
 use super::SqliteStore;
 use crate::{
     Append, Store,
-    conformance::given::{create, words},
+    conformance::{
+        Side,
+        given::{create, words},
+    },
 };
 
 async fn empty() -> (Arc<dyn Store>, TempDir) {
@@ -23,7 +26,12 @@ async fn empty() -> (Arc<dyn Store>, TempDir) {
     (Arc::new(open(&file(&folder)).await), folder)
 }
 
-crate::conformance_tests!(empty);
+async fn side() -> (Side, TempDir) {
+    let (store, folder) = empty().await;
+    (Side::sole(store), folder)
+}
+
+crate::conformance_tests!(crate::sqlite::tests::side);
 
 fn file(folder: &TempDir) -> PathBuf {
     folder.path().join("amends.db")

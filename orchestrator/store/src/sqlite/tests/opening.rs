@@ -10,7 +10,7 @@ use std::{
 
 use super::{asked, created, empty, file, open, tamper};
 use crate::{
-    Append, Claim, NewDefinition, Store, StoreError,
+    Append, Claim, NewDefinition, NewNode, Note, Store, StoreError,
     conformance::given::{create, end, step, words},
     sqlite::{SqliteStore, open::is_safe},
 };
@@ -160,6 +160,15 @@ async fn a_reader_beside_the_server_sees_what_is_committed_and_writes_nothing() 
     let definition =
         NewDefinition { name: "a".into(), version: None, digest: Digest::of(&[b"a"]), source: "a".into(), at: Time(1) };
     refusal(reader.put_definition(definition).await);
+    let node = NewNode { id: Uuid::from_u128(1), name: "reader".into() };
+    refusal(reader.join(node, Duration::ZERO).await);
+    refusal(reader.renew(Uuid::from_u128(1), Duration::ZERO).await);
+    refusal(reader.leave(Uuid::from_u128(1)).await);
+    let note = Note { saga: saga.saga, id: Uuid::from_u128(1), body: "".into(), at: Time(1) };
+    refusal(reader.post(note).await);
+    refusal(reader.settle(saga.saga, 1, vec![]).await);
+    refusal(reader.tidy(Time(1), 1).await);
+    refusal(reader.purge(vec![saga.saga], Time(1)).await);
     // Not even by the connections it has.
     let forced = sqlx::query("delete from journal").execute(&reader.readers).await;
     assert!(forced.unwrap_err().to_string().contains("readonly"));

@@ -7,7 +7,18 @@ use uuid::Uuid;
 use super::{created, file, open, tamper};
 use crate::{
     Cursor, Filter,
-    sqlite::{SqliteStore, adopt::ADOPT_SAGAS, commit::ADVANCE_SAGAS, list::select},
+    sqlite::{
+        SqliteStore,
+        adopt::{ADOPT_SAGAS, ORPHANS},
+        asleep::DUE,
+        commit::{ADVANCE_SAGAS, LEAVE_SAGAS},
+        inbox::{GIVE_VERDICTS, NOTES, TIDY_NOTES},
+        list::select,
+        nodes::ADD_UNKNOWN_OWNERS,
+        read::JOURNALS,
+        retention::{DELETE_JOURNALS, DELETE_NOTES, ENDED},
+        scan::SCAN,
+    },
 };
 
 async fn plan(store: &SqliteStore, sql: &str) -> Vec<String> {
@@ -28,8 +39,58 @@ async fn writes_find_their_rows_by_the_primary_key() {
     assert_by_primary_key(&open(&file(&folder)).await).await;
 }
 
+#[tokio::test]
+async fn sweeps_walk_the_index_of_what_they_are_about() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&file(&folder)).await;
+    created(&store, 3).await;
+    assert_sweeps(&store).await;
+    tamper(&store, "analyze").await;
+    store.close().await;
+    assert_sweeps(&open(&file(&folder)).await).await;
+}
+
+async fn assert_sweeps(store: &SqliteStore) {
+    for (sql, expected) in [
+        (DUE, &["SEARCH sagas USING INDEX sagas_asleep ((asleep_until,id)>(?,?) AND asleep_until<?)"][..]),
+        (ORPHANS, &["SEARCH nodes USING PRIMARY KEY (id>?)", "SEARCH sagas USING INDEX sagas_live (owner=? AND id>?)"]),
+        (
+            NOTES,
+            &[
+                "SEARCH inbox USING INDEX inbox_open ((at,saga,id)>(?,?,?))",
+                "SEARCH sagas USING PRIMARY KEY (id=?) LEFT-JOIN",
+            ],
+        ),
+        (ENDED, &["SEARCH sagas USING INDEX sagas_started ((started_at,id)>(?,?) AND started_at<?)"]),
+        (SCAN, &["SEARCH sagas USING PRIMARY KEY (id>?)"]),
+    ] {
+        assert_eq!(plan(store, sql).await, expected, "{sql}");
+    }
+    for (statement, expected) in [
+        (&JOURNALS, "SEARCH journal USING PRIMARY KEY (saga=? AND seq<?)"),
+        (&GIVE_VERDICTS, "SEARCH inbox USING PRIMARY KEY (saga=? AND id=?)"),
+        (&DELETE_JOURNALS, "SEARCH journal USING PRIMARY KEY (saga=?)"),
+        (&DELETE_NOTES, "SEARCH inbox USING PRIMARY KEY (saga=?)"),
+    ] {
+        for (sql, _) in statement.chunks(&[0; 64 + 16 + 4 + 1]) {
+            let plan = plan(store, &sql.0).await;
+            assert!(plan.iter().any(|line| line == expected), "{plan:?}");
+            assert!(
+                !plan.iter().any(|line| line.starts_with("SCAN journal") || line.starts_with("SCAN inbox")),
+                "{plan:?}"
+            );
+        }
+    }
+    let owners = plan(store, ADD_UNKNOWN_OWNERS).await;
+    let by_owner = owners.iter().filter(|line| line.contains("INDEX sagas_live (owner>?)"));
+    assert_eq!(by_owner.count(), 2, "{owners:?}");
+    let notes = plan(store, TIDY_NOTES).await;
+    assert!(notes.iter().any(|line| line.contains("INDEX inbox_done (at<?)")), "{notes:?}");
+    assert!(!notes.iter().any(|line| line.starts_with("SCAN inbox")), "{notes:?}");
+}
+
 async fn assert_by_primary_key(store: &SqliteStore) {
-    for statement in [&ADVANCE_SAGAS, &ADOPT_SAGAS] {
+    for statement in [&ADVANCE_SAGAS, &LEAVE_SAGAS, &ADOPT_SAGAS] {
         for (sql, _) in statement.chunks(&[0; 64 + 16 + 4 + 1]) {
             let plan = plan(store, &sql.0).await;
             assert!(plan.iter().any(|line| line == "SEARCH sagas USING PRIMARY KEY (id=?)"), "{plan:?}");

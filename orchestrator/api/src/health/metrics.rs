@@ -1,0 +1,42 @@
+//! `GET /metrics`
+
+use amends_engine::Engine;
+use axum::{
+    extract::State,
+    response::{IntoResponse, Response},
+};
+use http::header;
+use metrics::{counter, gauge};
+use metrics_exporter_prometheus::PrometheusBuilder;
+
+/// Prometheus' text format 0.0.4.
+const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// Counters and gauges in Prometheus' text format.
+#[utoipa::path(
+    get,
+    path = "/metrics",
+    operation_id = "metrics",
+    tag = "health",
+    responses((status = 200, description = "Prometheus text format 0.0.4", body = String, content_type = "text/plain")),
+)]
+pub(crate) async fn metrics(State(engine): State<Engine>) -> Response {
+    // Everything is counted where it happens; a recorder of its own for each answer only knows the format.
+    let recorder = PrometheusBuilder::new().build_recorder();
+    let written = engine.store().written();
+    let load = engine.load();
+    let (_, holds) = engine.identity();
+    metrics::with_local_recorder(&recorder, || {
+        counter!("amends_store_commits_total").absolute(written.commits);
+        counter!("amends_store_appends_total").absolute(written.appends);
+        counter!("amends_store_statements_total").absolute(written.statements);
+        gauge!("amends_sagas_live").set(as_f64(load.live));
+        gauge!("amends_sagas_live_max").set(as_f64(load.max_live));
+        gauge!("amends_lease_held").set(f64::from(u8::from(holds)));
+    });
+    ([(header::CONTENT_TYPE, CONTENT_TYPE)], recorder.handle().render()).into_response()
+}
+
+fn as_f64(number: usize) -> f64 {
+    u32::try_from(number).map_or(f64::INFINITY, f64::from)
+}

@@ -1,0 +1,87 @@
+//! Which side of the store, and opening it.
+//!
+//! **What it must never know:** what is kept in it.
+
+use std::{path::PathBuf, sync::Arc};
+
+use amends_store::{Store, postgres::PostgresStore, sqlite::SqliteStore};
+use anyhow::Context;
+
+use crate::config::{self, Flags};
+
+/// Which store to read, for commands that need no server.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ToRead {
+    /// A server's configuration, for its store; without it `amends.toml` of the current folder, if there is one
+    #[arg(long, env = "AMENDS_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The SQLite file; or a PostgreSQL database, postgres://user:password@host:port/database [default: amends.db]
+    #[arg(long, value_name = "PATH|URL")]
+    database: Option<String>,
+}
+
+impl ToRead {
+    /// # Errors
+    /// The configuration is not valid, or the store cannot be opened.
+    pub(crate) async fn open(self) -> anyhow::Result<Opened> {
+        let flags = Flags { config: self.config, database: self.database, ..Flags::default() };
+        open_to_read(&config::load(&flags)?.config.store).await
+    }
+}
+
+/// An open store, still known by its side so that it can be closed.
+pub(crate) enum Opened {
+    Sqlite(Arc<SqliteStore>),
+    Postgres(Arc<PostgresStore>),
+}
+
+/// # Errors
+/// It cannot be opened; says why without the password.
+pub(crate) async fn open(config: &config::Store) -> anyhow::Result<Opened> {
+    if let Some(url) = &config.url {
+        let options = amends_store::postgres::Options::new(url.reveal()).lanes(config.lanes);
+        let store = PostgresStore::open(options).await.context("the store")?;
+        return Ok(Opened::Postgres(Arc::new(store)));
+    }
+    let path = config.path.relative();
+    let store = SqliteStore::open(&path).await.with_context(|| format!("the store {}", path.display()))?;
+    Ok(Opened::Sqlite(Arc::new(store)))
+}
+
+/// Opens a store beside the server that owns it, if one does.
+///
+/// # Errors
+/// It cannot be opened; says why without the password.
+async fn open_to_read(config: &config::Store) -> anyhow::Result<Opened> {
+    if config.url.is_some() {
+        // Any number of processes may have it open; reads go over sessions that cannot write.
+        return open(config).await;
+    }
+    let path = config.path.relative();
+    let store = SqliteStore::open_read_only(&path).await.with_context(|| format!("the store {}", path.display()))?;
+    Ok(Opened::Sqlite(Arc::new(store)))
+}
+
+impl Opened {
+    pub(crate) fn store(&self) -> Arc<dyn Store> {
+        match self {
+            Self::Sqlite(store) => store.clone(),
+            Self::Postgres(store) => store.clone(),
+        }
+    }
+
+    /// A file is complete and free when nobody holds it any more; a task that hangs keeps it a moment longer.
+    pub(crate) async fn close(self) {
+        match self {
+            Self::Sqlite(store) => match Arc::try_unwrap(store) {
+                Ok(store) => store.close().await,
+                Err(_) => tracing::debug!("a task still holds the store; it closes with the process"),
+            },
+            Self::Postgres(store) => {
+                if let Ok(store) = Arc::try_unwrap(store) {
+                    store.close().await;
+                }
+            }
+        }
+    }
+}

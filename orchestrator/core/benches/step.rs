@@ -1,0 +1,124 @@
+//! What one step of a saga costs the pure machine, and the guard over it: `cargo bench -p amends-core --bench step` fails
+//! when a median is above its limit, as issue-worthy as a failed test. The order saga of `sagas/` is what is measured.
+
+use std::{fs, path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
+
+use amends_core::{
+    Answer, Begin, Input, Reply, Terms, begin, decide_in_place,
+    definition::Definition,
+    fold,
+    ids::{CallId, SagaId},
+    outstanding, render,
+    state::State,
+    time::Time,
+};
+use criterion::{BatchSize, Criterion};
+use serde_json::{Map, Value, json};
+
+/// Medians, in nanoseconds. A step is: its answer is decided, the events are folded, and what is owed is asked for.
+const LIMITS: [(&str, f64); 4] = [
+    ("decide and evolve one step", 5_000.0),
+    ("render one call", 2_500.0),
+    ("begin a saga", 12_000.0),
+    ("fold a journal", 12_000.0),
+];
+
+fn main() -> ExitCode {
+    let mut criterion = Criterion::default()
+        .warm_up_time(Duration::from_millis(500))
+        .measurement_time(Duration::from_secs(2))
+        .configure_from_args();
+    let order = Order::new();
+    let middle = order.until("charge");
+    let call = CallId::action(&"charge".into());
+    criterion.bench_function(LIMITS[0].0, |bench| {
+        let answer = || (middle.clone(), ok(&call));
+        bench.iter_batched(answer, |(state, input)| order.step(state, input), BatchSize::SmallInput);
+    });
+    criterion.bench_function(LIMITS[1].0, |bench| {
+        bench.iter(|| render(&order.definition, &middle, &call).expect("it can be rendered"));
+    });
+    criterion.bench_function(LIMITS[2].0, |bench| bench.iter(|| order.begin()));
+    let journal = order.journal();
+    criterion.bench_function(LIMITS[3].0, |bench| bench.iter(|| fold(order.saga, &journal).expect("it can be folded")));
+    criterion.final_summary();
+    verdict()
+}
+
+/// Reads what was measured back. No measurement (a `--test` run, a filter) is no verdict.
+fn verdict() -> ExitCode {
+    let mut exit = ExitCode::SUCCESS;
+    for (name, limit_ns) in LIMITS {
+        let Some(median_ns) = median_ns(name) else { continue };
+        let met = median_ns <= limit_ns;
+        println!(
+            "{} {name}: {:.2} µs of {:.1} µs",
+            if met { "ok    " } else { "FAILED" },
+            median_ns / 1e3,
+            limit_ns / 1e3
+        );
+        if !met {
+            exit = ExitCode::FAILURE;
+        }
+    }
+    exit
+}
+
+fn median_ns(name: &str) -> Option<f64> {
+    let target = std::env::var_os("CARGO_TARGET_DIR")
+        .map_or_else(|| PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../target")), PathBuf::from);
+    let file = target.join("criterion").join(name).join("new/estimates.json");
+    let estimates: Value = serde_json::from_slice(&fs::read(file).ok()?).ok()?;
+    estimates["median"]["point_estimate"].as_f64()
+}
+
+struct Order {
+    definition: Definition,
+    saga: SagaId,
+}
+
+impl Order {
+    fn new() -> Self {
+        let source = include_str!("../../../sagas/place-order.yaml");
+        let definition = Definition::parse(source, None).expect("the order saga is valid");
+        Self { definition, saga: SagaId::derived("place-order", "bench") }
+    }
+
+    fn begin(&self) -> Vec<amends_core::event::Recorded> {
+        let input = json!({ "customer": "c-1", "sku": "lamp", "quantity": 2, "amount": 4200 });
+        let with = Begin { version: 1, input: Arc::new(input), labels: Map::new(), traceparent: None };
+        begin(&self.definition, self.saga, with, Time(0))
+    }
+
+    fn step(&self, mut state: State, input: Input) -> (State, usize) {
+        let decision = decide_in_place(&self.definition, &mut state, input, Time(1));
+        let owed = outstanding(&self.definition, &state).len();
+        (state, owed + decision.events.len())
+    }
+
+    /// The state in which this step's call is open.
+    fn until(&self, step: &str) -> State {
+        let mut state = fold(self.saga, &self.begin()).expect("a start can be folded");
+        while state.step(&step.into()).is_none() {
+            let call = state.calls().next().map(|(call, _)| call).expect("a call is open");
+            state = self.step(state, ok(&call)).0;
+        }
+        state
+    }
+
+    fn journal(&self) -> Vec<amends_core::event::Recorded> {
+        let mut journal = self.begin();
+        let mut state = fold(self.saga, &journal).expect("a start can be folded");
+        loop {
+            let open = state.calls().next().map(|(call, _)| call);
+            let Some(call) = open else { return journal };
+            journal.extend(decide_in_place(&self.definition, &mut state, ok(&call), Time(1)).events);
+        }
+    }
+}
+
+fn ok(call: &CallId) -> Input {
+    let body = br#"{"id":"r-1","tracking":"T-1"}"#.to_vec();
+    let answer = Answer { status: 200, acked: true, body, ..Answer::default() };
+    Input::Answered { call: call.clone(), attempt: 1, reply: Reply::Answered(answer), terms: Terms::default() }
+}

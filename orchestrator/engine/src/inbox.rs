@@ -1,0 +1,116 @@
+//! Commands to a saga that is not driven here: written down as a note, found by its owner, answered in the commit of what
+//! follows from it. The note is durable before the caller hears anything (invariant 8).
+
+use std::time::Duration;
+
+use amends_core::{CanCancel, ids::SagaId};
+use amends_store::{Note, StoreError, Verdict};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::Engine;
+
+/// Longest wait for an owner's verdict; a caller past it hears that the command is accepted.
+const VERDICT_WAIT: Duration = Duration::from_secs(5);
+/// Between two looks for a verdict.
+const LOOK_FIRST: Duration = Duration::from_millis(10);
+const LOOK_MOST: Duration = Duration::from_millis(100);
+
+/// What can be asked of a saga wherever it is. Spelled as in the store: nodes of different versions read it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "command", rename_all = "snake_case")]
+pub(crate) enum Asked {
+    Cancel {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
+}
+
+/// What a command came to, as in the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Came {
+    Accepted,
+    AlreadyUndoing,
+    PastPivot,
+    Ended,
+    UnknownSaga,
+    /// Written by a version that knows more commands than this one.
+    NotUnderstood,
+}
+
+impl From<CanCancel> for Came {
+    fn from(can: CanCancel) -> Self {
+        match can {
+            CanCancel::Yes => Self::Accepted,
+            CanCancel::AlreadyUndoing => Self::AlreadyUndoing,
+            CanCancel::PastPivot => Self::PastPivot,
+            CanCancel::Ended => Self::Ended,
+        }
+    }
+}
+
+impl Asked {
+    pub(crate) fn read(body: &str) -> Option<Self> {
+        serde_json::from_str(body).ok()
+    }
+}
+
+/// The verdict on a note, as it is stored.
+pub(crate) fn verdict(note: Uuid, came: Came) -> Verdict {
+    Verdict { note, body: text(&came).into() }
+}
+
+fn text<T: Serialize>(value: &T) -> String {
+    serde_json::to_string(value).expect("invariant: words of the inbox are JSON")
+}
+
+impl Engine {
+    /// Leaves a command for whoever owns the saga and waits for the verdict; `None`: accepted, and not judged yet.
+    ///
+    /// # Errors
+    /// The store cannot be asked. If the note was written all the same, it will be acted upon.
+    pub(crate) async fn ask(&self, saga: SagaId, asked: &Asked) -> Result<Option<Came>, StoreError> {
+        let id = Uuid::now_v7();
+        let note = Note { saga, id, body: text(asked).into(), at: self.inner.clock.now() };
+        self.inner.store.post(note).await?;
+        self.inner.sweep.notify_one();
+        // The caller's patience is real time, even where sagas run in virtual time.
+        let until = tokio::time::Instant::now() + VERDICT_WAIT;
+        let mut pause = LOOK_FIRST;
+        while tokio::time::Instant::now() < until && self.accepting() {
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(LOOK_MOST);
+            match self.inner.store.verdict(saga, id).await {
+                Ok(Some(body)) => return Ok(Some(serde_json::from_str(&body).unwrap_or(Came::NotUnderstood))),
+                Ok(None) => {}
+                // It is written down; what becomes of it does not depend on this look.
+                Err(error) => tracing::debug!(saga.id = %saga, %error, "a verdict cannot be read now"),
+            }
+        }
+        Ok(None)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_of_the_inbox_are_frozen() {
+        let asked = Asked::Cancel { reason: Some("no stock".to_owned()) };
+        assert_eq!(text(&asked), r#"{"command":"cancel","reason":"no stock"}"#);
+        assert_eq!(Asked::read(&text(&asked)), Some(asked));
+        assert_eq!(Asked::read(r#"{"command":"sing"}"#), None);
+        for (came, word) in [
+            (Came::Accepted, r#""accepted""#),
+            (Came::AlreadyUndoing, r#""already_undoing""#),
+            (Came::PastPivot, r#""past_pivot""#),
+            (Came::Ended, r#""ended""#),
+            (Came::UnknownSaga, r#""unknown_saga""#),
+            (Came::NotUnderstood, r#""not_understood""#),
+        ] {
+            assert_eq!(text(&came), word);
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! Retention: sagas that ended long enough ago are let go of, in small batches that disturb nothing. First their participants
+//! are told (`forget`), then the store purges them; of a saga with a start key a stub stays.
+//!
+//! **What it must never know:** what a saga did. That it has ended is enough.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use amends_core::{
+    definition::{Definition, Undo},
+    ids::ServiceName,
+    time::Time,
+};
+use amends_protocol::forget::FORGET_SAGAS_MAX;
+use amends_store::{Cursor, Head, StoreError};
+use uuid::Uuid;
+
+use crate::{Contract, Engine, Forgotten};
+
+/// How long what has ended is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Retention {
+    /// From a saga's end on. `None`: for ever.
+    pub keep: Option<Duration>,
+    /// Between two looks.
+    pub look_every: Duration,
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        Self { keep: None, look_every: Duration::from_secs(60) }
+    }
+}
+
+/// A look walks over everything that is old enough: not in a busy loop, whatever was configured.
+const LOOK_LEAST: Duration = Duration::from_millis(100);
+/// Rows looked at together, so that a purge holds up no commit for long.
+const BATCH: u32 = 256;
+/// Between two batches: at most some thousand sagas a second, beside all other work.
+const PAUSE: Duration = Duration::from_millis(50);
+/// Notes and ended leases are of no use to anybody after this time.
+const TIDY_AFTER: Duration = Duration::from_secs(3_600);
+
+impl Engine {
+    /// Looks and purges until the engine stops.
+    pub(crate) async fn retain(self) {
+        let retention = self.inner.retention;
+        loop {
+            tokio::select! {
+                () = tokio::time::sleep(retention.look_every.max(LOOK_LEAST)) => {}
+                () = self.inner.stopping.cancelled() => return,
+            }
+            match self.retain_once().await {
+                Ok(0) => {}
+                Ok(purged) => tracing::info!(sagas = purged, "purged sagas that ended long ago"),
+                Err(error) => tracing::warn!(%error, "cannot purge now; trying again"),
+            }
+        }
+    }
+
+    /// One walk over everything that has ended long enough ago. Answers how many were purged.
+    async fn retain_once(&self) -> Result<u64, StoreError> {
+        let (me, holds) = self.identity();
+        // One node does it, whichever: the work of two would be the same.
+        if !holds || self.inner.store.nodes().await?.first().is_some_and(|first| first.id != me) {
+            return Ok(0);
+        }
+        let now = self.inner.clock.now();
+        while self.inner.store.tidy(before(now, TIDY_AFTER), BATCH).await? >= u64::from(BATCH) {
+            tokio::time::sleep(PAUSE).await;
+        }
+        let Some(keep) = self.inner.retention.keep else { return Ok(0) };
+        let (before, mut after): (Time, Option<Cursor>) = (before(now, keep), None);
+        let mut purged = 0;
+        while !self.inner.stopping.is_cancelled() {
+            let page = self.inner.store.ended(before, after, BATCH).await?;
+            if !page.found.is_empty() {
+                let told = self.forget(page.found).await?;
+                purged += self.inner.store.purge(told, now).await?;
+            }
+            after = page.next;
+            if after.is_none() {
+                break;
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+        Ok(purged)
+    }
+
+    /// Tells the participants of these sagas. Answers those whose participants have all been told; the others stay until
+    /// then, and are told again: a forget may be repeated.
+    async fn forget(&self, ended: Vec<Head>) -> Result<Vec<amends_core::ids::SagaId>, StoreError> {
+        let mut by_service: BTreeMap<ServiceName, Vec<Uuid>> = BTreeMap::new();
+        let mut sagas = Vec::with_capacity(ended.len());
+        for head in ended {
+            let definition = match self.pinned(&head.name, head.version, &head.definition).await {
+                Ok(definition) => definition,
+                Err(error @ StoreError::Unavailable { .. }) => return Err(error),
+                Err(error) => {
+                    tracing::warn!(saga.id = %head.saga, %error, "not purged: it is not known whom it called");
+                    continue;
+                }
+            };
+            for service in self.called(&definition) {
+                by_service.entry(service).or_default().push(head.saga.0);
+            }
+            sagas.push(head.saga);
+        }
+        for (service, ids) in by_service {
+            for chunk in ids.chunks(FORGET_SAGAS_MAX) {
+                match self.inner.participant.forget(&service, chunk).await {
+                    Forgotten::Told => {}
+                    Forgotten::CannotForget => {
+                        tracing::debug!(service = %service, "it has no `forget`; what it keeps it keeps");
+                    }
+                    Forgotten::NotTold { reason } => {
+                        tracing::warn!(service = %service, reason, "not purged: a participant could not be told");
+                        sagas.retain(|saga| !chunk.contains(&saga.0));
+                    }
+                }
+            }
+        }
+        Ok(sagas)
+    }
+
+    /// The services that keep rows for a saga of this definition, and that the catalogue still has.
+    fn called(&self, definition: &Definition) -> Vec<ServiceName> {
+        let mut services: Vec<ServiceName> = definition
+            .steps
+            .iter()
+            .flat_map(|step| {
+                let undo = match step.undo() {
+                    Undo::Call(call) => Some(call.service.clone()),
+                    Undo::Nothing { .. } | Undo::Never => None,
+                };
+                [Some(step.call().action.service.clone()), undo]
+            })
+            .flatten()
+            .filter(|name| self.inner.catalogue.get(name).is_some_and(|service| service.contract == Contract::Barrier))
+            .collect();
+        services.sort();
+        services.dedup();
+        services
+    }
+}
+
+fn before(now: Time, age: Duration) -> Time {
+    let age_us = i64::try_from(age.as_micros()).unwrap_or(i64::MAX);
+    Time(now.0.saturating_sub(age_us))
+}

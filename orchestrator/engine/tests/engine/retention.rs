@@ -1,0 +1,101 @@
+//! Retention: participants are told, then the store purges; a late repeat of a start meets its saga.
+
+use std::time::Duration;
+
+use amends_core::{ids::SagaId, summary::Status};
+use amends_engine::{Retention, Setup};
+
+use crate::town::{Does, HandClock, SOON, Services, THREE, Town, memory, start};
+
+const DAY: Duration = Duration::from_secs(86_400);
+
+async fn keeping_a_day() -> Town {
+    let store = memory();
+    let services = Services::new(&store);
+    let retention = Retention { keep: Some(DAY), look_every: Duration::from_millis(100) };
+    let town = Town::open(store, services, HandClock::new(), |setup| Setup { retention, ..setup }).await;
+    town.register(THREE).await;
+    town
+}
+
+async fn ended(town: &Town, key: Option<&str>) -> SagaId {
+    let mut start = start("three");
+    start.key = key.map(str::to_owned);
+    let saga = town.engine.start(start).await.expect("starts").saga;
+    town.ended(saga).await;
+    saga
+}
+
+async fn gone(town: &Town, saga: SagaId) {
+    let looking = async {
+        while !town.journal(saga).await.is_empty() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(SOON, looking).await.expect("it is purged");
+}
+
+#[tokio::test]
+async fn what_ended_long_ago_is_purged_after_its_participants_were_told() {
+    let town = keeping_a_day().await;
+    let saga = ended(&town, None).await;
+    town.clock.pass(DAY / 2);
+    let later = ended(&town, None).await;
+    town.clock.pass(DAY / 2 + Duration::from_secs(1));
+    gone(&town, saga).await;
+    assert_eq!(town.store.head(saga).await.expect("readable"), None);
+    assert!(!town.journal(later).await.is_empty(), "it ended half a day ago");
+    let mut told = town.services.forgotten();
+    told.sort();
+    assert_eq!(told, [format!("a {saga}"), format!("b {saga}"), format!("c {saga}")]);
+}
+
+#[tokio::test]
+async fn a_saga_stays_until_each_of_its_participants_could_be_told() {
+    let town = keeping_a_day().await;
+    town.services.deafen(Some("b"));
+    let saga = ended(&town, None).await;
+    town.clock.pass(DAY * 2);
+    let told = async {
+        // Twice, so that the purge behind the first has had its turn.
+        while town.services.forgotten().iter().filter(|told| told.starts_with("c ")).count() < 2 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(SOON, told).await.expect("the others are told");
+    assert!(!town.journal(saga).await.is_empty());
+    town.services.deafen(None);
+    gone(&town, saga).await;
+}
+
+#[tokio::test]
+async fn a_repeat_of_a_purged_start_gets_its_saga_and_never_a_second_run() {
+    let town = keeping_a_day().await;
+    let saga = ended(&town, Some("order-17")).await;
+    town.clock.pass(DAY * 2);
+    gone(&town, saga).await;
+    let mut again = start("three");
+    again.key = Some("order-17".to_owned());
+    let answer = town.engine.start(again).await.expect("its saga");
+    assert_eq!((answer.saga, answer.created), (saga, false));
+    let head = town.store.head(saga).await.expect("readable").expect("a stub");
+    assert!(head.purged_at.is_some());
+    assert_eq!(head.summary.status, Status::Completed);
+    assert_eq!(town.services.calls().len(), 3, "it ran once");
+}
+
+#[tokio::test]
+async fn what_has_not_ended_is_kept_whatever_its_age() {
+    let town = keeping_a_day().await;
+    town.services.when("one action", Does::Loses);
+    town.services.when("one compensate 1", Does::Answers(400, serde_json::json!({})));
+    let saga = town.start("three").await;
+    town.engine.cancel(saga, None).await.expect("in time");
+    town.until(saga, |head| head.summary.attention).await;
+    town.clock.pass(DAY * 400);
+    town.services.when("one action", Does::Answers(200, serde_json::json!({})));
+    let old = ended(&town, None).await;
+    town.clock.pass(DAY * 2);
+    gone(&town, old).await;
+    assert!(!town.journal(saga).await.is_empty());
+}

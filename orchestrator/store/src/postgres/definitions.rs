@@ -1,0 +1,198 @@
+//! Definitions, kept for ever under (name, version).
+
+use std::sync::Arc;
+
+use amends_core::ids::Digest;
+use sqlx::PgConnection;
+
+use super::{
+    readers::Readers,
+    rows,
+    writer::{Writer, repeatable},
+};
+use crate::{NewDefinition, Put, StoreError, StoredDefinition};
+
+/// Each time somebody else took the version that was free a moment before.
+const TRIES: usize = 100;
+
+pub(super) async fn put_definition(writer: &Arc<Writer>, definition: NewDefinition) -> Result<Put, StoreError> {
+    let definition = Arc::new(definition);
+    for _ in 0..TRIES {
+        let definition = Arc::clone(&definition);
+        let work = repeatable(move |connection, _again| {
+            let definition = Arc::clone(&definition);
+            Box::pin(async move { put(connection, &definition).await })
+        });
+        match writer.run(work).await.map_err(StoreError::of_postgres)? {
+            Tried::Put(put) => return Ok(put),
+            Tried::Refused(reason) => return Err(StoreError::Refused { reason }),
+            Tried::Overtaken => {}
+        }
+    }
+    let reason = format!("versions of {} are put by too many at once", definition.name);
+    Err(StoreError::Unavailable { reason, source: None })
+}
+
+enum Tried {
+    Put(Put),
+    Refused(String),
+    /// What was read has changed before it was written: nothing was.
+    Overtaken,
+}
+
+async fn put(connection: &mut PgConnection, definition: &NewDefinition) -> Result<Tried, sqlx::Error> {
+    let version = match definition.version {
+        Some(version) => match digest_of(connection, &definition.name, version).await? {
+            Some(digest) if digest == definition.digest => return Ok(Tried::Put(Put::Same(version))),
+            Some(digest) => return Ok(Tried::Put(Put::Taken { digest })),
+            None => i64::from(version),
+        },
+        None => {
+            // Which is the highest first: a version that comes in between with this digest is found, and one without it
+            // takes the place that this one would have.
+            let next = next_version(connection, &definition.name).await?;
+            if let Some(version) = newest_with(connection, definition).await? {
+                return Ok(Tried::Put(Put::Same(known(version))));
+            }
+            if next > i64::from(u32::MAX) {
+                return Ok(Tried::Refused(format!("no version is above the highest of {}", definition.name)));
+            }
+            next
+        }
+    };
+    Ok(if insert(connection, definition, version).await? {
+        Tried::Put(Put::Created(known(version)))
+    } else {
+        Tried::Overtaken
+    })
+}
+
+/// Only versions that were given as such are in the table.
+fn known(version: i64) -> u32 {
+    u32::try_from(version).unwrap_or(u32::MAX)
+}
+
+async fn digest_of(
+    connection: &mut PgConnection,
+    name: &Arc<str>,
+    version: u32,
+) -> Result<Option<Digest>, sqlx::Error> {
+    let digest: Option<String> = sqlx::query_scalar(
+        "-- digest_of
+        select digest
+        from definitions
+        where name = $1 and version = $2",
+    )
+    .bind(&**name)
+    .bind(i64::from(version))
+    .fetch_optional(connection)
+    .await?;
+    Ok(digest.map(|digest| Digest(digest.into())))
+}
+
+async fn newest_with(connection: &mut PgConnection, definition: &NewDefinition) -> Result<Option<i64>, sqlx::Error> {
+    sqlx::query_scalar(
+        "-- newest_with
+        select max(version)
+        from definitions
+        where name = $1 and digest = $2",
+    )
+    .bind(&*definition.name)
+    .bind(&*definition.digest.0)
+    .fetch_one(connection)
+    .await
+}
+
+async fn next_version(connection: &mut PgConnection, name: &Arc<str>) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar(
+        "-- next_version
+        select coalesce(max(version), 0) + 1
+        from definitions
+        where name = $1",
+    )
+    .bind(&**name)
+    .fetch_one(connection)
+    .await
+}
+
+/// `false`: somebody else has put this version.
+async fn insert(connection: &mut PgConnection, definition: &NewDefinition, version: i64) -> Result<bool, sqlx::Error> {
+    let inserted = sqlx::query(
+        "-- insert_definition
+        insert into definitions (name, version, digest, source, created_at)
+        values ($1, $2, $3, $4, $5)
+        on conflict (name, version) do nothing",
+    )
+    .bind(&*definition.name)
+    .bind(version)
+    .bind(&*definition.digest.0)
+    .bind(&*definition.source)
+    .bind(definition.at.0)
+    .execute(connection)
+    .await?
+    .rows_affected();
+    assert!(inserted <= 1, "invariant: a definition is one row");
+    Ok(inserted == 1)
+}
+
+pub(super) async fn definition(
+    readers: &Readers,
+    name: &str,
+    version: Option<u32>,
+) -> Result<Option<StoredDefinition>, StoreError> {
+    let asked = || {
+        sqlx::query(
+            "-- definition
+            select name, version, digest, source, created_at
+            from definitions
+            where name = $1 and ($2::bigint is null or version = $2)
+            order by version desc
+            limit 1",
+        )
+        .bind(name.to_owned())
+        .bind(version.map(i64::from))
+    };
+    readers.row(asked).await?.as_ref().map(rows::definition).transpose()
+}
+
+pub(super) async fn definitions(
+    readers: &Readers,
+    after: Option<&str>,
+    limit: u32,
+) -> Result<Vec<StoredDefinition>, StoreError> {
+    let asked = || {
+        sqlx::query(
+            "-- definitions
+            select distinct on (name) name, version, digest, source, created_at
+            from definitions
+            where $1::text is null or name > $1
+            order by name, version desc
+            limit $2",
+        )
+        .bind(after.map(str::to_owned))
+        .bind(i64::from(limit))
+    };
+    readers.rows(asked).await?.iter().map(rows::definition).collect()
+}
+
+pub(super) async fn versions(
+    readers: &Readers,
+    name: &str,
+    below: Option<u32>,
+    limit: u32,
+) -> Result<Vec<StoredDefinition>, StoreError> {
+    let asked = || {
+        sqlx::query(
+            "-- versions
+            select name, version, digest, source, created_at
+            from definitions
+            where name = $1 and ($2::bigint is null or version < $2)
+            order by version desc
+            limit $3",
+        )
+        .bind(name.to_owned())
+        .bind(below.map(i64::from))
+        .bind(i64::from(limit))
+    };
+    readers.rows(asked).await?.iter().map(rows::definition).collect()
+}

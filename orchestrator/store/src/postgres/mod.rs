@@ -1,0 +1,187 @@
+//! The side for many processes: one PostgreSQL database, or one of those that speak its language.
+//!
+//! A batch of appends is one statement that commits itself, over one of a few connections of its own (`lanes`); reads go over
+//! others. What was answered is on the server's disk, by the server's rules (`fsync`, `synchronous_commit`). Beside them one
+//! connection each is kept for leases, which must not wait behind anything, and for all other writes.
+//!
+//! **What it must never know:** what an event or a status means; the time of this process.
+
+mod adopt;
+mod asleep;
+mod commit;
+mod definitions;
+mod error;
+mod inbox;
+mod legible;
+mod list;
+mod nodes;
+mod open;
+mod read;
+mod readers;
+mod retention;
+mod rows;
+mod scan;
+mod session;
+mod statements;
+#[cfg(test)]
+mod tests;
+mod write;
+mod writer;
+
+use std::{fmt, ops::Range, sync::Arc, time::Duration};
+
+use amends_core::{event::Recorded, ids::SagaId, time::Time};
+use async_trait::async_trait;
+use uuid::Uuid;
+
+pub use self::open::Options;
+use self::{commit::Lanes, readers::Readers, writer::Writer};
+use crate::{
+    Append, AppendError, Claim, Counts, Cursor, Filter, Head, Lease, NewDefinition, NewNode, Node, Note, Noted, Page,
+    Put, Store, StoreError, StoredDefinition, Verdict, Written,
+};
+
+/// A store in one PostgreSQL database.
+pub struct PostgresStore {
+    readers: Readers,
+    lanes: Arc<Lanes>,
+    aside: Arc<Writer>,
+    leases: Arc<Writer>,
+}
+
+impl fmt::Debug for PostgresStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PostgresStore").field("lanes", &self.lanes.number()).finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl Store for PostgresStore {
+    async fn commit(&self, batch: Vec<Append>) -> Vec<Result<(), AppendError>> {
+        commit::commit(&self.lanes, batch).await
+    }
+
+    async fn head(&self, saga: SagaId) -> Result<Option<Head>, StoreError> {
+        read::head(&self.readers, saga).await
+    }
+
+    async fn journal(&self, saga: SagaId, seqs: Range<u64>, limit: u32) -> Result<Vec<Recorded>, StoreError> {
+        read::journal(&self.readers, saga, seqs, limit).await
+    }
+
+    async fn list(&self, filter: &Filter, below: Option<Cursor>, limit: u32) -> Result<Vec<Head>, StoreError> {
+        list::list(&self.readers, filter, below, limit).await
+    }
+
+    async fn journals(
+        &self,
+        sagas: &[SagaId],
+        limit: u32,
+    ) -> Result<Vec<Result<Vec<Recorded>, StoreError>>, StoreError> {
+        read::journals(&self.readers, sagas, limit).await
+    }
+
+    async fn join(&self, node: NewNode, lease: Duration) -> Result<Lease, StoreError> {
+        nodes::join(&self.leases, node, lease).await
+    }
+
+    async fn renew(&self, node: Uuid, lease: Duration) -> Result<Lease, StoreError> {
+        nodes::renew(&self.leases, node, lease).await
+    }
+
+    async fn leave(&self, node: Uuid) -> Result<(), StoreError> {
+        nodes::leave(&self.leases, node).await
+    }
+
+    async fn nodes(&self) -> Result<Vec<Node>, StoreError> {
+        nodes::nodes(&self.readers).await
+    }
+
+    async fn orphans(&self, after: Option<(Uuid, SagaId)>, limit: u32) -> Result<Vec<Head>, StoreError> {
+        adopt::orphans(&self.readers, after, limit).await
+    }
+
+    async fn due(&self, now: Time, limit: u32) -> Result<Vec<Head>, StoreError> {
+        asleep::due(&self.readers, now, limit).await
+    }
+
+    async fn next_due(&self) -> Result<Option<Time>, StoreError> {
+        asleep::next_due(&self.readers).await
+    }
+
+    async fn adopt(&self, sagas: Vec<Claim>, owner: Uuid) -> Result<Vec<bool>, StoreError> {
+        adopt::adopt(&self.aside, sagas, owner).await
+    }
+
+    async fn post(&self, note: Note) -> Result<(), StoreError> {
+        inbox::post(&self.aside, note).await
+    }
+
+    async fn notes(&self, node: Uuid, limit: u32) -> Result<Vec<Noted>, StoreError> {
+        inbox::notes(&self.readers, node, limit).await
+    }
+
+    async fn settle(&self, saga: SagaId, epoch: u64, verdicts: Vec<Verdict>) -> Result<bool, StoreError> {
+        inbox::settle(&self.aside, saga, epoch, verdicts).await
+    }
+
+    async fn verdict(&self, saga: SagaId, note: Uuid) -> Result<Option<Arc<str>>, StoreError> {
+        inbox::verdict(&self.readers, saga, note).await
+    }
+
+    async fn tidy(&self, before: Time, limit: u32) -> Result<u64, StoreError> {
+        retention::tidy(&self.aside, before, limit).await
+    }
+
+    async fn ended(&self, before: Time, after: Option<Cursor>, limit: u32) -> Result<Page, StoreError> {
+        retention::ended(&self.readers, before, after, limit).await
+    }
+
+    async fn purge(&self, sagas: Vec<SagaId>, at: Time) -> Result<u64, StoreError> {
+        retention::purge(&self.aside, sagas, at).await
+    }
+
+    async fn scan(
+        &self,
+        after: Option<SagaId>,
+        limit: u32,
+    ) -> Result<Vec<(SagaId, Result<Head, StoreError>)>, StoreError> {
+        scan::scan(&self.readers, after, limit).await
+    }
+
+    async fn put_definition(&self, definition: NewDefinition) -> Result<Put, StoreError> {
+        definitions::put_definition(&self.aside, definition).await
+    }
+
+    async fn definition(&self, name: &str, version: Option<u32>) -> Result<Option<StoredDefinition>, StoreError> {
+        definitions::definition(&self.readers, name, version).await
+    }
+
+    async fn definitions(&self, after: Option<&str>, limit: u32) -> Result<Vec<StoredDefinition>, StoreError> {
+        definitions::definitions(&self.readers, after, limit).await
+    }
+
+    async fn versions(&self, name: &str, below: Option<u32>, limit: u32) -> Result<Vec<StoredDefinition>, StoreError> {
+        definitions::versions(&self.readers, name, below, limit).await
+    }
+
+    async fn counts(&self) -> Result<Counts, StoreError> {
+        read::counts(&self.readers).await
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        read::ping(&self.readers).await
+    }
+
+    async fn latest_at(&self) -> Result<Option<Time>, StoreError> {
+        read::latest_at(&self.readers).await
+    }
+
+    fn written(&self) -> Written {
+        self.lanes.written()
+    }
+
+    fn lanes(&self) -> usize {
+        self.lanes.number()
+    }
+}

@@ -1,0 +1,58 @@
+//! So many in flight: the next starts when one has ended.
+
+use std::{
+    cell::RefCell,
+    rc::Rc,
+    time::{Duration, Instant},
+};
+
+use anyhow::Result;
+use tokio::{
+    task::{JoinSet, LocalSet},
+    time::sleep,
+};
+
+use super::{Order, Seen, saga::Script, tally::Tally};
+use crate::wire::Connection;
+
+/// # Errors
+/// A first connection cannot be made.
+pub(super) async fn drive(order: &Order, in_flight: usize) -> Result<Seen> {
+    let mut connections = vec![];
+    for _ in 0..in_flight {
+        connections.push(Connection::open(order.target).await?);
+    }
+    let script = Script::new(order.target, order.kind, order.saga);
+    let tally = Rc::new(RefCell::new(Tally::new(order)));
+    let all = LocalSet::new();
+    let mut lanes = JoinSet::new();
+    // One after the other over half the warm-up: all at once is a herd that some never recover from.
+    let ramp = Duration::from_secs_f64(order.warmup_s / 2.0 / in_flight as f64);
+    for (number, connection) in (0..).zip(connections) {
+        let lane = lane(connection, script.clone(), order.target, tally.clone());
+        let delayed = async move {
+            sleep(ramp * number).await;
+            lane.await;
+        };
+        lanes.spawn_local_on(delayed, &all);
+    }
+    all.run_until(async { while lanes.join_next().await.is_some() {} }).await;
+    drop((lanes, all));
+    let tally = Rc::into_inner(tally).expect("invariant: every lane has ended");
+    Ok(tally.into_inner().seen())
+}
+
+async fn lane(mut connection: Connection, mut script: Script, target: std::net::SocketAddr, tally: Rc<RefCell<Tally>>) {
+    while tally.borrow_mut().start() {
+        let began = Instant::now();
+        let outcome = script.play(&mut connection).await;
+        let broken = outcome.is_err();
+        tally.borrow_mut().end(began, outcome);
+        if broken {
+            match Connection::open(target).await {
+                Ok(another) => connection = another,
+                Err(_) => return,
+            }
+        }
+    }
+}
