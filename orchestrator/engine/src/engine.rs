@@ -89,8 +89,10 @@ pub(crate) struct Inner {
     accepting: AtomicBool,
     /// Look for orphans, sleepers and notes now.
     pub(crate) sweep: Notify,
-    /// Sagas whose claim was not answered: they may be owned here, with nobody driving them.
+    /// Sagas whose claim or create was not answered: they may be owned here, with nobody driving them.
     pub(crate) in_doubt: Mutex<HashSet<SagaId>>,
+    /// Owned here and not driven, because they cannot be read.
+    pub(crate) unreadable: Mutex<HashSet<SagaId>>,
     /// Cancelled: start nothing new, finish what is in flight, let go.
     pub(crate) stopping: CancellationToken,
     pub(crate) tasks: TaskTracker,
@@ -125,6 +127,7 @@ impl Engine {
             accepting: AtomicBool::new(true),
             sweep: Notify::new(),
             in_doubt: Mutex::default(),
+            unreadable: Mutex::default(),
             stopping: CancellationToken::new(),
             tasks: TaskTracker::new(),
             left: CancellationToken::new(),

@@ -19,6 +19,8 @@ use crate::{
 /// Messages for sagas that are about to be claimed.
 pub(crate) type Letters = HashMap<SagaId, Vec<Message>>;
 
+/// An owned saga that is in nobody's memory so long after its last event was lost; starts and takeovers take moments.
+const LOST_AFTER: Duration = Duration::from_secs(5);
 /// Journal rows read at once.
 const ROWS: u32 = 1_000;
 /// Rows of each journal that are read together with those of others; few sagas have more.
@@ -70,9 +72,27 @@ impl Engine {
         Ok(count)
     }
 
-    /// A claim whose answer was lost may have been made; then no sweep finds the saga, because it has an owner who lives.
-    fn doubt(&self, sagas: impl Iterator<Item = SagaId>) {
+    /// A claim or a create whose answer was lost may have been made; then no sweep finds the saga, because it has an owner who
+    /// lives.
+    pub(crate) fn doubt(&self, sagas: impl IntoIterator<Item = SagaId>) {
         self.inner.in_doubt.lock().unwrap_or_else(PoisonError::into_inner).extend(sagas);
+    }
+
+    /// Sagas that are owned here, live, and have been driven by nobody for a while: whatever lost them, they go on. What cannot
+    /// be read was said once and is left alone.
+    pub(crate) async fn find_the_lost(&self, member: &Member) -> Result<(), StoreError> {
+        let mut after = None;
+        let long_ago = |head: &Head| head.updated_at + LOST_AFTER < self.inner.clock.now();
+        loop {
+            let owned = self.inner.store.owned(member.id, after, ROWS).await?;
+            let Some(last) = owned.last() else { return Ok(()) };
+            after = Some(last.saga);
+            let unreadable = self.inner.unreadable.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            let lost = owned.into_iter().filter(|head| {
+                long_ago(head) && self.inner.registry.get(head.saga).is_none() && !unreadable.contains(&head.saga)
+            });
+            self.doubt(lost.map(|head| head.saga));
+        }
     }
 
     /// Looks at the sagas whose claims were not answered, and drives those that are owned here.
@@ -128,7 +148,10 @@ impl Engine {
             Err(StoreError::Unavailable { .. }) => {
                 self.inner.tasks.spawn(self.clone().take_up_again(head.saga, owner, place, strikes));
             }
-            Err(error) => tracing::error!(saga.id = %head.saga, %error, "this saga cannot be read and is not driven"),
+            Err(error) => {
+                tracing::error!(saga.id = %head.saga, %error, "this saga cannot be read and is not driven");
+                self.inner.unreadable.lock().unwrap_or_else(PoisonError::into_inner).insert(head.saga);
+            }
         }
     }
 

@@ -130,7 +130,12 @@ impl Engine {
                 Ok(Created::Now(Some(whole).filter(|_| !start.watched)))
             }
             Err(AppendError::Exists | AppendError::Conflict | AppendError::Fenced) => Ok(Created::Before),
-            Err(AppendError::Unavailable(error)) => Err(error.into()),
+            Err(AppendError::Unavailable(error)) => {
+                // It may have gone in all the same. Then it is owned here, and nobody else will ever drive it.
+                self.doubt([saga]);
+                self.inner.sweep.notify_one();
+                Err(error.into())
+            }
         }
     }
 

@@ -24,6 +24,8 @@ use crate::{
 const SHARED_EVERY: Duration = Duration::from_millis(250);
 /// Where this process is alone, everything that it has to find it knows of.
 const SOLE_EVERY: Duration = Duration::from_secs(5);
+/// A net below everything else: a walk over all that is owned here.
+const LOOK_FOR_LOST_EVERY: Duration = Duration::from_secs(10);
 /// A note that was delivered and has no verdict yet is delivered again.
 const DELIVER_AGAIN_AFTER: Duration = Duration::from_secs(2);
 /// Rows looked at together.
@@ -38,11 +40,15 @@ type Delivered = HashMap<Uuid, Instant>;
 impl Engine {
     /// Sweeps until the engine stops.
     pub(crate) async fn sweep(self) {
-        let mut delivered = Delivered::new();
+        let (mut delivered, mut looked_at) = (Delivered::new(), Instant::now());
         let mut pause = PAUSE_FIRST;
         while !self.inner.stopping.is_cancelled() {
             let every = if self.inner.membership.sole() { SOLE_EVERY } else { SHARED_EVERY };
-            let swept = self.sweep_once(&mut delivered).await;
+            let lost = looked_at.elapsed() >= LOOK_FOR_LOST_EVERY;
+            let swept = self.sweep_once(&mut delivered, lost).await;
+            if lost {
+                looked_at = Instant::now();
+            }
             let wait = match &swept {
                 Ok(_) => every,
                 Err(error) => {
@@ -67,10 +73,13 @@ impl Engine {
     }
 
     /// Everything that is there now, as far as there are places. Answers when the next sleeper is due.
-    async fn sweep_once(&self, delivered: &mut Delivered) -> Result<Option<Time>, StoreError> {
+    async fn sweep_once(&self, delivered: &mut Delivered, lost: bool) -> Result<Option<Time>, StoreError> {
         let member = self.inner.membership.present();
         if !member.holds() {
             return Ok(None);
+        }
+        if lost {
+            self.find_the_lost(&member).await?;
         }
         self.resolve_doubts(&member).await?;
         self.deliver_notes(&member, delivered).await?;

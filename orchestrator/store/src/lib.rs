@@ -77,6 +77,10 @@ pub trait Store: Send + Sync + 'static {
     /// speak of when no lease has ended, however many sagas there are.
     async fn orphans(&self, after: Option<(Uuid, SagaId)>, limit: u32) -> Result<Vec<Head>, StoreError>;
 
+    /// Sagas that are not terminal and that `owner` owns, above `after` by id, in order of id, at most `limit`. Rows that cannot
+    /// be read are left out.
+    async fn owned(&self, owner: Uuid, after: Option<SagaId>, limit: u32) -> Result<Vec<Head>, StoreError>;
+
     /// Sagas of nobody whose wake-up is due at `now`, earliest first, at most `limit`. Rows that cannot be read are left out.
     async fn due(&self, now: Time, limit: u32) -> Result<Vec<Head>, StoreError>;
 

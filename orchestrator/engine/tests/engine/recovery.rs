@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use amends_core::{ids::SagaId, summary::Status};
 use amends_engine::StartError;
-use amends_store::{Claim, Store};
+use amends_store::{Claim, Filter, Store, memory::MemoryStore};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -142,4 +142,31 @@ async fn a_driver_that_panics_takes_nobody_along_and_its_saga_is_taken_up_again(
     assert_eq!(town.ended(other).await, Status::Completed);
     town.clock.pass(Duration::from_secs(1));
     assert_eq!(town.ended(unlucky).await, Status::Completed);
+}
+
+#[tokio::test]
+async fn a_start_that_is_durable_although_its_answer_was_lost_is_driven() {
+    let store = Arc::new(MemoryStore::default());
+    let town = Town::new(store.clone(), 8, 8).await;
+    town.register(THREE).await;
+    store.lose_next_answer();
+    let mut keyed = start("three");
+    keyed.key = Some("order-17".to_owned());
+    let started = town.engine.start(keyed).await.expect("it is there");
+    assert!(!started.created, "nobody knows that it was this start");
+    // The first attempt is not known not to have left.
+    town.until(started.saga, |head| head.epoch == 2 && head.next_seq > 4).await;
+    town.clock.pass(Duration::from_secs(1));
+    assert_eq!(town.ended(started.saga).await, Status::Completed);
+
+    store.lose_next_answer();
+    let refused = town.engine.start(start("three")).await;
+    assert!(matches!(refused, Err(StartError::Store(_))), "{refused:?}");
+    let all = town.store.list(&Filter::default(), None, 10).await.expect("readable");
+    assert_eq!(all.len(), 2);
+    for head in all {
+        town.until(head.saga, |head| head.epoch == 2 && head.next_seq > 4).await;
+        town.clock.pass(Duration::from_secs(1));
+        assert_eq!(town.ended(head.saga).await, Status::Completed, "what is durable goes on");
+    }
 }

@@ -166,3 +166,26 @@ pub(super) async fn orphans_come_in_stable_pages(side: Side) {
     expected.sort_unstable();
     assert_eq!(seen, expected);
 }
+
+pub(super) async fn what_a_process_owns_and_lives_is_found_page_by_page(store: Arc<dyn Store>) {
+    let sagas = created(&store, 6).await;
+    let mut of_another = create(6);
+    of_another.create.as_mut().unwrap().owner = SECOND;
+    let released = Append { release: true, ..step(&sagas[4]) };
+    let ended = end(&sagas[5]);
+    assert_eq!(words(&store.commit(vec![of_another.clone(), released, ended]).await), ["ok", "ok", "ok"]);
+    let mut expected: Vec<SagaId> = sagas[..4].iter().map(|append| append.saga).collect();
+    expected.sort();
+    let mut found = Vec::new();
+    loop {
+        let page = store.owned(FIRST, found.last().copied(), 3).await.unwrap();
+        let full = page.len() == 3;
+        found.extend(page.into_iter().map(|head| head.saga));
+        if !full {
+            break;
+        }
+    }
+    assert_eq!(found, expected, "neither another's, nor nobody's, nor what has ended");
+    let others = store.owned(SECOND, None, 3).await.unwrap();
+    assert_eq!(others.iter().map(|head| head.saga).collect::<Vec<_>>(), [of_another.saga]);
+}

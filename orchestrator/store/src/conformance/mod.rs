@@ -55,6 +55,7 @@ macro_rules! conformance_cases {
             adoption::orphans_are_live_sagas_whose_owners_lease_has_ended,
             adoption::owners_without_a_lease_are_over_once_somebody_joins,
             adoption::orphans_come_in_stable_pages,
+            adoption::what_a_process_owns_and_lives_is_found_page_by_page,
             nodes::a_node_that_joins_has_a_lease_and_prolongs_it,
             nodes::a_join_whose_answer_was_lost_is_made_again,
             nodes::a_second_node_ends_the_first_only_where_there_is_one_process,

@@ -252,6 +252,13 @@ impl Store for MemoryStore {
         Ok(self.rows().orphans(now, after, limit))
     }
 
+    async fn owned(&self, owner: Uuid, after: Option<SagaId>, limit: u32) -> Result<Vec<Head>, StoreError> {
+        let mut owned = self.rows().live();
+        owned.retain(|head| head.owner == Some(owner) && after.is_none_or(|after| after < head.saga));
+        owned.truncate(at_most(limit));
+        Ok(owned)
+    }
+
     async fn due(&self, now: Time, limit: u32) -> Result<Vec<Head>, StoreError> {
         let asleep = self.rows().asleep();
         let due = asleep.into_iter().take_while(|(until, _)| *until <= now);

@@ -62,6 +62,37 @@ pub(super) async fn orphans(
     .await
 }
 
+pub(super) const OWNED: &str = concat!(
+    "-- owned
+    select ",
+    head_columns!(),
+    "
+    from sagas
+    where ended_at is null
+        and owner = $1
+        and id > $2
+    order by id
+    limit $3"
+);
+
+pub(super) async fn owned(
+    readers: &Readers,
+    owner: Uuid,
+    after: Option<SagaId>,
+    limit: u32,
+) -> Result<Vec<Head>, StoreError> {
+    // At the beginning nothing is skipped: a saga's id is never the empty one.
+    let from = after.map_or_else(Uuid::nil, |saga| saga.0);
+    legible(
+        limit,
+        from,
+        |saga: Uuid, limit| readers.rows(move || sqlx::query(OWNED).bind(owner).bind(saga).bind(i64::from(limit))),
+        |row| Ok(row.try_get("id")?),
+        rows::head,
+    )
+    .await
+}
+
 pub(super) async fn adopt(writer: &Arc<Writer>, claims: Vec<Claim>, owner: Uuid) -> Result<Vec<bool>, StoreError> {
     let mut seen = HashSet::new();
     // A saga that was claimed once is not as claimed any more, so of two claims of one the first counts. Those that differ

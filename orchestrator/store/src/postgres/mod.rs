@@ -101,6 +101,10 @@ impl Store for PostgresStore {
         adopt::orphans(&self.readers, after, limit).await
     }
 
+    async fn owned(&self, owner: Uuid, after: Option<SagaId>, limit: u32) -> Result<Vec<Head>, StoreError> {
+        adopt::owned(&self.readers, owner, after, limit).await
+    }
+
     async fn due(&self, now: Time, limit: u32) -> Result<Vec<Head>, StoreError> {
         asleep::due(&self.readers, now, limit).await
     }

@@ -55,6 +55,37 @@ pub(super) async fn orphans(
     .await
 }
 
+pub(super) const OWNED: &str = concat!(
+    "-- owned
+    select ",
+    head_columns!(),
+    "
+    from sagas indexed by sagas_live
+    where ended_at is null
+        and owner = ?1
+        and id > ?2
+    order by id
+    limit ?3"
+);
+
+pub(super) async fn owned(
+    readers: &SqlitePool,
+    owner: Uuid,
+    after: Option<SagaId>,
+    limit: u32,
+) -> Result<Vec<Head>, StoreError> {
+    // No id is below the empty one.
+    let from = after.map_or_else(Vec::new, |saga| saga.0.as_bytes().to_vec());
+    legible(
+        limit,
+        from,
+        |saga: Vec<u8>, limit| sqlx::query(OWNED).bind(owner).bind(saga).bind(i64::from(limit)).fetch_all(readers),
+        |row| Ok(row.try_get("id")?),
+        rows::head,
+    )
+    .await
+}
+
 pub(super) async fn adopt(writer: &Arc<Writer>, claims: Vec<Claim>, owner: Uuid) -> Result<Vec<bool>, StoreError> {
     let answers = writer
         .transaction(move |connection| {

@@ -11,7 +11,7 @@ use crate::{
     conformance::given::{step, words},
     postgres::{
         PostgresStore,
-        adopt::{ADOPT_SAGAS, ORPHANS},
+        adopt::{ADOPT_SAGAS, ORPHANS, OWNED},
         asleep::DUE,
         inbox::{GIVE_VERDICTS, NOTES, TIDY_NOTES},
         list::select,
@@ -210,6 +210,7 @@ async fn lists_and_sweeps_walk_an_index_in_their_order() {
         ("due", DUE, format!("100, 0, '{}', 10", Uuid::nil()), "sagas_asleep"),
         ("ended", ENDED, format!("100, 0, '{}', 10", Uuid::nil()), "sagas_started"),
         ("notes", NOTES, format!("0, '{0}', '{0}', '{0}', 10", Uuid::nil()), "inbox_open"),
+        ("owned", OWNED, format!("'{0}', '{0}', 10", Uuid::nil()), "sagas_live"),
         ("orphans", ORPHANS, format!("'{0}', '{0}', 10", Uuid::nil()), "sagas_live"),
         ("counts", COUNTS, String::new(), "sagas_live"),
         ("latest_at", LATEST_AT, String::new(), "sagas_live"),

@@ -9,7 +9,7 @@ use crate::{
     Cursor, Filter,
     sqlite::{
         SqliteStore,
-        adopt::{ADOPT_SAGAS, ORPHANS},
+        adopt::{ADOPT_SAGAS, ORPHANS, OWNED},
         asleep::DUE,
         commit::{ADVANCE_SAGAS, LEAVE_SAGAS},
         inbox::{GIVE_VERDICTS, NOTES, TIDY_NOTES},
@@ -53,6 +53,7 @@ async fn sweeps_walk_the_index_of_what_they_are_about() {
 async fn assert_sweeps(store: &SqliteStore) {
     for (sql, expected) in [
         (DUE, &["SEARCH sagas USING INDEX sagas_asleep ((asleep_until,id)>(?,?) AND asleep_until<?)"][..]),
+        (OWNED, &["SEARCH sagas USING INDEX sagas_live (owner=? AND id>?)"]),
         (ORPHANS, &["SEARCH nodes USING PRIMARY KEY (id>?)", "SEARCH sagas USING INDEX sagas_live (owner=? AND id>?)"]),
         (
             NOTES,
