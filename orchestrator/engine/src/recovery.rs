@@ -212,8 +212,12 @@ impl Engine {
         })
     }
 
-    /// `None`: it is not this identity's any more, or has ended.
+    /// `None`: it is not this identity's any more, has ended, or is driven.
     async fn claim_again(&self, saga: SagaId, owner: Uuid) -> Result<Option<(Head, Vec<Recorded>)>, StoreError> {
+        if self.inner.registry.get(saga).is_some() {
+            // Somebody here was quicker; to claim it from under that driver would make them take turns.
+            return Ok(None);
+        }
         let Some(mut head) = self.inner.store.head(saga).await? else { return Ok(None) };
         if head.owner != Some(owner) || head.summary.status.is_terminal() {
             return Ok(None);

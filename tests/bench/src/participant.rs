@@ -1,4 +1,5 @@
-//! The trivial participant, as a process: answers every call at once, refuses `/refuse`, counts what it was asked. One
+//! The trivial participant, as a process: answers every call at once, refuses `/refuse`, puts
+//! `/woke` off until it is due, counts what it was asked. One
 //! thread, no framework, because it takes its share of the two cores from what is measured. The same one serves Amends,
 //! its peers and the ceiling. Must never know who calls it.
 
@@ -155,14 +156,23 @@ async fn answer(path: &str, body: &[u8], answers: &mut Vec<u8>, state: &State) {
 }
 
 async fn call(path: &str, body: &[u8], answers: &mut Vec<u8>, state: &State) {
+    let due_ms = if path == "/woke" { serde_json::from_slice::<Due>(body).map_or(0, |due| due.due_ms) } else { 0 };
+    let left_ms = due_ms - now_ms();
+    if left_ms > 0 {
+        // Not yet: whoever asks shall sleep until then.
+        let seconds = (left_ms + 999) / 1000;
+        let not_yet =
+            format!("HTTP/1.1 503 Service Unavailable\r\nretry-after: {seconds}\r\ncontent-length: 0\r\n\r\n");
+        answers.extend_from_slice(not_yet.as_bytes());
+        return;
+    }
     let which = PATHS.iter().position(|known| *known == path).unwrap_or(PATHS.len());
     state.counts[which].set(state.counts[which].get() + 1);
     if state.first_us.get().is_none() {
         state.first_us.set(Some(now_us()));
     }
     if path == "/woke" {
-        let due_ms = serde_json::from_slice::<Due>(body).map(|due| due.due_ms).unwrap_or_default();
-        state.late_ms.borrow_mut().push(i64::try_from(now_us() / 1000).unwrap_or(i64::MAX) - due_ms);
+        state.late_ms.borrow_mut().push(-left_ms);
     }
     while state.held.get() {
         state.released.notified().await;
@@ -191,6 +201,10 @@ fn mark(state: &State) {
     state.counts.iter().for_each(|count| count.set(0));
     state.first_us.set(None);
     state.late_ms.borrow_mut().clear();
+}
+
+fn now_ms() -> i64 {
+    i64::try_from(now_us() / 1000).unwrap_or(i64::MAX)
 }
 
 /// Microseconds since 1970.

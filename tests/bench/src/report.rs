@@ -98,11 +98,6 @@ impl Report {
         self.verdicts.push(Verdict { what: what.into(), measured, target, met, note });
     }
 
-    /// A target that this orchestrator cannot be held against yet.
-    pub(crate) fn cannot(&mut self, what: impl Into<String>, target: Bound, why: String) {
-        self.verdicts.push(Verdict { what: what.into(), measured: None, target, met: false, note: Some(why) });
-    }
-
     /// As [`Report::hold`]; a peer that was not asked for is no target.
     pub(crate) fn hold_ratio(&mut self, what: &str, peer: Contender, ratio: Option<f64>, target: Bound) {
         if ratio.is_some() {

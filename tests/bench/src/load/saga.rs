@@ -16,7 +16,7 @@ use crate::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Kind {
-    /// `POST /v1/sagas` with `Prefer: wait`.
+    /// `POST /v1/sagas` with `Prefer: wait, return=minimal`: the answer is how it went, as that of the peers is.
     Amends,
     /// The same without the wait: only the start is driven.
     AmendsStart,
@@ -62,7 +62,7 @@ impl Script {
             Call { bytes, statuses, needle, due: at.zip(saga.due_ms()) }
         };
         Self(match kind {
-            Kind::Amends => vec![start("prefer: wait=60\r\n", &[200], ended)],
+            Kind::Amends => vec![start("prefer: wait=60, return=minimal\r\n", &[200], ended)],
             Kind::AmendsStart => vec![start("", &[200, 202], r#""id":""#)],
             Kind::Peer => {
                 let bytes = request("POST", target, &format!("/saga/{name}"), "", r#"{"n":1}"#);
