@@ -55,9 +55,7 @@ pub fn render(definition: &Definition, state: &State, id: &CallId) -> Result<Ren
 /// As [`render`].
 pub(crate) fn check_compensation(step: &Step, state: &State) -> Result<(), String> {
     match step.undo() {
-        Undo::Call(call) => {
-            request(call, step, state, None).map(drop).map_err(|why| format!("its compensation: {why}"))
-        }
+        Undo::Call(call) => parts(call, step, state, None).map(drop).map_err(|why| format!("its compensation: {why}")),
         Undo::Nothing { .. } | Undo::Never => Ok(()),
     }
 }
@@ -76,6 +74,18 @@ pub(crate) fn output(definition: &Definition, state: &State) -> Result<Value, St
 }
 
 fn request(call: &Call, step: &Step, state: &State, own: Option<Arc<Value>>) -> Result<Rendered, String> {
+    let Parts { path, headers, body } = parts(call, step, state, own)?;
+    let digest = Digest::of(&[call.method.as_str().as_bytes(), path.as_bytes(), body.as_deref().unwrap_or_default()]);
+    Ok(Rendered { service: call.service.clone(), method: call.method, path, headers, body, digest })
+}
+
+struct Parts {
+    path: String,
+    headers: Vec<(String, String)>,
+    body: Option<Vec<u8>>,
+}
+
+fn parts(call: &Call, step: &Step, state: &State, own: Option<Arc<Value>>) -> Result<Parts, String> {
     let own = Own { step: step.name.as_str(), output: own };
     let lookup = |path: &[Segment]| value(state, Some(&own), path);
     let path = path(&call.path, &lookup)?;
@@ -95,8 +105,7 @@ fn request(call: &Call, step: &Step, state: &State, own: Option<Arc<Value>>) -> 
     if body.as_ref().is_some_and(|body| body.len() > limits::BODY_BYTES) {
         return Err(format!("the body is larger than {} bytes", limits::BODY_BYTES));
     }
-    let digest = Digest::of(&[call.method.as_str().as_bytes(), path.as_bytes(), body.as_deref().unwrap_or_default()]);
-    Ok(Rendered { service: call.service.clone(), method: call.method, path, headers, body, digest })
+    Ok(Parts { path, headers, body })
 }
 
 /// The step whose call is rendered: its own output is absent for an action, and for a compensation after a lost reply.

@@ -7,8 +7,8 @@ use std::{
 };
 
 use amends_core::{Terms, definition::parse_duration, ids::ServiceName};
-use reqwest::Url;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use url::Url;
 
 /// All services by name.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,11 +1,18 @@
 //! The write door: gathers the appends that are waiting, from any number of sagas, into one transaction (group commit).
 //! As long as one is being synced the next gathers; no timer, and a lone saga waits for nobody.
 
-use std::{panic::AssertUnwindSafe, sync::Arc};
+use std::{
+    panic::AssertUnwindSafe,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 use amends_store::{Append, AppendError, Store, StoreError, lane_of};
 use futures_util::FutureExt as _;
 use tokio::sync::{mpsc, oneshot};
+use uuid::Uuid;
 
 /// Appends in one transaction. Bounds the memory of a batch and the time its writers wait.
 const BATCH_APPENDS: usize = 1_024;
@@ -18,6 +25,25 @@ type Answer = oneshot::Sender<Result<(), AppendError>>;
 pub(crate) struct Committer {
     /// One queue for each batch that the store can take side by side.
     lanes: Arc<[mpsc::Sender<(Append, Answer)>]>,
+}
+
+/// Ids for commits: a number for each behind what this process drew once. No two are the same, and none costs a die.
+#[derive(Debug)]
+pub(crate) struct CommitIds {
+    drawn: u64,
+    next: AtomicU64,
+}
+
+impl Default for CommitIds {
+    fn default() -> Self {
+        Self { drawn: Uuid::new_v4().as_u64_pair().0, next: AtomicU64::new(Uuid::new_v4().as_u64_pair().1 >> 16) }
+    }
+}
+
+impl CommitIds {
+    pub(crate) fn next(&self) -> Uuid {
+        Uuid::from_u64_pair(self.drawn, self.next.fetch_add(1, Ordering::Relaxed))
+    }
 }
 
 impl Committer {

@@ -25,7 +25,6 @@ use amends_protocol::participant::{self as wire, CallHeaders};
 use amends_store::{Append, AppendError, StoreError, Verdict};
 use futures_util::FutureExt as _;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot, watch};
-use uuid::Uuid;
 
 use crate::{
     Contract, Engine, Request,
@@ -306,7 +305,7 @@ impl Driver {
         }
         let append = Append {
             saga: self.state.saga,
-            commit: Uuid::new_v4(),
+            commit: self.engine.inner.commit_ids.next(),
             epoch: self.state.epoch,
             events,
             summary: self.state.summary(),

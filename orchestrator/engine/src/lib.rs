@@ -37,7 +37,7 @@ pub use definitions::Registered;
 pub use engine::{Engine, Limits, Load, Setup};
 pub use error::{CancelError, OpenError, RegisterError, StartError};
 pub use here::words as node_words;
-pub use http::HttpParticipant;
+pub use http::{HttpParticipant, TlsError};
 pub use membership::LeaseTerms;
 pub use participant::{Forgotten, Participant, Request};
 pub use registry::Whole;

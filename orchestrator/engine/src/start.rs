@@ -108,7 +108,7 @@ impl Engine {
         let journal = decision.events.clone();
         let append = Append {
             saga,
-            commit: Uuid::new_v4(),
+            commit: self.inner.commit_ids.next(),
             epoch: state.epoch,
             events: decision.events,
             summary: state.summary(),
