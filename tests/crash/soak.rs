@@ -2,7 +2,6 @@
 //! everything has ended; then the checker. `AMENDS_SOAK_SAGAS` says how many, `AMENDS_SEED` repeats a run's dice.
 
 use std::{
-    env,
     sync::{
         Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
@@ -13,14 +12,13 @@ use std::{
 use amends_client::{Client, Start};
 use amends_tests::{
     audit::journal::{Event, Saga},
-    proxy::{Action, Injected, Rule},
+    dice::{self, Dice},
+    proxy::Injected,
     town::{Plan, Town},
     wait::{until, until_true},
-    words,
 };
 use anyhow::Result;
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 const SAGAS: usize = 300;
@@ -30,60 +28,6 @@ const STARTERS: usize = 8;
 const START_BOUND: Duration = Duration::from_secs(60);
 /// Faults are over: the longest backoff of a compensation that was unlucky, and a little.
 const REST_BOUND: Duration = Duration::from_secs(90);
-
-/// Dice that a seed repeats.
-struct Dice {
-    seed: u64,
-    thrown: u64,
-}
-
-impl Dice {
-    fn below(&mut self, limit: u64) -> u64 {
-        self.thrown += 1;
-        let digest = Sha256::digest([self.seed.to_be_bytes(), self.thrown.to_be_bytes()].concat());
-        u64::from_be_bytes(digest[..8].try_into().expect("eight bytes")) % limit
-    }
-}
-
-fn asked<T: std::str::FromStr>(variable: &str) -> Option<T> {
-    env::var(variable).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{variable} is no number: {text}")))
-}
-
-/// Two of the steps give up quickly, so that many sagas are undone with something unknown in them.
-fn plan() -> Plan {
-    let plan = Plan::orders().patient();
-    let few = "    retry: { attempts: 2, backoff: 10ms }\n";
-    let definition = ["reserve", "charge"].iter().fold(plan.definition.clone(), |text, step| {
-        let head = format!("  {step}:\n");
-        assert!(text.contains(&head), "place-order has a step {step}");
-        text.replace(&head, &(head.clone() + few))
-    });
-    plan.with_definition(&definition)
-}
-
-/// A bit of everything, on every service.
-fn inject(town: &Town, seed: u64) -> Vec<Injected> {
-    let faults = [
-        (0.03, Action::CutBeforeRequest),
-        (0.02, Action::CutWithinRequest(150)),
-        (0.05, Action::CutAfterRequest),
-        (0.02, Action::CutWithinResponse(70)),
-        (0.03, Action::Status(503, String::new())),
-        (0.03, Action::StatusInstead(502, String::new())),
-        (0.05, Action::Duplicate { copies: 2, at_once: true }),
-        (0.05, Action::ReplayLate { after: Duration::from_millis(400), lost: false }),
-        (0.03, Action::ReplayLate { after: Duration::from_millis(400), lost: true }),
-        (0.05, Action::Delay(Duration::from_millis(100))),
-    ];
-    let services = town.services.values();
-    let rules =
-        services.flat_map(|service| faults.iter().zip(0..).map(move |(fault, number)| (service, fault, number)));
-    rules
-        .map(|(service, (share, action), number)| {
-            service.proxy.inject(Rule::every(action.clone()).chance(*share, seed.wrapping_add(number)))
-        })
-        .collect()
-}
 
 fn order(number: usize) -> Value {
     let mut order = Town::order(1, 100);
@@ -119,12 +63,10 @@ async fn start_all(client: Client, start: Start, next: Arc<AtomicUsize>, sagas: 
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whatever_is_killed_whenever_every_saga_ends_well() -> Result<()> {
-    let sagas = asked("AMENDS_SOAK_SAGAS").unwrap_or(SAGAS);
-    let seed: u64 = asked("AMENDS_SEED").unwrap_or_else(|| words::now().unsigned_abs());
-    eprintln!("AMENDS_SEED={seed} AMENDS_SOAK_SAGAS={sagas}");
-    let mut dice = Dice { seed, thrown: 0 };
-    let mut town = Town::start(plan()).await?;
-    let faults = inject(&town, seed);
+    let sagas = dice::sagas(SAGAS);
+    let mut dice = Dice::asked();
+    let mut town = Town::start(Plan::orders().patient().hasty_in_places()).await?;
+    let faults = town.inject_a_bit_of_everything(dice.seed);
 
     let (next, ids) = (Arc::new(AtomicUsize::new(0)), Arc::new(Mutex::new(Vec::new())));
     let mut starters = tokio::task::JoinSet::new();

@@ -8,6 +8,8 @@
 //! file when it audits.
 
 pub mod audit;
+pub mod cluster;
+pub mod dice;
 mod gather;
 pub mod port;
 pub mod process;

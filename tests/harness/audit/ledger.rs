@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail};
 use sqlx::FromRow;
 use uuid::Uuid;
 
-use super::journal;
+use super::reader;
 use crate::words::{Call, Op};
 
 /// What one call did.
@@ -56,7 +56,7 @@ struct LedgerRow {
 /// # Errors
 /// The file cannot be read.
 pub async fn read(path: &Path) -> Result<Vec<Entry>> {
-    let pool = journal::open(path);
+    let pool = reader::open(path);
     let rows: Vec<LedgerRow> = sqlx::query_as(
         "-- audit_ledger
         select seq, saga, step, item, op, effect, epoch, attempt, at from barrier_ledger order by seq",

@@ -18,9 +18,9 @@ pub(super) struct Life {
     pub(super) calls: BTreeMap<Call, CallLife>,
     failed: BTreeMap<String, How>,
     attention: BTreeSet<Call>,
-    epoch: u64,
+    pub(super) epoch: u64,
     /// The owner has let go: only an adoption may follow.
-    released: bool,
+    pub(super) released: bool,
     /// The intent of the pivot's call is there: cancel and deadline have no effect any more.
     past_return: bool,
     started_at: i64,
@@ -379,6 +379,9 @@ pub(super) fn check_row(case: &Case<'_>, found: &mut Found) {
         // An adopter raises the row's epoch before it writes its first row.
         epoch: row.epoch.max(life.epoch),
         next_seq: life.last_seq + 1,
+        // Not of the saga but of who drives it: see `epochs`.
+        owner: row.owner,
+        asleep_until: row.asleep_until,
     };
     found.unless(*row == folded, 2, || {
         format!("saga {}: the row says\n    {row:?}\n  and the journal folds to\n    {folded:?}", case.saga.id)

@@ -1,7 +1,7 @@
 //! The checker: SEMANTICS §6 over what was written down. The judgement is pure (`check`), so that hand-made evidence can
 //! prove that it notices each kind of lie; gathering the evidence is another matter (`gather`).
 //!
-//! Sources: the orchestrator's file (journal and summary rows), the wire logs of the proxies, the ledgers and balances in
+//! Sources: the orchestrator's store (journal and summary rows), the wire logs of the proxies, the ledgers and balances in
 //! the participants' own files. **What it must never know:** the API under test, and how the orchestrator decides.
 
 #[cfg(test)]
@@ -13,6 +13,7 @@ pub mod journal;
 pub mod ledger;
 mod life;
 mod order;
+pub mod reader;
 mod rest;
 pub mod shape;
 
@@ -34,7 +35,7 @@ use crate::{proxy::WireRequest, words::Call};
 /// Everything that was written down.
 #[derive(Clone, Debug, Default)]
 pub struct Evidence {
-    /// From the orchestrator's file.
+    /// From the orchestrator's store.
     pub sagas: Vec<Saga>,
     /// Definitions by name and version, as they are stored beside the journals.
     pub shapes: BTreeMap<(String, u32), Shape>,
@@ -123,6 +124,7 @@ impl Case<'_> {
 pub fn check(evidence: &Evidence) -> Vec<Violation> {
     let mut found = Found::default();
     let mut cases = BTreeMap::new();
+    let mut entries = entries(evidence);
     for saga in &evidence.sagas {
         let Some(shape) = evidence.shapes.get(&(saga.name.clone(), saga.version)) else {
             found.add(11, format!("saga {}: its definition {} {} is gone", saga.id, saga.name, saga.version));
@@ -132,7 +134,8 @@ pub fn check(evidence: &Evidence) -> Vec<Violation> {
             format!("saga {}: definition {} {} is not the one it started with", saga.id, saga.name, saga.version)
         });
         let life = life::live(saga, shape, &mut found);
-        cases.insert(saga.id, Case { saga, shape, life, entries: entries(evidence, saga.id) });
+        let entries = entries.remove(&saga.id).unwrap_or_default();
+        cases.insert(saga.id, Case { saga, shape, life, entries });
     }
     for case in cases.values() {
         life::check_row(case, &mut found);
@@ -145,15 +148,19 @@ pub fn check(evidence: &Evidence) -> Vec<Violation> {
     }
     intents::check(evidence, &cases, &mut found);
     epochs::check_wire(evidence, &cases, &mut found);
+    epochs::check_fences(evidence, &mut found);
     if evidence.at_rest {
         rest::check_sums(evidence, &mut found);
     }
     found.0
 }
 
-fn entries(evidence: &Evidence, saga: Uuid) -> Vec<(&str, &Entry)> {
-    let all = evidence.ledgers.iter();
-    all.flat_map(|(service, ledger)| ledger.iter().map(move |entry| (service.as_str(), entry)))
-        .filter(|(_, entry)| entry.saga == saga)
-        .collect()
+fn entries(evidence: &Evidence) -> BTreeMap<Uuid, Vec<(&str, &Entry)>> {
+    let mut entries = BTreeMap::<_, Vec<_>>::new();
+    for (service, ledger) in &evidence.ledgers {
+        for entry in ledger {
+            entries.entry(entry.saga).or_default().push((service.as_str(), entry));
+        }
+    }
+    entries
 }

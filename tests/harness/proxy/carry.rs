@@ -48,7 +48,10 @@ pub(super) async fn connection(shared: Arc<Shared>, mut stream: TcpStream, close
             // Whoever was killed while it wrote leaves half a request; that is its right.
             Ok(None) | Err(_) => return,
         };
-        match answer(&shared, request).await {
+        shared.under_way.fetch_add(1, Ordering::SeqCst);
+        let back = answer(&shared, request).await;
+        shared.under_way.fetch_sub(1, Ordering::SeqCst);
+        match back {
             Back::Whole(response) => {
                 if stream.write_all(&response.bytes).await.is_err() || !response.framed {
                     return;
@@ -127,6 +130,10 @@ async fn suffer(shared: &Arc<Shared>, request: Request, line: &Line, action: Opt
             shared.hold(Held { request, line: line.clone() });
             back
         }
+        Some(Action::Keep) => {
+            shared.hold(Held { request, line: line.clone() });
+            Back::Nothing
+        }
         Some(Action::Acked(status)) => {
             let key = request.headers.get("idempotency-key").and_then(|key| key.to_str().ok()).unwrap_or_default();
             Back::Whole(Response::acked(status, key.trim_matches('"')))
@@ -187,7 +194,7 @@ async fn read(shared: &Shared, request: &Request) -> Option<WireRequest> {
     let op = Op::of(headers.op)?;
     let call = SagaCall { saga: headers.saga, call: Call { step: headers.step, index: headers.index, op } };
     let intent_seen = match &shared.witness {
-        Some(reader) => Some(reader.has_intent(&call, headers.attempt).await),
+        Some(reader) => reader.has_intent(&call, headers.attempt).await,
         None => None,
     };
     Some(WireRequest {

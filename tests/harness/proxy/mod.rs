@@ -30,7 +30,7 @@ use self::{
     plan::Plan,
     wire::{Line, WireLog},
 };
-use crate::{audit::journal::Reader, port};
+use crate::{audit::reader::Reader, port};
 
 pub use self::{
     plan::{Action, Injected, Rule},
@@ -71,6 +71,8 @@ struct Shared {
     connections: AtomicU64,
     /// Late copies that have not been answered yet.
     late: AtomicU64,
+    /// Requests that are being carried on, whether or not their sender still waits.
+    under_way: AtomicU64,
     witness: Option<Reader>,
 }
 
@@ -90,6 +92,7 @@ impl Proxy {
             held: Mutex::default(),
             connections: AtomicU64::new(0),
             late: AtomicU64::new(0),
+            under_way: AtomicU64::new(0),
             witness,
         });
         let listener = socket.listen(BACKLOG)?;
@@ -128,7 +131,7 @@ impl Proxy {
         shut.wait_for(|is| *is == door).await.expect("the proxy's task lives as long as the proxy");
     }
 
-    /// Sends everything that [`Action::Hold`] holds, now, one after the other; answers what the participant said.
+    /// Sends everything that [`Action::Hold`] and [`Action::Keep`] hold, now, one after the other; answers what the participant said.
     ///
     /// # Errors
     /// The participant could not be asked.
@@ -152,6 +155,11 @@ impl Proxy {
     /// Late copies that are still to come.
     pub fn late(&self) -> u64 {
         self.shared.late.load(Ordering::SeqCst)
+    }
+
+    /// Requests that are being carried on; the participant may still get them.
+    pub fn under_way(&self) -> u64 {
+        self.shared.under_way.load(Ordering::SeqCst)
     }
 
     /// Connections accepted so far.

@@ -33,6 +33,8 @@ pub enum Action {
     ReplayLate { after: Duration, lost: bool },
     /// As [`Action::ReplayLate`], and the copy goes when the test releases it.
     Hold { lost: bool },
+    /// Nothing comes back, until the sender gives up; it goes when the test releases it.
+    Keep,
     /// Answers itself, with the ack that makes it the participant's definite word; the participant gets nothing.
     Acked(u16),
     /// Answers itself; the participant gets nothing.

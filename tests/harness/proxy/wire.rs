@@ -44,6 +44,8 @@ pub struct Answered {
     /// The word of `saga-refused`.
     pub refused: Option<String>,
     pub body: String,
+    /// Microseconds since 1970 at its last byte.
+    pub at: i64,
 }
 
 impl Answered {
@@ -55,6 +57,7 @@ impl Answered {
             acked: response.headers.contains_key("saga-ack"),
             refused: refused.map(str::to_owned),
             body: String::from_utf8_lossy(&response.bytes[body..]).into_owned(),
+            at: crate::words::now(),
         }
     }
 }

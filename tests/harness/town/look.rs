@@ -1,11 +1,11 @@
-//! What tests ask of a town, beyond the API: its ledgers, its journal, its wire.
+//! What tests ask beyond the API: ledgers, journals, the wire.
 
 use std::collections::BTreeMap;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use uuid::Uuid;
 
-use super::Town;
+use super::Scene;
 use crate::{
     audit::{
         journal::{Recorded, Saga},
@@ -33,7 +33,7 @@ impl Effects {
     pub const NULL: Self = Self { applied: 0, undone: 0, null: 1 };
 }
 
-impl Town {
+impl Scene {
     /// Everything in the ledgers about one saga, in order of time.
     ///
     /// # Errors
@@ -77,7 +77,7 @@ impl Town {
     /// All sagas with their journals.
     ///
     /// # Errors
-    /// The file cannot be read.
+    /// They cannot be read.
     pub async fn sagas(&self) -> Result<Vec<Saga>> {
         self.journal.sagas().await
     }
@@ -85,10 +85,9 @@ impl Town {
     /// The journal of one saga.
     ///
     /// # Errors
-    /// The file cannot be read, or has no such saga.
+    /// It cannot be read, or is not there.
     pub async fn journal(&self, saga: Uuid) -> Result<Vec<Recorded>> {
-        let all = self.journal.sagas().await?;
-        Ok(all.into_iter().find(|stored| stored.id == saga).context("the file has this saga")?.journal)
+        Ok(self.journal.saga(saga).await?.journal)
     }
 
     /// What came by on the wire for one call.

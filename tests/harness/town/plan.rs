@@ -17,6 +17,8 @@ pub struct Plan {
     /// As registered.
     pub definition: String,
     pub(crate) moves: &'static [Move],
+    /// Calls at once that a node makes to each service.
+    pub(super) concurrency: u32,
     /// `--abort-after-commit` of one service.
     pub(super) abort: Option<(&'static str, String)>,
 }
@@ -55,6 +57,7 @@ impl Plan {
                 Move { step: "reserve", service: "inventory", whose: "sku", how_much: "quantity", sign: -1 },
                 Move { step: "charge", service: "payments", whose: "customer", how_much: "amount", sign: -1 },
             ],
+            concurrency: 64,
             abort: None,
         }
     }
@@ -71,6 +74,7 @@ impl Plan {
                 Move { step: "withdraw", service: "bank-a", whose: "from", how_much: "amount", sign: -1 },
                 Move { step: "deposit", service: "bank-b", whose: "to", how_much: "amount", sign: 1 },
             ],
+            concurrency: 64,
             abort: None,
         }
     }
@@ -83,6 +87,32 @@ impl Plan {
     /// Another definition for the same services.
     pub fn with_definition(self, definition: &str) -> Self {
         Self { definition: definition.to_owned(), ..self }
+    }
+
+    /// Two of the steps of an order give up quickly, so that many sagas are undone with something unknown in them.
+    ///
+    /// # Panics
+    /// The definition has no such steps.
+    pub fn hasty_in_places(self) -> Self {
+        let few = "    retry: { attempts: 2, backoff: 10ms }\n";
+        let definition = ["reserve", "charge"].iter().fold(self.definition.clone(), |text, step| {
+            let head = format!("  {step}:\n");
+            assert!(text.contains(&head), "place-order has a step {step}");
+            text.replace(&head, &(head.clone() + few))
+        });
+        Self { definition, ..self }
+    }
+
+    /// A node makes only so many calls to a service at once; the others wait, intended and unsent.
+    pub fn narrow(self, concurrency: u32) -> Self {
+        Self { concurrency, ..self }
+    }
+
+    /// Between two attempts of an action it is this long.
+    pub fn with_backoff(self, backoff: &str) -> Self {
+        let definition = self.definition.replace("backoff: 20ms", &format!("backoff: {backoff}"));
+        let definition = definition.replace("max_backoff: 200ms", &format!("max_backoff: {backoff}"));
+        Self { definition, ..self }
     }
 
     /// This service dies right after a commit: `STEP[:op[:nth]]`.

@@ -9,6 +9,7 @@ use crate::{
         journal::{Event, How},
         ledger::Effect,
     },
+    proxy::Copied,
     words::Call,
 };
 
@@ -297,6 +298,56 @@ fn an_effect_below_an_epoch_already_seen_is_reported() {
     ledger[0].epoch = 2;
     ledger[1].epoch = 1;
     reported(&story, 7, "under epoch 1 after 2");
+}
+
+#[test]
+fn a_row_of_an_owner_whose_saga_was_adopted_is_reported() {
+    let mut story = Story::begin();
+    story.attempt(&Call::action("hold"), 1, Comes::Done);
+    story.intend(&Call::action("take"), 1);
+    story.adopted();
+    // It wakes, and goes on as if it still owned the saga.
+    story.event(Event::CallUnknown { call: Call::action("take"), attempt: 1 });
+    story.journal().last_mut().expect("it has rows").epoch = 1;
+    reported(&story, 7, "epoch 1 after 2 in CallUnknown");
+}
+
+#[test]
+fn an_effect_for_an_owner_whose_saga_was_adopted_is_reported() {
+    let mut story = completed();
+    // The participant had done the second attempt for the adopter; then it does the late first one, too.
+    let late = Copied { sent_at: story.evidence.wire[2].arrived_at + 100, ..story.evidence.wire[1].copies[0].clone() };
+    story.evidence.wire[1].copies.push(late);
+    reported(&story, 7, "money had done something under epoch 2 and answered a call under epoch 1 by 200");
+    let copy = story.evidence.wire[1].copies.last_mut().expect("there is one");
+    let answer = copy.answer.as_mut().expect("it was answered");
+    (answer.status, answer.acked, answer.refused) = (409, false, Some("stale-epoch".to_owned()));
+    assert_eq!(check(&story.evidence), []);
+}
+
+#[test]
+fn a_saga_that_was_let_go_of_and_is_still_driven_is_reported() {
+    let mut story = turned_back(Comes::LostReply);
+    story.event(Event::Released);
+    story.evidence.at_rest = false;
+    assert_eq!(check(&story.evidence), []);
+    story.evidence.sagas[0].row.owner = Some(SAGA);
+    reported(&story, 7, "it was let go of, by its row");
+}
+
+#[test]
+fn a_saga_that_nobody_drives_and_nobody_let_go_of_is_reported() {
+    let mut story = turned_back(Comes::LostReply);
+    story.evidence.sagas[0].row.owner = None;
+    reported(&story, 7, "its journal knows of no release");
+}
+
+#[test]
+fn a_saga_that_sleeps_too_long_is_reported() {
+    let mut story = turned_back(Comes::LostReply);
+    story.event(Event::Released);
+    story.evidence.sagas[0].row.asleep_until = Some(1);
+    reported(&story, 7, "it sleeps until Some(1), and should until None");
 }
 
 #[test]

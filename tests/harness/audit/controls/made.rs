@@ -28,6 +28,8 @@ steps:
 const TICK_US: i64 = 10_000;
 
 pub(super) const SAGA: Uuid = Uuid::from_u128(7);
+/// The identity under which it is driven.
+const NODE: Uuid = Uuid::from_u128(70);
 
 /// What one attempt comes to: the journal's word, and what it does at the participant.
 #[derive(Clone, Copy)]
@@ -64,6 +66,8 @@ impl Story {
             wake_at: None,
             epoch: 1,
             next_seq: 2,
+            owner: Some(NODE),
+            asleep_until: None,
         };
         let (name, version, definition) = ("made".to_owned(), 1, "digest".to_owned());
         let saga = Saga { id: SAGA, name: name.clone(), version, definition, row, journal: Vec::new() };
@@ -97,6 +101,7 @@ impl Story {
         saga.row.updated_at = self.now;
         saga.row.next_seq = seq + 1;
         saga.row.epoch = self.epoch;
+        saga.row.owner = (event != Event::Released).then_some(NODE);
         saga.journal.push(Recorded { seq, epoch: self.epoch, at: self.now, event });
     }
 
@@ -136,7 +141,7 @@ impl Story {
 
     pub(super) fn wire(&mut self, call: &Call, attempt: u32) {
         self.now += TICK_US;
-        let answer = Answered { status: 200, acked: true, refused: None, body: String::new() };
+        let answer = Answered { status: 200, acked: true, refused: None, body: String::new(), at: self.now + 1 };
         self.evidence.wire.push(WireRequest {
             service: service(call).to_owned(),
             call: SagaCall { saga: SAGA, call: call.clone() },

@@ -1,0 +1,210 @@
+//! Everything but the orchestrators: services as processes, each behind its proxy, and who reads what is written down.
+//!
+//! **What it must never know:** how many orchestrators there are.
+
+use std::{
+    collections::BTreeMap,
+    fmt::Write as _,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use amends_client::Start;
+use amends_protocol::v1::StartRequest;
+use anyhow::{Context, Result, bail};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use super::{CUSTOMER, OPENING, Plan, SKU};
+use crate::{
+    audit::{reader::Reader, shape::Shape},
+    gather,
+    process::{Process, Program},
+    proxy::{Action, Injected, Proxy, Rule},
+};
+
+/// One service.
+#[derive(Debug)]
+pub struct Service {
+    pub process: Process,
+    pub proxy: Proxy,
+    pub(crate) database: PathBuf,
+}
+
+/// Services and readers of one test, in one folder.
+#[derive(Debug)]
+pub struct Scene {
+    pub services: BTreeMap<&'static str, Service>,
+    pub(crate) plan: Plan,
+    pub(crate) journal: Reader,
+    folder: TempDir,
+}
+
+impl Scene {
+    /// Starts the services and seeds accounts and shelves.
+    ///
+    /// # Errors
+    /// Something does not start.
+    pub(crate) async fn start(plan: Plan, folder: TempDir, journal: Reader) -> Result<Self> {
+        let mut services = BTreeMap::new();
+        for (name, binary) in &plan.services {
+            services.insert(*name, service(folder.path(), name, binary, &plan, &journal).await?);
+        }
+        Ok(Self { services, plan, journal, folder })
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// The services as a configuration names them.
+    pub(crate) fn catalogue(&self) -> String {
+        let mut config = String::new();
+        for (name, service) in &self.services {
+            let (address, concurrency) = (service.proxy.address(), self.plan.concurrency);
+            write!(
+                config,
+                "[services.{name}]\nurl = \"http://{address}\"\ncontract = \"barrier\"\ntimeout = \"5s\"\nconcurrency = \
+                 {concurrency}\n"
+            )
+            .expect("a text can be written to");
+        }
+        config
+    }
+
+    /// What the sagas are, as registered.
+    pub fn definition(&self) -> &str {
+        &self.plan.definition
+    }
+
+    /// A start of the plan's saga.
+    pub fn start_of(&self, input: Value) -> Start {
+        let request = StartRequest { definition: self.plan.saga().to_owned(), input, ..StartRequest::default() };
+        Start { request, ..Start::default() }
+    }
+
+    /// The service of this name in the catalogue.
+    ///
+    /// # Panics
+    /// There is none.
+    pub fn service(&self, name: &str) -> &Service {
+        self.services.get(name).expect("the plan names it")
+    }
+
+    /// As [`Scene::service`], to kill it.
+    ///
+    /// # Panics
+    /// There is none.
+    pub fn service_mut(&mut self, name: &str) -> &mut Service {
+        self.services.get_mut(name).expect("the plan names it")
+    }
+
+    /// A fault for all requests of this step's action.
+    ///
+    /// # Panics
+    /// The definition has no such step.
+    pub fn inject(&self, step: &str, action: Action) -> Injected {
+        self.inject_rule(step, Rule::action_of(step, action))
+    }
+
+    /// A fault at the service of this step.
+    ///
+    /// # Panics
+    /// The definition has no such step.
+    pub fn inject_rule(&self, step: &str, rule: Rule) -> Injected {
+        self.service(&self.service_of(step)).proxy.inject(rule)
+    }
+
+    /// Every fault of the wire, each now and then, at every service.
+    pub fn inject_a_bit_of_everything(&self, seed: u64) -> Vec<Injected> {
+        let faults = [
+            (0.03, Action::CutBeforeRequest),
+            (0.02, Action::CutWithinRequest(150)),
+            (0.05, Action::CutAfterRequest),
+            (0.02, Action::CutWithinResponse(70)),
+            (0.03, Action::Status(503, String::new())),
+            (0.03, Action::StatusInstead(502, String::new())),
+            (0.05, Action::Duplicate { copies: 2, at_once: true }),
+            (0.05, Action::ReplayLate { after: Duration::from_millis(400), lost: false }),
+            (0.03, Action::ReplayLate { after: Duration::from_millis(400), lost: true }),
+            (0.05, Action::Delay(Duration::from_millis(100))),
+        ];
+        let services = self.services.values();
+        let rules =
+            services.flat_map(|service| faults.iter().zip(0..).map(move |(fault, number)| (service, fault, number)));
+        rules
+            .map(|(service, (share, action), number)| {
+                service.proxy.inject(Rule::every(action.clone()).chance(*share, seed.wrapping_add(number)))
+            })
+            .collect()
+    }
+
+    /// The service that a step calls.
+    ///
+    /// # Panics
+    /// The definition has no such step.
+    pub fn service_of(&self, step: &str) -> String {
+        let shape = Shape::read(&self.plan.definition, "").expect("a definition");
+        shape.step(step).expect("the definition has this step").service.clone()
+    }
+
+    /// No more faults.
+    pub fn heal(&self) {
+        self.services.values().for_each(|service| service.proxy.heal());
+    }
+
+    /// No request is on its way to a participant any more, also no late copy.
+    pub fn wire_is_quiet(&self) -> bool {
+        self.services.values().all(|service| service.proxy.under_way() + service.proxy.late() == 0)
+    }
+
+    /// The checker, with everything at rest.
+    ///
+    /// # Errors
+    /// The evidence cannot be read, or says that something must not be.
+    pub async fn audit(&self) -> Result<()> {
+        self.check(true).await
+    }
+
+    pub(crate) async fn check(&self, at_rest: bool) -> Result<()> {
+        let evidence = gather::evidence(self, at_rest).await?;
+        if at_rest && (evidence.sagas.is_empty() || evidence.ledgers.values().all(Vec::is_empty)) {
+            bail!("there is no evidence: a check of nothing proves nothing");
+        }
+        let blind = evidence.wire.iter().filter(|request| request.intent_seen.is_none()).count();
+        if blind * 4 > evidence.wire.len() {
+            bail!("of {} requests nobody looked for the intents of {blind}", evidence.wire.len());
+        }
+        let found = crate::audit::check(&evidence);
+        if !found.is_empty() {
+            let text: Vec<String> = found.iter().map(ToString::to_string).collect();
+            bail!("{} violation(s):\n{}", found.len(), text.join("\n"));
+        }
+        Ok(())
+    }
+}
+
+async fn service(folder: &Path, name: &str, binary: &'static str, plan: &Plan, journal: &Reader) -> Result<Service> {
+    let database = folder.join(format!("{name}.db"));
+    let mut arguments = vec!["--database".to_owned(), database.display().to_string()];
+    if let Some((_, at)) = plan.abort.as_ref().filter(|(aborting, _)| *aborting == name) {
+        arguments.extend(["--abort-after-commit".to_owned(), at.clone()]);
+    }
+    let program = Program { binary, arguments, log: folder.join(format!("{name}.log")) };
+    let process = Process::start(program).await?;
+    seed(binary, &format!("http://{}", process.address())).await.with_context(|| format!("seeding {name}"))?;
+    let proxy = Proxy::start(name, process.address(), Some(journal.clone()))?;
+    Ok(Service { process, proxy, database })
+}
+
+/// By the services' own routes, which belong to no saga.
+async fn seed(binary: &str, base: &str) -> Result<()> {
+    let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(10)).build()?;
+    let (path, body) = match binary {
+        "amends-payments" => (format!("accounts/{CUSTOMER}"), json!({ "balance": OPENING })),
+        "amends-inventory" => (format!("stock/{SKU}"), json!({ "quantity": OPENING })),
+        _ => return Ok(()),
+    };
+    http.put(format!("{base}/{path}")).json(&body).send().await?.error_for_status()?;
+    Ok(())
+}

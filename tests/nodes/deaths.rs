@@ -1,0 +1,104 @@
+//! kill -9 of one node, and of all.
+
+use std::time::{Duration, Instant};
+
+use amends_tests::{
+    cluster::{Cluster, Load},
+    dice::{self, Dice},
+    proxy::{Action, Rule},
+    town::{Plan, Town},
+    wait::{until, until_true},
+    words,
+};
+use anyhow::{Context, Result};
+use serde_json::Value;
+
+use crate::measure::{Times, between, next_owner};
+
+/// Every eighth is undone, for one of three reasons.
+pub(crate) fn order(number: usize) -> Value {
+    let mut order = Town::order(1, 100);
+    match number % 24 {
+        7 => order["quantity"] = 2_000_000.into(),
+        15 => order["amount"] = 2_000_000.into(),
+        23 => order["address"] = "unknown".into(),
+        _ => {}
+    }
+    order
+}
+
+/// A lease of 6 s, and what finds and folds them.
+const ADOPTED_WITHIN: Duration = Duration::from_secs(10);
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sagas_of_a_node_that_is_killed_are_taken_up_by_others_and_nothing_is_done_twice() -> Result<()> {
+    let sagas = dice::sagas(150);
+    let mut dice = Dice::asked();
+    let mut cluster = Cluster::start(Plan::orders().patient(), "").await?;
+    // Long enough that many are in flight, short enough that none times out.
+    let slow = cluster.inject_rule("charge", Rule::action_of("charge", Action::Delay(Duration::from_millis(700))));
+    let load = Load::begin(&cluster, "load", sagas, Duration::from_millis(200), order)?;
+    let before = sagas / 3 + usize::try_from(dice.below(sagas as u64 / 6))?;
+    until_true("a third is begun", Duration::from_secs(60), || load.acknowledged() >= before).await?;
+    let victim = usize::try_from(dice.below(3))?;
+    let identity = cluster.identity(victim).await?.context("it takes part")?;
+    let killed_at = words::now();
+    cluster.nodes[victim].kill().await?;
+    let orphans: Vec<_> = cluster.live().await?.into_iter().filter(|(_, owner, _)| *owner == Some(identity)).collect();
+    let sagas = load.all().await?.len();
+    cluster.at_rest().await?;
+    slow.assert_fired_at_least(sagas as u64 / 2);
+    let mut waits = Vec::new();
+    for (saga, _, epoch) in &orphans {
+        let journal = cluster.journal(*saga).await?;
+        let next = next_owner(&journal, *epoch).with_context(|| format!("saga {saga} was never taken up"))?;
+        waits.push(between(killed_at, next.at));
+    }
+    Times::of(waits).assert_p99("from the kill to the next row", ADOPTED_WITHIN, 10);
+    assert_eq!(cluster.sagas().await?.len(), sagas, "one saga for each key, none lost");
+    Ok(())
+}
+
+/// One call each, so that thousands fit into the time that a test may take.
+const SHORT: &str = r#"
+saga: place-order
+input: { type: object }
+deadline: 1h
+defaults: { timeout: 60s, retry: { attempts: 50, backoff: 20ms, factor: 2, max_backoff: 200ms } }
+steps:
+  reserve:
+    call: inventory POST /reservations
+    body: { order: "${{ saga.id }}", sku: "${{ input.sku }}", quantity: "${{ input.quantity }}" }
+    compensate: { call: "inventory DELETE /reservations/${{ saga.id }}" }
+"#;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn all_nodes_die_with_thousands_in_flight_and_all_are_driven_on() -> Result<()> {
+    let sagas = dice::sagas(2_000);
+    let mut cluster = Cluster::start(Plan::orders().with_definition(SHORT), "").await?;
+    let held = cluster.inject("reserve", Action::Blackhole);
+    let load = Load::begin(&cluster, "load", sagas, Duration::ZERO, |_| Town::order(1, 100))?;
+    assert_eq!(load.all().await?.len(), sagas);
+    assert_eq!(cluster.live().await?.len(), sagas, "all are in flight");
+    held.assert_fired_at_least(100);
+    for node in &mut cluster.nodes {
+        node.kill().await?;
+    }
+    cluster.heal();
+    let began = Instant::now();
+    cluster.restart_all().await?;
+    until("half of them have ended", Duration::from_secs(60), async || {
+        Ok((cluster.live().await?.len() <= sagas / 2).then_some(()))
+    })
+    .await?;
+    eprintln!("half have ended {:?} after the first restart", began.elapsed());
+    cluster.at_rest().await?;
+    eprintln!("all {sagas} have ended {:?} after the first restart", began.elapsed());
+    let stored = cluster.sagas().await?;
+    assert_eq!(stored.len(), sagas, "none was lost");
+    for saga in &stored {
+        assert_eq!(saga.row.status, "completed", "saga {}", saga.id);
+        assert!(saga.row.epoch >= 2, "saga {} was adopted", saga.id);
+    }
+    Ok(())
+}
