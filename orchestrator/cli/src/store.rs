@@ -53,9 +53,9 @@ pub(crate) async fn open(config: &config::Store) -> anyhow::Result<Opened> {
 /// # Errors
 /// It cannot be opened; says why without the password.
 async fn open_to_read(config: &config::Store) -> anyhow::Result<Opened> {
-    if config.url.is_some() {
-        // Any number of processes may have it open; reads go over sessions that cannot write.
-        return open(config).await;
+    if let Some(url) = &config.url {
+        let store = PostgresStore::open_read_only(url.reveal()).await.context("the store")?;
+        return Ok(Opened::Postgres(Arc::new(store)));
     }
     let path = config.path.relative();
     let store = SqliteStore::open_read_only(&path).await.with_context(|| format!("the store {}", path.display()))?;

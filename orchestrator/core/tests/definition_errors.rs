@@ -18,7 +18,8 @@ fn check(source: &str) -> (Checked, Duration) {
 
 fn thread_time() -> Duration {
     let now = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
-    Duration::new(now.tv_sec.try_into().unwrap(), now.tv_nsec.try_into().unwrap())
+    let (seconds, nanos) = (u64::try_from(now.tv_sec), u32::try_from(now.tv_nsec));
+    Duration::new(seconds.expect("time goes on"), nanos.expect("a part of a second"))
 }
 
 fn places(found: &[Diagnostic]) -> Vec<(&str, u32, u32)> {

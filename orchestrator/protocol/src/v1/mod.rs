@@ -14,7 +14,9 @@ pub use definition::{CheckAnswer, DefinitionView, Diagnostic, RegisterAnswer, Se
 pub use health::{Live, Ready, Version};
 pub use node::NodeView;
 pub use page::{HistoryEntry, Page};
-pub use saga::{AttentionReason, AttentionView, CauseKind, CauseView, Failure, Op, SagaItem, SagaResult, SagaStatus, SagaView};
+pub use saga::{
+    AttentionReason, AttentionView, CauseKind, CauseView, Failure, Op, SagaItem, SagaResult, SagaStatus, SagaView,
+};
 pub use start::{CancelRequest, StartRequest};
 pub use step::{AttemptOutcome, AttemptView, CallView, StepStatus, StepView};
 

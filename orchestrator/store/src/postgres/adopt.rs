@@ -87,7 +87,7 @@ pub(super) async fn owned(
         limit,
         from,
         |saga: Uuid, limit| readers.rows(move || sqlx::query(OWNED).bind(owner).bind(saga).bind(i64::from(limit))),
-        |row| Ok(row.try_get("id")?),
+        |row| row.try_get("id"),
         rows::head,
     )
     .await

@@ -44,21 +44,39 @@ use crate::{
 /// A store in one PostgreSQL database.
 pub struct PostgresStore {
     readers: Readers,
+    /// `None`: it is open for reading only.
+    writers: Option<Writers>,
+}
+
+struct Writers {
     lanes: Arc<Lanes>,
+    /// For all writes that are rare.
     aside: Arc<Writer>,
+    /// For leases, which must not wait behind anything.
     leases: Arc<Writer>,
+}
+
+impl PostgresStore {
+    fn writers(&self) -> Result<&Writers, StoreError> {
+        self.writers.as_ref().ok_or_else(|| StoreError::Refused {
+            reason: "the store is open for reading only: ask a server that drives it".to_owned(),
+        })
+    }
 }
 
 impl fmt::Debug for PostgresStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PostgresStore").field("lanes", &self.lanes.number()).finish_non_exhaustive()
+        f.debug_struct("PostgresStore").field("lanes", &self.lanes()).finish_non_exhaustive()
     }
 }
 
 #[async_trait]
 impl Store for PostgresStore {
     async fn commit(&self, batch: Vec<Append>) -> Vec<Result<(), AppendError>> {
-        commit::commit(&self.lanes, batch).await
+        match self.writers() {
+            Ok(writers) => commit::commit(&writers.lanes, batch).await,
+            Err(refused) => batch.iter().map(|_| Err(refused.clone().into())).collect(),
+        }
     }
 
     async fn head(&self, saga: SagaId) -> Result<Option<Head>, StoreError> {
@@ -82,15 +100,15 @@ impl Store for PostgresStore {
     }
 
     async fn join(&self, node: NewNode, lease: Duration) -> Result<Lease, StoreError> {
-        nodes::join(&self.leases, node, lease).await
+        nodes::join(&self.writers()?.leases, node, lease).await
     }
 
     async fn renew(&self, node: Uuid, lease: Duration) -> Result<Lease, StoreError> {
-        nodes::renew(&self.leases, node, lease).await
+        nodes::renew(&self.writers()?.leases, node, lease).await
     }
 
     async fn leave(&self, node: Uuid) -> Result<(), StoreError> {
-        nodes::leave(&self.leases, node).await
+        nodes::leave(&self.writers()?.leases, node).await
     }
 
     async fn nodes(&self) -> Result<Vec<Node>, StoreError> {
@@ -114,11 +132,11 @@ impl Store for PostgresStore {
     }
 
     async fn adopt(&self, sagas: Vec<Claim>, owner: Uuid) -> Result<Vec<bool>, StoreError> {
-        adopt::adopt(&self.aside, sagas, owner).await
+        adopt::adopt(&self.writers()?.aside, sagas, owner).await
     }
 
     async fn post(&self, note: Note) -> Result<(), StoreError> {
-        inbox::post(&self.aside, note).await
+        inbox::post(&self.writers()?.aside, note).await
     }
 
     async fn notes(&self, node: Uuid, limit: u32) -> Result<Vec<Noted>, StoreError> {
@@ -126,7 +144,7 @@ impl Store for PostgresStore {
     }
 
     async fn settle(&self, saga: SagaId, epoch: u64, verdicts: Vec<Verdict>) -> Result<bool, StoreError> {
-        inbox::settle(&self.aside, saga, epoch, verdicts).await
+        inbox::settle(&self.writers()?.aside, saga, epoch, verdicts).await
     }
 
     async fn verdict(&self, saga: SagaId, note: Uuid) -> Result<Option<Arc<str>>, StoreError> {
@@ -134,7 +152,7 @@ impl Store for PostgresStore {
     }
 
     async fn tidy(&self, before: Time, limit: u32) -> Result<u64, StoreError> {
-        retention::tidy(&self.aside, before, limit).await
+        retention::tidy(&self.writers()?.aside, before, limit).await
     }
 
     async fn ended(&self, before: Time, after: Option<Cursor>, limit: u32) -> Result<Page, StoreError> {
@@ -142,7 +160,7 @@ impl Store for PostgresStore {
     }
 
     async fn purge(&self, sagas: Vec<SagaId>, at: Time) -> Result<u64, StoreError> {
-        retention::purge(&self.aside, sagas, at).await
+        retention::purge(&self.writers()?.aside, sagas, at).await
     }
 
     async fn scan(
@@ -154,7 +172,7 @@ impl Store for PostgresStore {
     }
 
     async fn put_definition(&self, definition: NewDefinition) -> Result<Put, StoreError> {
-        definitions::put_definition(&self.aside, definition).await
+        definitions::put_definition(&self.writers()?.aside, definition).await
     }
 
     async fn definition(&self, name: &str, version: Option<u32>) -> Result<Option<StoredDefinition>, StoreError> {
@@ -182,10 +200,10 @@ impl Store for PostgresStore {
     }
 
     fn written(&self) -> Written {
-        self.lanes.written()
+        self.writers.as_ref().map_or_else(Written::default, |writers| writers.lanes.written())
     }
 
     fn lanes(&self) -> usize {
-        self.lanes.number()
+        self.writers.as_ref().map_or(1, |writers| writers.lanes.number())
     }
 }

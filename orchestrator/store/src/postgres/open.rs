@@ -15,7 +15,7 @@ use sqlx::{
 };
 
 use super::{
-    PostgresStore,
+    PostgresStore, Writers,
     commit::Lanes,
     error::{Fault, fault},
     readers::Readers,
@@ -92,21 +92,35 @@ impl PostgresStore {
         check_server(&mut first, &place).await?;
         migrate(first, &connect, &place).await?;
         let writer = |name| Arc::new(Writer::new(connect.clone().application_name(name)));
-        let readers = Readers::new(connect.clone().application_name("amends-reader"));
-        Ok(Self {
-            readers,
+        let writers = Writers {
             lanes: Arc::new(Lanes::new((0..lanes).map(|_| writer("amends-lane")).collect())),
             aside: writer("amends-aside"),
             leases: writer("amends-leases"),
-        })
+        };
+        Ok(Self { readers: Readers::new(connect.clone().application_name("amends-reader")), writers: Some(writers) })
+    }
+
+    /// Opens the store to read it, beside the processes that drive it. Nothing is made and nothing is migrated: a tool of a
+    /// newer version must not change the schema under an older server.
+    pub async fn open_read_only(options: impl Into<Options>) -> Result<Self, StoreError> {
+        let Options { url, .. } = options.into();
+        let connect = connect_options(&url)?;
+        let place = Place::of(&connect);
+        let mut first =
+            session::connect(&connect, Purpose::Reading).await.map_err(|error| place.refused_connection(error))?;
+        check_server(&mut first, &place).await?;
+        check_schema(&mut first, &place).await?;
+        Ok(Self { readers: Readers::new(connect.application_name("amends-reader")), writers: None })
     }
 
     /// Ends all connections, after the writes under way. Dropping the store does the same, a moment later.
     pub async fn close(self) {
         self.readers.close().await;
-        self.lanes.close().await;
-        self.aside.close().await;
-        self.leases.close().await;
+        if let Some(Writers { lanes, aside, leases }) = self.writers {
+            lanes.close().await;
+            aside.close().await;
+            leases.close().await;
+        }
     }
 }
 
@@ -181,6 +195,29 @@ pub(super) fn check_words(number: i32, version: &str, encoding: &str) -> Result<
     }
     if encoding != "UTF8" {
         return Err(format!("its encoding is {encoding}, which cannot keep every text; create one with encoding UTF8"));
+    }
+    Ok(())
+}
+
+/// The schema is the one that this program knows, no older and no newer.
+async fn check_schema(connection: &mut PgConnection, place: &Place) -> Result<(), StoreError> {
+    let there: Vec<i64> = sqlx::query_scalar(
+        "-- schema
+        select version from _sqlx_migrations where success order by version",
+    )
+    .persistent(false)
+    .fetch_all(connection)
+    .await
+    .map_err(|error| match error.as_database_error().and_then(|error| error.code()).as_deref() {
+        Some("42P01") => place.refused("there are no sagas in it"),
+        _ => place.refused_connection(error),
+    })?;
+    let known: Vec<i64> = MIGRATIONS.iter().map(|migration| migration.version).collect();
+    if let Some(version) = there.iter().find(|version| !known.contains(version)) {
+        return Err(refused_schema(place, MigrateError::VersionMissing(*version)));
+    }
+    if there.len() < known.len() {
+        return Err(place.refused("its schema is older than this program; start a server of this version on it first"));
     }
     Ok(())
 }

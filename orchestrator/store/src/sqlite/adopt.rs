@@ -80,7 +80,7 @@ pub(super) async fn owned(
         limit,
         from,
         |saga: Vec<u8>, limit| sqlx::query(OWNED).bind(owner).bind(saga).bind(i64::from(limit)).fetch_all(readers),
-        |row| Ok(row.try_get("id")?),
+        |row| row.try_get("id"),
         rows::head,
     )
     .await

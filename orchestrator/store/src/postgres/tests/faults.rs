@@ -156,7 +156,7 @@ impl PostgresStore {
             let claims = Arc::clone(&claims);
             Box::pin(async move { crate::postgres::adopt::adopt_sagas(connection, &claims, owner, true).await })
         });
-        let mut places = self.aside.run(work).await.unwrap();
+        let mut places = self.writers().unwrap().aside.run(work).await.unwrap();
         places.sort_unstable();
         places
     }
@@ -268,7 +268,7 @@ async fn a_write_that_panics_takes_nobody_else_down() {
     let url = database(&server).await;
     let store = open(&url).await;
     let saga = created(&store, 1).await.remove(0);
-    let writer = Arc::clone(&store.aside);
+    let writer = Arc::clone(&store.writers().unwrap().aside);
     let panicking = tokio::spawn(async move {
         let work = crate::postgres::writer::repeatable(|connection, _again| {
             Box::pin(async move {

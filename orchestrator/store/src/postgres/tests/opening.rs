@@ -144,6 +144,26 @@ impl PostgresStore {
                 async move { sqlx::query_scalar("select current_setting($1)").bind(name).fetch_one(connection).await },
             )
         });
-        self.aside.run(shown).await.unwrap()
+        self.writers().unwrap().aside.run(shown).await.unwrap()
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_opened_to_read_is_neither_made_nor_migrated_nor_written() {
+    let server = server();
+    let url = database(&server).await;
+    assert!(refusal(PostgresStore::open_read_only(&*url).await).contains("there are no sagas in it"));
+    let tables = "select count(*) from information_schema.tables where table_schema = 'public'";
+    assert_eq!(asked::<i64>(&url, tables).await, [0], "nothing was made");
+
+    let sagas = created(&open(&url).await, 1).await;
+    let reading = PostgresStore::open_read_only(&*url).await.unwrap();
+    assert!(reading.head(sagas[0].saga).await.unwrap().is_some());
+    assert_eq!(words(&reading.commit(vec![step(&sagas[0])]).await), ["refused"]);
+    assert!(refusal(reading.purge(vec![sagas[0].saga], sagas[0].last_at()).await).contains("reading only"));
+
+    tamper(&url, "delete from _sqlx_migrations").await;
+    assert!(refusal(PostgresStore::open_read_only(&*url).await).contains("older than this program"));
+    tamper(&url, "insert into _sqlx_migrations select 9999, '', now(), true, '', 0").await;
+    assert!(refusal(PostgresStore::open_read_only(&*url).await).contains("newer"));
 }
