@@ -19,6 +19,8 @@ use crate::{
 /// Messages for sagas that are about to be claimed.
 pub(crate) type Letters = HashMap<SagaId, Vec<Message>>;
 
+/// Looked at in one sweep, which has other things to do: after an outage there may be thousands.
+const DOUBTS: usize = 256;
 /// An owned saga that is in nobody's memory so long after its last event was lost; starts and takeovers take moments.
 const LOST_AFTER: Duration = Duration::from_secs(5);
 /// Journal rows read at once.
@@ -98,7 +100,7 @@ impl Engine {
     /// Looks at the sagas whose claims were not answered, and drives those that are owned here.
     pub(crate) async fn resolve_doubts(&self, member: &Member) -> Result<(), StoreError> {
         let doubts: Vec<SagaId> =
-            self.inner.in_doubt.lock().unwrap_or_else(PoisonError::into_inner).iter().copied().collect();
+            self.inner.in_doubt.lock().unwrap_or_else(PoisonError::into_inner).iter().copied().take(DOUBTS).collect();
         for saga in doubts {
             if let Some(head) = self.inner.store.head(saga).await?
                 && head.owner == Some(member.id)

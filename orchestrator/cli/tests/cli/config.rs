@@ -122,3 +122,35 @@ fn a_file_that_is_named_must_be_there() {
         .says("there is no configuration file nowhere.toml");
     shell.amends(&["config", "check"]).expect(0).says("the configuration is valid");
 }
+
+#[test]
+fn a_database_url_is_shown_without_what_is_secret_in_it() {
+    let mut shell = Shell::new();
+    shell.env("AMENDS__STORE__URL", "postgres://amends:hunter2@db.internal:5432/sagas?sslpassword=hunter3");
+    let shown = shell.amends(&["config", "show"]);
+    shown.expect(0).prints("url = \"postgres://…@db.internal:5432/sagas\"");
+    assert!(!format!("{shown:?}").contains("hunter"), "{shown:#?}");
+
+    let flag = shell.amends(&["config", "show", "--database", "postgresql://other:hunter4@db2/sagas"]);
+    flag.expect(0).prints("url = \"postgresql://…@db2/sagas\"");
+    assert!(!flag.stdout.contains("hunter"), "{flag:#?}");
+
+    let file = shell.amends(&["config", "show", "--database", "mine.db"]);
+    file.expect(0).prints("path = \"mine.db\"");
+    assert!(!file.stdout.contains("postgres"), "a file on the command line wins over a URL below it: {file:#?}");
+}
+
+#[test]
+fn leases_that_cannot_be_kept_and_urls_that_are_none_are_refused() {
+    let mut shell = Shell::new();
+    shell.file("amends.toml", "[lease]\nduration = \"2s\"\nrenew_every = \"1s\"\n");
+    shell.amends(&["config", "show"]).expect(1).says("at least two renewals must fit into a lease");
+    shell.file("amends.toml", "[store]\nurl = \"mysql://u:hunter2@db/sagas\"\n");
+    let refused = shell.amends(&["config", "show"]);
+    refused.expect(1).says("write postgres://user:password@host:port/database");
+    assert!(!refused.stderr.contains("hunter2"), "{refused:#?}");
+    shell.file("amends.toml", "[store]\nlanes = 0\n");
+    shell.amends(&["config", "show"]).expect(1).says("0 is not between 1 and 16");
+    shell.file("amends.toml", "[retention]\nkeep = \"30\"\n");
+    shell.amends(&["config", "show"]).expect(1).says("retention.keep");
+}
