@@ -2,7 +2,11 @@
 //!
 //! **What it must never know:** what is kept in it.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use amends_store::{Store, postgres::PostgresStore, sqlite::SqliteStore};
 use anyhow::Context;
@@ -28,6 +32,10 @@ impl ToRead {
         open_to_read(&config::load(&flags)?.config.store).await
     }
 }
+
+/// For tasks to let go of a store that is to be closed.
+const CLOSE_WITHIN: Duration = Duration::from_secs(1);
+const LOOK_EVERY: Duration = Duration::from_millis(5);
 
 /// An open store, still known by its side so that it can be closed.
 pub(crate) enum Opened {
@@ -70,18 +78,31 @@ impl Opened {
         }
     }
 
-    /// A file is complete and free when nobody holds it any more; a task that hangs keeps it a moment longer.
+    /// Closes it in good order: a file is complete and free then. Tasks that end just now are waited for; one that hangs keeps
+    /// the store until the process ends.
     pub(crate) async fn close(self) {
         match self {
-            Self::Sqlite(store) => match Arc::try_unwrap(store) {
-                Ok(store) => store.close().await,
-                Err(_) => tracing::debug!("a task still holds the store; it closes with the process"),
+            Self::Sqlite(store) => match alone(store).await {
+                Some(store) => store.close().await,
+                None => tracing::debug!("a task still holds the store; it closes with the process"),
             },
             Self::Postgres(store) => {
-                if let Ok(store) = Arc::try_unwrap(store) {
+                if let Some(store) = alone(store).await {
                     store.close().await;
                 }
             }
         }
+    }
+}
+
+async fn alone<S>(mut store: Arc<S>) -> Option<S> {
+    let until = Instant::now() + CLOSE_WITHIN;
+    loop {
+        match Arc::try_unwrap(store) {
+            Ok(store) => return Some(store),
+            Err(_) if Instant::now() > until => return None,
+            Err(held) => store = held,
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
     }
 }

@@ -146,7 +146,7 @@ fn sagas_that_were_let_go_have_no_owner_until_they_are_claimed() {
     let server = serve(&shell, "a.db");
     fill(&shell, &server);
     assert_eq!(server.stop().1, Some(0));
-    let well = shell.file("empty", "").with_file_name("a.db");
+    let well = settled(shell.file("empty", "").with_file_name("a.db"));
     assert!(found(&shell, "a.db", 0).is_empty());
     let owned = "update sagas set owner = x'11111111111141118111111111111111'";
     for (number, (change, expected)) in [

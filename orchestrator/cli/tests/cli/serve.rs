@@ -125,9 +125,14 @@ fn a_second_signal_does_not_wait() {
     // A request that is never finished keeps the server from ending by itself.
     let address = server.url.trim_start_matches("http://").to_owned();
     let mut half = std::net::TcpStream::connect(address).expect("a connection");
-    let request =
-        "POST /v1/definitions HTTP/1.1\r\nHost: x\r\nContent-Type: application/yaml\r\nContent-Length: 100\r\n\r\n";
+    let request = "POST /v1/definitions HTTP/1.1\r\nHost: x\r\nContent-Type: application/yaml\r\n\
+        Content-Length: 100\r\nExpect: 100-continue\r\n\r\n";
     std::io::Write::write_all(&mut half, request.as_bytes()).expect("sent");
+    // It is in the server's hands once the server asks for its body: before that it could be left unread at a stop.
+    let mut asked = [0; 12];
+    half.set_read_timeout(Some(STOP_WITHIN)).expect("a timeout");
+    std::io::Read::read_exact(&mut half, &mut asked).expect("an answer");
+    assert_eq!(&asked, b"HTTP/1.1 100");
     server.is_busy_after_a_signal();
     assert_eq!(server.stop(), (String::new(), Some(1)));
 }
