@@ -142,7 +142,7 @@ fn a_database_url_is_shown_without_what_is_secret_in_it() {
 
 #[test]
 fn leases_that_cannot_be_kept_and_urls_that_are_none_are_refused() {
-    let mut shell = Shell::new();
+    let shell = Shell::new();
     shell.file("amends.toml", "[lease]\nduration = \"2s\"\nrenew_every = \"1s\"\n");
     shell.amends(&["config", "show"]).expect(1).says("at least two renewals must fit into a lease");
     shell.file("amends.toml", "[store]\nurl = \"mysql://u:hunter2@db/sagas\"\n");
