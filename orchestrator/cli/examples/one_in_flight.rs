@@ -25,8 +25,7 @@ use tokio_util::sync::CancellationToken;
 
 const ROUNDS: usize = 3;
 const SAGAS: usize = 300;
-/// 3 ms is what it should be; on a day with a slow disk (a sync of 0.5 ms) it took 4 to 6, and why is not known yet.
-const MEDIAN_MOST: Duration = Duration::from_millis(8);
+const MEDIAN_MOST: Duration = Duration::from_millis(3);
 const COMMITS_MOST: u32 = 4;
 
 const THREE: &str = "
