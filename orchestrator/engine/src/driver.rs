@@ -1,17 +1,9 @@
 //! The one loop: drives one saga from wherever its state is to its end.
 
-use std::{
-    collections::BTreeMap,
-    panic::AssertUnwindSafe,
-    sync::{
-        Arc,
-        atomic::{AtomicU8, Ordering},
-    },
-    time::Duration,
-};
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use amends_core::{
-    CanCancel, Command, Input, RefusedThere, Rendered, Reply, can_cancel, decide_in_place,
+    CanCancel, Command, Input, Rendered, can_cancel, decide_in_place,
     definition::{Definition, Side},
     event::Recorded,
     fold,
@@ -28,6 +20,7 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot, watch};
 
 use crate::{
     Contract, Engine, Request,
+    calls::{Attempt, Calls},
     inbox::{self, Came},
     membership::Member,
     registry::{Live, Message, Progress, Whole},
@@ -37,8 +30,8 @@ use crate::{
 const APPEND_RETRY_FIRST: Duration = Duration::from_millis(50);
 const APPEND_RETRY_MOST: Duration = Duration::from_secs(2);
 
-/// Messages that wait for a driver: at most one answer for each step's call, and cancels. Beyond it senders wait.
-const MAILBOX_MESSAGES: usize = 256;
+/// Messages that wait for a driver. Beyond it senders wait.
+const MAILBOX_MESSAGES: usize = 64;
 
 /// A saga in memory. There is one driver per saga, and it has at most one append outstanding.
 pub(crate) struct Driver {
@@ -53,22 +46,16 @@ pub(crate) struct Driver {
     /// Everything so far, if somebody waits for it and it began here.
     journal: Option<Vec<Recorded>>,
     mailbox: mpsc::Receiver<Message>,
-    /// To itself: answers of its calls.
+    /// To itself: that there is a sender as long as it lives.
     post: mpsc::Sender<Message>,
     progress: watch::Sender<Progress>,
-    /// Attempts handed to a task and not answered yet.
-    in_flight: BTreeMap<CallId, InFlight>,
+    calls: Calls,
     /// As long as it lives it takes a place.
     place: OwnedSemaphorePermit,
     /// When this process took the saga over from another, if it did.
     adopted_at: Option<Time>,
     /// How often in a row its saga had to be taken up again; each time the pause grows.
     strikes: u32,
-}
-
-struct InFlight {
-    attempt: u32,
-    gate: Arc<Gate>,
 }
 
 /// A saga that was claimed.
@@ -123,10 +110,13 @@ impl Driver {
                 break;
             }
         }
-        driver.launch(live, Some(Input::Adopted { epoch: takeover.epoch }));
+        driver.enter(live);
+        let tasks = driver.engine.inner.tasks.clone();
+        tasks.spawn(driver.drive(Some(Input::Adopted { epoch: takeover.epoch })));
     }
 
-    /// Drives a saga whose first events have just become durable. With `journal` they are kept for those who wait.
+    /// For a saga whose first events have just become durable: it can be reached from now on, and is to be driven at once.
+    /// With `journal` they are kept for those who wait.
     pub(crate) fn begin(
         engine: Engine,
         member: Arc<Member>,
@@ -135,11 +125,12 @@ impl Driver {
         place: OwnedSemaphorePermit,
         rendered: Vec<(CallId, Rendered)>,
         journal: Option<Vec<Recorded>>,
-    ) {
+    ) -> Self {
         let (mut driver, live) = Self::new(engine, member, definition, state, place);
         driver.rendered = rendered;
         driver.journal = journal;
-        driver.launch(live, None);
+        driver.enter(live);
+        driver
     }
 
     fn new(
@@ -162,7 +153,7 @@ impl Driver {
             mailbox,
             post,
             progress,
-            in_flight: BTreeMap::new(),
+            calls: Calls::default(),
             place,
             adopted_at: None,
             strikes: 0,
@@ -170,25 +161,23 @@ impl Driver {
         (driver, live)
     }
 
-    /// `first` comes before anything else: the adoption.
-    fn launch(self, live: Live, first: Option<Input>) {
-        let saga = self.state.saga;
-        self.engine.inner.registry.insert(saga, live);
-        let tasks = self.engine.inner.tasks.clone();
-        tasks.spawn(self.supervise(saga, first));
+    fn enter(&self, live: Live) {
+        self.engine.inner.registry.insert(self.state.saga, live);
     }
 
-    /// A driver that panics takes nobody along: its saga is taken up again from the journal, after a pause.
-    async fn supervise(mut self, saga: SagaId, first: Option<Input>) {
+    /// To its end, if nothing goes wrong; `first` comes before anything else: the adoption. A driver that panics takes nobody
+    /// along: its saga is taken up again from the journal, after a pause.
+    pub(crate) async fn drive(mut self, first: Option<Input>) {
         let end = AssertUnwindSafe(self.run(first)).catch_unwind().await;
-        let engine = self.engine.clone();
+        let (engine, saga) = (self.engine, self.state.saga);
         engine.inner.registry.remove(saga, &self.post);
+        // Attempts still in flight belong to the epoch that is over: their answers have nowhere to go.
+        drop(self.calls);
         let why = match end {
             Ok(End::Finished | End::Released | End::LeaseEnded) => return,
             Ok(End::Lost(why)) => why,
             Err(_) => "its driver panicked",
         };
-        // Attempts still in flight belong to the epoch that is over: their answers have nowhere to go.
         tracing::warn!(saga.id = %saga, why, "saga dropped from memory; looking at its journal again");
         engine.take_up_again(saga, self.member.id, self.place, self.strikes + 1).await;
     }
@@ -198,7 +187,8 @@ impl Driver {
         let mut inputs: Vec<Input> = first.into_iter().collect();
         loop {
             if !inputs.is_empty()
-                && let Err(end) = self.take(inputs.drain(..).map(Message::Input).collect()).await
+                && let Err(end) =
+                    self.take(inputs.drain(..).map(|input| Message::Input(Box::new(input))).collect()).await
             {
                 return end;
             }
@@ -212,16 +202,20 @@ impl Driver {
                 }
                 Owed::Until(wake_at) => wake_at,
             };
-            if self.engine.inner.stopping.is_cancelled() && self.nothing_on_the_wire() {
+            if self.member.ended() {
+                return End::LeaseEnded;
+            }
+            if self.engine.stopping() && self.calls.withdraw_all() {
                 return self.release().await;
             }
             let message = tokio::select! {
-                message = self.mailbox.recv() => message,
-                () = wake(&self.engine, wake_at) => Some(Message::Input(Input::TimePassed)),
-                () = self.engine.inner.stopping.cancelled(), if !self.engine.inner.stopping.is_cancelled() => continue,
-                () = self.member.over.cancelled() => return End::LeaseEnded,
+                biased;
+                message = self.calls.next() => message,
+                message = self.mailbox.recv() => {
+                    message.expect("invariant: the driver holds a sender of its own mailbox")
+                }
+                () = wake(&self.engine, wake_at) => Message::Input(Box::new(Input::TimePassed)),
             };
-            let message = message.expect("invariant: the driver holds a sender of its own mailbox");
             if let Err(end) = self.take(vec![message]).await {
                 return end;
             }
@@ -234,9 +228,12 @@ impl Driver {
         let mut answers: Vec<(oneshot::Sender<CanCancel>, CanCancel)> = Vec::new();
         let mut verdicts: Vec<Verdict> = Vec::new();
         let mut messages = messages.into_iter();
-        while let Some(message) = messages.next().or_else(|| self.mailbox.try_recv().ok()) {
+        while let Some(message) =
+            messages.next().or_else(|| self.calls.ready()).or_else(|| self.mailbox.try_recv().ok())
+        {
             let input = match message {
-                Message::Input(input) => input,
+                Message::Input(input) => *input,
+                Message::Look => continue,
                 Message::Cancel { reason, note, verdict } => {
                     let can = can_cancel(&self.definition, &self.state);
                     answers.extend(verdict.map(|verdict| (verdict, can)));
@@ -249,10 +246,8 @@ impl Driver {
                 }
                 Message::OwnershipLost => return Err(End::Lost("a participant has seen a newer owner")),
             };
-            if let Input::Answered { call, attempt, .. } = &input
-                && self.in_flight.get(call).is_some_and(|in_flight| in_flight.attempt == *attempt)
-            {
-                self.in_flight.remove(call);
+            if let Input::Answered { call, attempt, .. } = &input {
+                self.calls.answered(call, *attempt);
             }
             self.decide(input, &mut events);
         }
@@ -286,7 +281,7 @@ impl Driver {
         let far = now + self.engine.inner.limits.release_after;
         let summary = self.state.summary();
         let stays = summary.status.is_terminal() || summary.wake_at.is_some_and(|at| at < far);
-        if stays || !self.in_flight.is_empty() || self.engine.inner.stopping.is_cancelled() {
+        if stays || !self.calls.is_empty() || self.engine.stopping() {
             return false;
         }
         let undoing = self.state.status == Status::Compensating;
@@ -315,7 +310,8 @@ impl Driver {
         };
         let mut pause = APPEND_RETRY_FIRST;
         loop {
-            match self.engine.inner.committer.append(append.clone()).await {
+            let committed = self.engine.inner.committer.append(append.clone());
+            match self.calls.beside(committed).await {
                 Ok(()) => return Ok(()),
                 Err(AppendError::Fenced) => return Err(End::Lost("another process owns it")),
                 Err(AppendError::Conflict | AppendError::Exists) => {
@@ -327,7 +323,7 @@ impl Driver {
     }
 
     /// Notes that lead to no event get their verdicts all the same, from nobody but the owner.
-    async fn settle(&self, verdicts: Vec<Verdict>) -> Result<(), End> {
+    async fn settle(&mut self, verdicts: Vec<Verdict>) -> Result<(), End> {
         let mut pause = APPEND_RETRY_FIRST;
         loop {
             let settled = self.engine.inner.store.settle(self.state.saga, self.state.epoch, verdicts.clone());
@@ -339,7 +335,7 @@ impl Driver {
         }
     }
 
-    async fn wait_for_store(&self, error: StoreError, pause: &mut Duration) -> Result<(), End> {
+    async fn wait_for_store(&mut self, error: StoreError, pause: &mut Duration) -> Result<(), End> {
         let saga = self.state.saga;
         if matches!(error, StoreError::Corrupt { .. } | StoreError::Refused { .. }) {
             tracing::error!(saga.id = %saga, %error, "the store does not take this append");
@@ -359,7 +355,7 @@ impl Driver {
     /// Hands out what is owed and not in flight.
     fn dispatch(&mut self) -> Owed {
         let now = self.engine.inner.clock.now();
-        let stopping = self.engine.inner.stopping.is_cancelled();
+        let stopping = self.engine.stopping();
         let undoing = self.state.status == Status::Compensating;
         let mut wake_at: Option<Time> = None;
         let mut withdrawals = Vec::new();
@@ -369,13 +365,11 @@ impl Driver {
                 Command::Wake { at } => wake_at = Some(wake_at.map_or(at, |before| before.min(at))),
                 Command::Call { call, attempt, due_at } => {
                     let due_at = due_at.max(self.not_before(&call));
-                    let in_flight = self.in_flight.get(&call).filter(|in_flight| in_flight.attempt == attempt);
                     let given_up = undoing && call.op == Op::Action;
-                    if given_up && in_flight.is_none_or(|in_flight| in_flight.gate.withdraw()) {
+                    if given_up && self.calls.withdraw(&call, attempt) {
                         // The saga failed before this attempt had its turn.
-                        self.in_flight.remove(&call);
                         withdrawals.push(Input::Withdrawn { call, attempt });
-                    } else if in_flight.is_some() || stopping {
+                    } else if self.calls.has(&call, attempt) || stopping {
                         // It is under way, or is left to the successor.
                     } else if due_at <= now {
                         self.send(call, attempt);
@@ -400,43 +394,11 @@ impl Driver {
         }
     }
 
-    /// Sends an attempt whose intent is durable, in a task of its own.
+    /// Sends an attempt whose intent is durable.
     fn send(&mut self, call: CallId, attempt: u32) {
-        let gate = Arc::new(Gate::default());
-        self.in_flight.insert(call.clone(), InFlight { attempt, gate: gate.clone() });
-        let (engine, member, post) = (self.engine.clone(), self.member.clone(), self.post.clone());
-        let (saga, epoch) = (self.state.saga, self.state.epoch);
         let prepared = self.prepare(&call, attempt);
-        tokio::spawn(async move {
-            let answered = |reply, terms| Message::Input(Input::Answered { call, attempt, reply, terms });
-            let (request, terms) = match prepared {
-                Ok(prepared) => prepared,
-                Err(reason) => {
-                    drop(post.send(answered(Reply::NotSent { reason }, Default::default())).await);
-                    return;
-                }
-            };
-            // Parked until there is a place in the service's bulkhead; the saga may fail meanwhile.
-            let _place = engine.inner.bulkheads.enter(&request.rendered.service).await;
-            // The last look before the first byte: past the lease somebody else may drive the saga.
-            if !gate.pass() || !member.holds() {
-                return;
-            }
-            let call = AssertUnwindSafe(engine.inner.participant.call(request)).catch_unwind();
-            let reply = call.await.unwrap_or_else(|_| Reply::Lost { reason: "the call's task panicked".to_owned() });
-            let message = match &reply {
-                Reply::Answered(answer) if answer.refused == Some(RefusedThere::StaleEpoch) => {
-                    if engine.owns(saga, member.id, epoch).await {
-                        answered(reply, terms)
-                    } else {
-                        Message::OwnershipLost
-                    }
-                }
-                _ => answered(reply, terms),
-            };
-            // The driver may have ended; then the journal takes this attempt for unknown.
-            drop(post.send(message).await);
-        });
+        let owner = (self.member.clone(), self.state.saga, self.state.epoch);
+        self.calls.begin(&self.engine, Attempt { call, attempt, prepared, owner });
     }
 
     fn prepare(&mut self, call: &CallId, attempt: u32) -> Result<(Request, amends_core::Terms), String> {
@@ -475,12 +437,6 @@ impl Driver {
         Ok((Request { rendered, headers, timeout: timeout.unwrap_or(service.timeout) }, terms))
     }
 
-    /// Whatever waits for its turn is called back; what has passed its gate is on the wire and awaited.
-    fn nothing_on_the_wire(&mut self) -> bool {
-        self.in_flight.retain(|_, in_flight| !in_flight.gate.withdraw());
-        self.in_flight.is_empty()
-    }
-
     async fn release(&mut self) -> End {
         let mut events = Vec::new();
         self.decide(Input::Released, &mut events);
@@ -509,28 +465,6 @@ async fn wake(engine: &Engine, at: Option<Time>) {
     match at {
         Some(at) => engine.inner.clock.sleep_until(at).await,
         None => std::future::pending().await,
-    }
-}
-
-/// Between an attempt that waits and its sending: either it is sent or it is called back, never both.
-#[derive(Default)]
-struct Gate(AtomicU8);
-
-impl Gate {
-    const PASSED: u8 = 1;
-    const WITHDRAWN: u8 = 2;
-
-    /// `true`: send it now.
-    fn pass(&self) -> bool {
-        self.0.compare_exchange(0, Self::PASSED, Ordering::AcqRel, Ordering::Acquire).is_ok()
-    }
-
-    /// `true`: it has not been sent and will not be.
-    fn withdraw(&self) -> bool {
-        match self.0.compare_exchange(0, Self::WITHDRAWN, Ordering::AcqRel, Ordering::Acquire) {
-            Ok(_) => true,
-            Err(before) => before == Self::WITHDRAWN,
-        }
     }
 }
 

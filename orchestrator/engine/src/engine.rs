@@ -153,7 +153,12 @@ impl Engine {
 
     /// `false` once a shutdown has begun.
     pub fn accepting(&self) -> bool {
-        self.inner.accepting.load(Ordering::Relaxed)
+        self.inner.accepting.load(Ordering::Acquire)
+    }
+
+    /// What is in flight is finished and let go of.
+    pub(crate) fn stopping(&self) -> bool {
+        !self.accepting()
     }
 
     /// The identity under which this process owns sagas now, and whether its lease lasts.
@@ -194,8 +199,9 @@ impl Engine {
     /// Stops accepting; lets calls in flight finish and be written down, at most `grace`; lets go of every saga, so that
     /// another process takes it up at once; ends the lease.
     pub async fn shutdown(&self, grace: Duration) {
-        self.inner.accepting.store(false, Ordering::Relaxed);
+        self.inner.accepting.store(false, Ordering::Release);
         self.inner.stopping.cancel();
+        self.inner.registry.nudge();
         self.inner.tasks.close();
         if tokio::time::timeout(grace, self.inner.tasks.wait()).await.is_err() {
             tracing::warn!(live = self.load().live, "calls are still in flight; they will count as unknown");
@@ -203,7 +209,7 @@ impl Engine {
         self.inner.left.cancel();
         // From here on nothing more is sent: what is still in flight may be adopted.
         let member = self.inner.membership.present();
-        member.over.cancel();
+        self.end(&member);
         match tokio::time::timeout(LEAVE_WITHIN, self.inner.store.leave(member.id)).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::warn!(%error, "the lease could not be ended; it ends by itself"),

@@ -1,7 +1,8 @@
 //! Participants over HTTP.
 
 use std::{
-    error::Error,
+    collections::BTreeMap,
+    sync::Arc,
     time::{Duration, SystemTime},
 };
 
@@ -13,51 +14,71 @@ use amends_protocol::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, Uri, header};
-use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
-use hyper::body::Incoming;
-use hyper_rustls::{ConfigBuilderExt, HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::{
-    client::legacy::{self, Client, connect::HttpConnector},
-    rt::{TokioExecutor, TokioTimer},
-};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, Uri, header, uri::PathAndQuery};
+use http_body_util::Full;
+use hyper_rustls::{ConfigBuilderExt, HttpsConnectorBuilder};
+use hyper_util::client::legacy::connect::HttpConnector;
+use url::Url;
 use uuid::Uuid;
 
 use crate::{
-    Catalogue, Service,
+    Catalogue,
     participant::{Forgotten, Participant, Request},
+    wire::{Broken, Connector, IDLE_TIMEOUT, Idle, Wire},
 };
 
-/// A larger answer is cut off and counts as unknown.
-const ANSWER_BYTES: usize = 1024 * 1024;
 /// A service that does not accept a connection in this time is not there; nothing was sent.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
-/// Idle connections are given up before common servers close them (nginx 75 s, Node 5 s would still race, and a race is
-/// only an unknown).
-const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 const USER_AGENT: HeaderValue = HeaderValue::from_static(concat!("amends/", env!("CARGO_PKG_VERSION")));
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const ANYTHING: HeaderValue = HeaderValue::from_static("*/*");
 
 /// Calls the services of a catalogue, over HTTP/1.1. Follows no redirect, knows no proxy and sends nothing twice.
-///
-/// hyper's own client and not one above it: what those add (URLs parsed anew for each call, layers for redirects and
-/// retries) was a third of the time of a call, and all of it is switched off here.
-#[derive(Debug)]
 pub struct HttpParticipant {
-    catalogue: Catalogue,
-    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    doors: Arc<BTreeMap<String, Door>>,
+    connector: Connector,
 }
 
-/// TLS cannot be set up on this machine.
+/// Why calls cannot be made from this machine.
 #[derive(Debug, thiserror::Error)]
-#[error("TLS towards services cannot be set up: {0}")]
-pub struct TlsError(#[from] rustls::Error);
+pub enum HttpError {
+    #[error("TLS towards services cannot be set up: {0}")]
+    Tls(#[from] rustls::Error),
+    #[error("service {service} cannot be called: {reason}")]
+    Service { service: String, reason: String },
+}
+
+/// Where a service is.
+struct Door {
+    /// Scheme, host and port.
+    address: Uri,
+    host: HeaderValue,
+    /// The path below which it lives, without a slash at its end.
+    below: String,
+    idle: Idle,
+}
+
+impl Door {
+    fn new(url: &Url) -> Result<Self, String> {
+        let said = |error: http::Error| error.to_string();
+        let host = url.host_str().ok_or("its address has no host")?;
+        let authority = url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
+        let address = Uri::builder().scheme(url.scheme()).authority(authority.as_str()).path_and_query("/");
+        Ok(Self {
+            address: address.build().map_err(said)?,
+            host: HeaderValue::try_from(authority).map_err(|error| said(error.into()))?,
+            below: url.path().trim_end_matches('/').to_owned(),
+            idle: Idle::default(),
+        })
+    }
+}
 
 impl HttpParticipant {
+    /// Within a runtime: idle connections are closed beside.
+    ///
     /// # Errors
-    /// TLS cannot be set up on this machine.
-    pub fn new(catalogue: &Catalogue) -> Result<Self, TlsError> {
+    /// TLS cannot be set up on this machine, or an address cannot be called.
+    pub fn new(catalogue: &Catalogue) -> Result<Self, HttpError> {
         let provider = rustls::crypto::aws_lc_rs::default_provider();
         let tls = rustls::ClientConfig::builder_with_provider(provider.into())
             .with_safe_default_protocol_versions()?
@@ -69,59 +90,75 @@ impl HttpParticipant {
         tcp.set_connect_timeout(Some(CONNECT_TIMEOUT));
         let connector =
             HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1().wrap_connector(tcp);
-        let client = Client::builder(TokioExecutor::new())
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(IDLE_TIMEOUT)
-            .build(connector);
-        Ok(Self { catalogue: catalogue.clone(), client })
+        let doors = catalogue.services.iter().map(|(name, service)| {
+            let refused = |reason| HttpError::Service { service: name.clone(), reason };
+            Ok::<_, HttpError>((name.clone(), Door::new(&service.url).map_err(refused)?))
+        });
+        let doors = Arc::new(doors.collect::<Result<_, _>>()?);
+        tokio::spawn(sweep(Arc::downgrade(&doors)));
+        Ok(Self { doors, connector })
     }
 
     /// One request and its whole answer, or why there is none.
     async fn exchange(
         &self,
-        (service, path): (&Service, &str),
+        (door, path): (&Door, &str),
         method: Method,
         mut headers: HeaderMap,
         body: Option<Vec<u8>>,
         within: Duration,
     ) -> Result<Response<Bytes>, Reply> {
-        let url = format!("{}{path}", service.url.as_str().trim_end_matches('/'));
-        let uri = Uri::try_from(url).map_err(|error| not_sent(format!("its address is none: {error}")))?;
+        let path = format!("{}{path}", door.below);
+        let path = PathAndQuery::try_from(path).map_err(|error| not_sent(format!("its path is none: {error}")))?;
         if body.is_some() {
             headers.insert(header::CONTENT_TYPE, JSON);
         }
+        headers.insert(header::HOST, door.host.clone());
         headers.insert(header::USER_AGENT, USER_AGENT);
         headers.entry(header::ACCEPT).or_insert(ANYTHING);
         let mut request = http::Request::new(Full::new(body.map(Bytes::from).unwrap_or_default()));
-        (*request.method_mut(), *request.uri_mut(), *request.headers_mut()) = (method, uri, headers);
-        let exchange = async {
-            match self.client.request(request).await {
-                Ok(response) => whole(response).await.map_err(|reason| Reply::Lost { reason }),
-                // Connecting is DNS, TCP and TLS: no byte of the request left.
-                Err(error) if error.is_connect() => Err(not_sent(innermost(&error))),
-                Err(error) => Err(Reply::Lost { reason: lost(&error) }),
-            }
-        };
-        match tokio::time::timeout(within, exchange).await {
+        (*request.method_mut(), *request.uri_mut(), *request.headers_mut()) = (method, Uri::from(path), headers);
+        match tokio::time::timeout(within, self.send(door, request)).await {
             Ok(answered) => answered,
             Err(_) => Err(Reply::Lost { reason: "no whole answer within the timeout".to_owned() }),
         }
     }
+
+    async fn send(&self, door: &Door, mut request: http::Request<Full<Bytes>>) -> Result<Response<Bytes>, Reply> {
+        while let Some(wire) = door.idle.take() {
+            let (outcome, wire) = wire.exchange(request).await;
+            wire.into_iter().for_each(|wire| door.idle.put(wire));
+            match outcome {
+                Ok(response) => return Ok(response),
+                Err(Broken::Lost(reason)) => return Err(Reply::Lost { reason }),
+                // The other side had closed it meanwhile.
+                Err(Broken::NotSent(back)) => request = *back,
+            }
+        }
+        // Boxed: it is rare, and would make every call's future several times as large.
+        let wire = Box::pin(Wire::connect(&self.connector, door.address.clone())).await.map_err(not_sent)?;
+        let (outcome, wire) = wire.exchange(request).await;
+        wire.into_iter().for_each(|wire| door.idle.put(wire));
+        outcome.map_err(|broken| match broken {
+            Broken::Lost(reason) => Reply::Lost { reason },
+            Broken::NotSent(_) => not_sent("the connection was closed before the request left".to_owned()),
+        })
+    }
 }
 
-async fn whole(response: Response<Incoming>) -> Result<Response<Bytes>, String> {
-    let (head, body) = response.into_parts();
-    match Limited::new(body, ANSWER_BYTES).collect().await {
-        Ok(body) => Ok(Response::from_parts(head, body.to_bytes())),
-        Err(error) if error.is::<LengthLimitError>() => Err(format!("the answer is larger than {ANSWER_BYTES} bytes")),
-        Err(error) => Err(format!("the answer broke off: {}", innermost(&*error))),
+/// Until nobody calls any more.
+async fn sweep(doors: std::sync::Weak<BTreeMap<String, Door>>) {
+    loop {
+        tokio::time::sleep(IDLE_TIMEOUT / 2).await;
+        let Some(doors) = doors.upgrade() else { return };
+        doors.values().for_each(|door| door.idle.sweep());
     }
 }
 
 #[async_trait]
 impl Participant for HttpParticipant {
     async fn call(&self, request: Request) -> Reply {
-        let Some(service) = self.catalogue.get(&request.rendered.service) else {
+        let Some(door) = self.doors.get(request.rendered.service.as_str()) else {
             return not_sent(format!("the catalogue has no service {}", request.rendered.service));
         };
         let key = request.headers.key();
@@ -137,7 +174,7 @@ impl Participant for HttpParticipant {
         }
         let method =
             Method::from_bytes(request.rendered.method.as_str().as_bytes()).expect("invariant: a known method");
-        let to = (service, request.rendered.path.as_str());
+        let to = (door, request.rendered.path.as_str());
         match self.exchange(to, method, headers, request.rendered.body, request.timeout).await {
             Ok(response) => answer(response, &key),
             Err(reply) => reply,
@@ -145,9 +182,9 @@ impl Participant for HttpParticipant {
     }
 
     async fn forget(&self, service: &ServiceName, sagas: &[Uuid]) -> Forgotten {
-        let Some(known) = self.catalogue.get(service) else { return Forgotten::CannotForget };
+        let Some(door) = self.doors.get(service.as_str()) else { return Forgotten::CannotForget };
         let body = serde_json::to_vec(&ForgetRequest { sagas: sagas.to_vec() }).expect("invariant: ids are JSON");
-        let to = (known, FORGET_PATH);
+        let to = (door, FORGET_PATH);
         match self.exchange(to, Method::POST, HeaderMap::new(), Some(body), FORGET_TIMEOUT).await {
             Ok(response) if response.status().is_success() => Forgotten::Told,
             Ok(response) if matches!(response.status().as_u16(), 404 | 405 | 501) => Forgotten::CannotForget,
@@ -191,23 +228,6 @@ fn retry_after(text: &str, now: DateTime<Utc>) -> Option<Duration> {
     }
     let date = DateTime::parse_from_rfc2822(text.trim()).ok()?;
     Some((date.with_timezone(&Utc) - now).to_std().unwrap_or_default())
-}
-
-/// What happened to a request that may have left.
-fn lost(error: &legacy::Error) -> String {
-    match error.source().and_then(|source| source.downcast_ref::<hyper::Error>()) {
-        Some(error) if error.is_incomplete_message() => "the connection was closed before the answer came".to_owned(),
-        _ => innermost(error),
-    }
-}
-
-/// The innermost cause says most: "connection refused" rather than "error sending request".
-fn innermost(error: &(dyn Error + 'static)) -> String {
-    let mut cause = error;
-    while let Some(deeper) = cause.source() {
-        cause = deeper;
-    }
-    cause.to_string()
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@
 //! Three doors have a real and a simulated side, and nothing else is a trait: `Store`, [`Participant`], [`Clock`].
 
 mod bulkhead;
+mod calls;
 mod cancel;
 mod catalogue;
 mod clock;
@@ -29,6 +30,7 @@ mod registry;
 mod retention;
 mod start;
 mod sweep;
+mod wire;
 
 pub use cancel::Cancelled;
 pub use catalogue::{Catalogue, Contract, Service};
@@ -37,7 +39,7 @@ pub use definitions::Registered;
 pub use engine::{Engine, Limits, Load, Setup};
 pub use error::{CancelError, OpenError, RegisterError, StartError};
 pub use here::words as node_words;
-pub use http::{HttpParticipant, TlsError};
+pub use http::{HttpError, HttpParticipant};
 pub use membership::LeaseTerms;
 pub use participant::{Forgotten, Participant, Request};
 pub use registry::Whole;

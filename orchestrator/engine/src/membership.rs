@@ -11,7 +11,7 @@
 use std::{
     sync::{
         Arc, PoisonError, RwLock,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -57,14 +57,31 @@ pub(crate) struct Member {
     pub(crate) id: Uuid,
     /// On the boot clock, in milliseconds. `u64::MAX`: the store belongs to this process alone.
     holds_until: AtomicU64,
-    /// Cancelled once it holds no more; for those who wait rather than ask.
+    ended: AtomicBool,
+    /// Cancelled with it; for those who wait rather than ask.
     pub(crate) over: CancellationToken,
 }
 
 impl Member {
+    fn new(id: Uuid, holds_until: u64) -> Self {
+        let (holds_until, ended) = (AtomicU64::new(holds_until), AtomicBool::new(false));
+        Self { id, holds_until, ended, over: CancellationToken::new() }
+    }
+
     /// Nobody else may drive what it owns, now.
     pub(crate) fn holds(&self) -> bool {
-        boot_ms() < self.holds_until.load(Ordering::Acquire) && !self.over.is_cancelled()
+        let until = self.holds_until.load(Ordering::Acquire);
+        !self.ended() && (until == u64::MAX || boot_ms() < until)
+    }
+
+    /// It is known that it holds no more, for good.
+    pub(crate) fn ended(&self) -> bool {
+        self.ended.load(Ordering::Acquire)
+    }
+
+    fn end(&self) {
+        self.ended.store(true, Ordering::Release);
+        self.over.cancel();
     }
 
     /// Until its local end.
@@ -122,7 +139,7 @@ async fn join(store: &dyn Store, name: &Arc<str>, terms: LeaseTerms) -> Result<(
         }
     };
     tracing::info!(node = %id, "joined");
-    Ok((Member { id, holds_until: AtomicU64::new(holds_until), over: CancellationToken::new() }, now))
+    Ok((Member::new(id, holds_until), now))
 }
 
 /// After a crash and a restart on the same machine nobody need wait for the lease of the process before.
@@ -182,14 +199,20 @@ impl Engine {
                 member.holds_until.store(local_end(asked_at, self.inner.membership.terms), Ordering::Release);
                 self.inner.clock.anchor(now);
             }
-            Lease::Ended => member.over.cancel(),
+            Lease::Ended => member.end(),
         }
         Ok(())
     }
 
+    /// Nothing is sent under this identity any more, and everybody hears of it.
+    pub(crate) fn end(&self, member: &Member) {
+        member.end();
+        self.inner.registry.nudge();
+    }
+
     /// The lease has ended: nothing may be sent under the old identity; a new one, as soon as the store grants it.
     async fn lose(&self, member: &Member) {
-        member.over.cancel();
+        self.end(member);
         tracing::warn!(node = %member.id, "the lease has ended; letting go of every saga and joining anew");
         while !self.inner.left.is_cancelled() {
             match join(&*self.inner.store, &self.inner.membership.name, self.inner.membership.terms).await {

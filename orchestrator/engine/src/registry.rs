@@ -11,17 +11,14 @@ use uuid::Uuid;
 
 /// Something for a live saga.
 pub(crate) enum Message {
-    Input(Input),
+    /// Boxed: a mailbox has room for many, and is nearly always empty.
+    Input(Box<Input>),
+    /// At the process: its lease has ended, or it stops.
+    Look,
     /// `verdict` is answered after the commit that follows from it, a note in it.
-    Cancel {
-        reason: Option<String>,
-        note: Option<Uuid>,
-        verdict: Option<oneshot::Sender<CanCancel>>,
-    },
+    Cancel { reason: Option<String>, note: Option<Uuid>, verdict: Option<oneshot::Sender<CanCancel>> },
     /// A note of a version that knows more.
-    NotUnderstood {
-        note: Uuid,
-    },
+    NotUnderstood { note: Uuid },
     /// Its owner may not be this process any more: let go and look.
     OwnershipLost,
 }
@@ -68,6 +65,14 @@ impl Registry {
         let mut live = self.lock();
         if live.get(&saga).is_some_and(|entry| entry.mailbox.same_channel(mailbox)) {
             live.remove(&saga);
+        }
+    }
+
+    /// Everybody looks at how the process stands. Who enters after that looks anyway.
+    pub(crate) fn nudge(&self) {
+        for live in self.lock().values() {
+            // A full mailbox is looked at just as well.
+            drop(live.mailbox.try_send(Message::Look));
         }
     }
 

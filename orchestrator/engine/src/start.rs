@@ -8,7 +8,7 @@ use amends_core::{
 };
 use amends_store::{Append, AppendError, Create, Head, StartKey, StoreError};
 use serde_json::{Map, Value};
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use uuid::Uuid;
 
 use crate::{Engine, StartError, driver::Driver, registry::Whole};
@@ -46,8 +46,8 @@ pub struct Started {
 }
 
 enum Created {
-    /// Now; with what it began with, if that is of use.
-    Now(Option<Whole>),
+    /// Now; with what it began with, if that is of use, and what is to drive it.
+    Now(Option<Whole>, Box<Driver>),
     /// There is one with this id.
     Before,
 }
@@ -58,27 +58,40 @@ impl Engine {
     /// # Errors
     /// See [`StartError`]; nothing was written.
     pub async fn start(&self, start: Start) -> Result<Started, StartError> {
-        // In a task of its own: a caller that goes away between the commit and the drive must not strand the saga.
+        // In a task of its own: a caller that goes away between the commit and the drive must not strand the saga. The same
+        // task then drives it.
+        let (told, heard) = oneshot::channel();
         let engine = self.clone();
-        tokio::spawn(async move { engine.start_here(start).await }).await.unwrap_or_else(|panic| {
-            tracing::error!(%panic, "a start panicked");
+        self.inner.tasks.spawn(async move {
+            let (started, driver) = match engine.start_here(start).await {
+                Ok((started, driver)) => (Ok(started), driver),
+                Err(error) => (Err(error), None),
+            };
+            // Nobody waits any more if the caller went away.
+            drop(told.send(started));
+            if let Some(driver) = driver {
+                driver.drive(None).await;
+            }
+        });
+        heard.await.unwrap_or_else(|_| {
             let reason = "the start failed in an unforeseen way".to_owned();
+            tracing::error!("a start panicked");
             Err(StoreError::Unavailable { reason, source: None }.into())
         })
     }
 
-    async fn start_here(&self, start: Start) -> Result<Started, StartError> {
+    async fn start_here(&self, start: Start) -> Result<(Started, Option<Driver>), StartError> {
         let key = start.key.as_ref().map(|key| StartKey { key: key.as_str().into(), request: request_digest(&start) });
         let saga = match &key {
             Some(key) => SagaId::derived(&start.name, &key.key),
             None => SagaId(Uuid::now_v7()),
         };
         match self.create(saga, start, key.clone()).await {
-            Ok(Created::Now(begun)) => Ok(Started { saga, created: true, begun }),
+            Ok(Created::Now(begun, driver)) => Ok((Started { saga, created: true, begun }, Some(*driver))),
             // It exists, or cannot be made now: in both cases an earlier start under the same key is the answer.
             refused => match (key, refused) {
                 (Some(key), refused) => match self.inner.store.head(saga).await? {
-                    Some(head) => earlier(&head, &key),
+                    Some(head) => Ok((earlier(&head, &key)?, None)),
                     None => Err(refused.err().unwrap_or(StartError::Overloaded { retry_after: RETRY_AFTER })),
                 },
                 (None, Ok(_)) => Err(StartError::Overloaded { retry_after: RETRY_AFTER }),
@@ -126,8 +139,8 @@ impl Engine {
             Ok(()) => {
                 let whole = Whole { definition: definition.clone(), journal: journal.into() };
                 let kept = start.watched.then(|| whole.journal.to_vec());
-                Driver::begin(self.clone(), member, definition, state, place, decision.requests, kept);
-                Ok(Created::Now(Some(whole).filter(|_| !start.watched)))
+                let driver = Driver::begin(self.clone(), member, definition, state, place, decision.requests, kept);
+                Ok(Created::Now(Some(whole).filter(|_| !start.watched), Box::new(driver)))
             }
             Err(AppendError::Exists | AppendError::Conflict | AppendError::Fenced) => Ok(Created::Before),
             Err(AppendError::Unavailable(error)) => {
