@@ -28,7 +28,7 @@ use uuid::Uuid;
 
 /// Durable state of every saga. All sides pass `conformance`.
 ///
-/// No method may be cancelled half-way into a write: an implementation runs its transactions in tasks of their own.
+/// No method may be cancelled half-way into a write: an implementation runs its transactions in tasks or threads of their own.
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
     /// Makes a batch of appends durable in **one** transaction (group commit) and answers for each, in order. An append
@@ -393,6 +393,6 @@ pub struct Counts {
 pub struct Written {
     pub commits: u64,
     pub appends: u64,
-    /// Statements in these transactions, begin and commit not counted.
+    /// Statements in these transactions, begin and commit not counted. One that is carried out for many rows counts once.
     pub statements: u64,
 }

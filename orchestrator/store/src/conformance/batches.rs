@@ -67,6 +67,27 @@ pub(super) async fn a_batch_means_the_same_as_its_appends_one_by_one(store: Arc<
     assert_eq!(store.written().commits, 1);
 }
 
+/// Among those of others, which come before and after it by their ids.
+pub(super) async fn appends_of_one_saga_keep_their_order_within_a_batch(store: Arc<dyn Store>) {
+    let creates: Vec<Append> = (0..9).map(create).collect();
+    assert_eq!(words(&store.commit(creates.clone()).await), ["ok"; 9]);
+    let firsts: Vec<Append> = creates.iter().map(step).collect();
+    let seconds: Vec<Append> = firsts.iter().map(step).collect();
+    let thirds: Vec<Append> = seconds.iter().map(end).collect();
+    let batch = [firsts.clone(), seconds.iter().rev().cloned().collect(), thirds.clone()].concat();
+    assert_eq!(words(&store.commit(batch).await), ["ok"; 27]);
+    for (place, created) in creates.iter().enumerate() {
+        let expected = [&created.events[..], &firsts[place].events, &seconds[place].events, &thirds[place].events];
+        assert_eq!(store.journal(created.saga, 1..100, 100).await.unwrap(), expected.concat());
+    }
+    // The other way round only the one that comes next is made.
+    let created = create(100);
+    let (first, second) = (step(&created), step(&step(&created)));
+    let batch = vec![create(1), second.clone(), created.clone(), second, first.clone(), create(2)];
+    assert_eq!(words(&store.commit(batch).await), ["ok", "conflict", "ok", "conflict", "ok", "ok"]);
+    assert_eq!(store.head(created.saga).await.unwrap().unwrap().next_seq, first.events[1].seq + 1);
+}
+
 pub(super) async fn a_thousand_appends_are_one_commit(store: Arc<dyn Store>) {
     let creates: Vec<Append> = (0..1000).map(create).collect();
     assert_eq!(words(&store.commit(creates.clone()).await), ["ok"; 1000]);

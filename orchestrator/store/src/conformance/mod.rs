@@ -44,6 +44,7 @@ macro_rules! conformance_cases {
             batches::one_bad_append_leaves_its_neighbours_alone,
             batches::of_two_creates_of_one_id_the_first_wins,
             batches::a_batch_means_the_same_as_its_appends_one_by_one,
+            batches::appends_of_one_saga_keep_their_order_within_a_batch,
             batches::a_thousand_appends_are_one_commit,
             batches::batches_of_every_size_are_whole,
             batches::commits_of_many_tasks_are_all_kept,

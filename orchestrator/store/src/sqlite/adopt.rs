@@ -1,22 +1,17 @@
 //! Taking over sagas whose owner is gone.
 
-use std::{
-    collections::HashSet,
-    sync::{Arc, LazyLock},
-};
-
 use amends_core::ids::SagaId;
-use sqlx::{Row, SqliteConnection, SqlitePool};
+use rusqlite::{Connection, params};
+use sqlx::{Row, SqlitePool};
 use uuid::Uuid;
 
 use super::{
     legible::legible,
-    multirow::MultiRow,
     read::head_columns,
-    rows::{self, signed, touched},
+    rows::{self, signed},
     writer::{Work, Writer},
 };
-use crate::{Claim, Head, StoreError, append::rounds};
+use crate::{Claim, Head, StoreError};
 
 /// From node to node that has ended, and of each its live sagas: what lives in others' hands is not looked at. Where to go
 /// on within the node that `after` names is a bound of the index and not a filter, for one node may leave very many.
@@ -86,60 +81,39 @@ pub(super) async fn owned(
     .await
 }
 
-pub(super) async fn adopt(writer: &Arc<Writer>, claims: Vec<Claim>, owner: Uuid) -> Result<Vec<bool>, StoreError> {
-    let answers = writer
+pub(super) async fn adopt(writer: &Writer, claims: Vec<Claim>, owner: Uuid) -> Result<Vec<bool>, StoreError> {
+    let adopted = writer
         .transaction(move |connection| {
-            Box::pin(async move {
-                let mut adopted = vec![false; claims.len()];
-                for mut round in rounds(0..claims.len(), |index| claims[*index].saga) {
-                    round.sort_unstable_by_key(|index| claims[*index].saga);
-                    let asked: Vec<Claim> = round.iter().map(|index| claims[*index]).collect();
-                    let touched = adopt_sagas(connection, &asked, owner).await?;
-                    for index in round {
-                        adopted[index] = touched.contains(&claims[index].saga);
-                    }
-                }
-                Ok(if adopted.contains(&true) { Work::Wrote(adopted) } else { Work::Untouched(adopted) })
-            })
+            let adopted = adopt_sagas(connection, &claims, owner)?;
+            Ok(if adopted.contains(&true) { Work::Wrote(adopted) } else { Work::Untouched(adopted) })
         })
         .await?;
-    Ok(answers)
+    Ok(adopted)
 }
 
-pub(super) static ADOPT_SAGAS: LazyLock<MultiRow> = LazyLock::new(|| {
-    MultiRow::new(
-        "-- adopt_sagas
-        with claim (id, owner, epoch) as (
-            values",
-        3,
-        ")
-        update sagas
-        -- From here on the old owner's appends do not match.
-        set owner = ?, epoch = sagas.epoch + 1, asleep_until = null
-        from claim
-        where sagas.id = claim.id
-            and sagas.owner is claim.owner
-            and sagas.epoch = claim.epoch
-            -- A stub is nobody's for good.
-            and sagas.purged_at is null
-        returning sagas.id",
-    )
-});
+pub(super) const ADOPT_SAGA: &str = "-- adopt_saga
+    update sagas
+    -- From here on the old owner's appends do not match.
+    set owner = ?, epoch = epoch + 1, asleep_until = null
+    where id = ?
+        and owner is ?
+        and epoch = ?
+        -- A stub is nobody's for good.
+        and purged_at is null";
 
-async fn adopt_sagas(
-    connection: &mut SqliteConnection,
-    claims: &[Claim],
-    owner: Uuid,
-) -> Result<HashSet<SagaId>, sqlx::Error> {
-    let mut adopted = HashSet::with_capacity(claims.len());
-    for (statement, chunk) in ADOPT_SAGAS.chunks(claims) {
-        let mut query = sqlx::query(statement);
-        for claim in chunk {
-            query = query.bind(claim.saga.0).bind(claim.owner).bind(signed(claim.epoch));
-        }
-        for row in query.bind(owner).fetch_all(&mut *connection).await? {
-            adopted.insert(touched(&row)?);
-        }
+/// Which were adopted, in the order of the claims.
+fn adopt_sagas(connection: &Connection, claims: &[Claim], owner: Uuid) -> rusqlite::Result<Vec<bool>> {
+    let mut adopt = connection.prepare_cached(ADOPT_SAGA)?;
+    let mut adopted = vec![false; claims.len()];
+    // Sorted, so that rows are touched in the order of their pages; of two claims to one saga the first is tried first.
+    let mut order: Vec<usize> = (0..claims.len()).collect();
+    order.sort_by_key(|index| claims[*index].saga);
+    for index in order {
+        let claim = &claims[index];
+        let before = claim.owner.as_ref().map(Uuid::as_bytes);
+        let touched = adopt.execute(params![owner.as_bytes(), claim.saga.0.as_bytes(), before, signed(claim.epoch)])?;
+        assert!(touched <= 1, "invariant: a saga is one row");
+        adopted[index] = touched == 1;
     }
     Ok(adopted)
 }

@@ -1,9 +1,8 @@
 //! Definitions, kept for ever under (name, version).
 
-use std::sync::Arc;
-
 use amends_core::ids::Digest;
-use sqlx::{SqliteConnection, SqlitePool};
+use rusqlite::{Connection, OptionalExtension, params};
+use sqlx::SqlitePool;
 
 use super::{
     rows,
@@ -11,102 +10,71 @@ use super::{
 };
 use crate::{NewDefinition, Put, StoreError, StoredDefinition};
 
-pub(super) async fn put_definition(writer: &Arc<Writer>, definition: NewDefinition) -> Result<Put, StoreError> {
-    writer.transaction(move |connection| Box::pin(async move { put(connection, &definition).await })).await?
+pub(super) async fn put_definition(writer: &Writer, definition: NewDefinition) -> Result<Put, StoreError> {
+    writer.transaction(move |connection| put(connection, &definition)).await?
 }
 
 /// Within one transaction that holds the write lock: what is read here cannot change before it is written.
-async fn put(
-    connection: &mut SqliteConnection,
-    definition: &NewDefinition,
-) -> Result<Work<Result<Put, StoreError>>, sqlx::Error> {
+fn put(connection: &Connection, definition: &NewDefinition) -> rusqlite::Result<Work<Result<Put, StoreError>>> {
     let version = match definition.version {
-        Some(version) => match digest_of(connection, &definition.name, version).await? {
+        Some(version) => match digest_of(connection, &definition.name, version)? {
             Some(digest) if digest == definition.digest => return Ok(Work::Untouched(Ok(Put::Same(version)))),
             Some(digest) => return Ok(Work::Untouched(Ok(Put::Taken { digest }))),
             None => version,
         },
-        None => match newest_with(connection, definition).await? {
+        None => match newest_with(connection, definition)? {
             Some(version) => return Ok(Work::Untouched(Ok(Put::Same(version)))),
-            None => {
-                match highest(connection, &definition.name).await?.map_or(Some(1), |highest| highest.checked_add(1)) {
-                    Some(version) => version,
-                    None => {
-                        let reason = format!("no version is above the highest of {}", definition.name);
-                        return Ok(Work::Untouched(Err(StoreError::Refused { reason })));
-                    }
+            None => match highest(connection, &definition.name)?.map_or(Some(1), |highest| highest.checked_add(1)) {
+                Some(version) => version,
+                None => {
+                    let reason = format!("no version is above the highest of {}", definition.name);
+                    return Ok(Work::Untouched(Err(StoreError::Refused { reason })));
                 }
-            }
+            },
         },
     };
-    insert(connection, definition, version).await?;
+    insert(connection, definition, version)?;
     Ok(Work::Wrote(Ok(Put::Created(version))))
 }
 
-async fn digest_of(
-    connection: &mut SqliteConnection,
-    name: &Arc<str>,
-    version: u32,
-) -> Result<Option<Digest>, sqlx::Error> {
-    let digest: Option<String> = sqlx::query_scalar(
+fn digest_of(connection: &Connection, name: &str, version: u32) -> rusqlite::Result<Option<Digest>> {
+    let mut digest_of = connection.prepare_cached(
         "-- digest_of
         select digest
         from definitions
         where name = ? and version = ?",
-    )
-    .bind(Arc::clone(name))
-    .bind(i64::from(version))
-    .fetch_optional(connection)
-    .await?;
-    Ok(digest.map(|digest| Digest(digest.into())))
+    )?;
+    digest_of.query_row(params![name, version], |row| row.get(0).map(Digest)).optional()
 }
 
-async fn newest_with(
-    connection: &mut SqliteConnection,
-    definition: &NewDefinition,
-) -> Result<Option<u32>, sqlx::Error> {
-    sqlx::query_scalar(
+fn newest_with(connection: &Connection, definition: &NewDefinition) -> rusqlite::Result<Option<u32>> {
+    let mut newest_with = connection.prepare_cached(
         "-- newest_with
         select max(version)
         from definitions
         where name = ? and digest = ?",
-    )
-    .bind(Arc::clone(&definition.name))
-    .bind(Arc::clone(&definition.digest.0))
-    .fetch_one(connection)
-    .await
+    )?;
+    newest_with.query_row([&*definition.name, &*definition.digest.0], |row| row.get(0))
 }
 
-async fn highest(connection: &mut SqliteConnection, name: &Arc<str>) -> Result<Option<u32>, sqlx::Error> {
-    sqlx::query_scalar(
+fn highest(connection: &Connection, name: &str) -> rusqlite::Result<Option<u32>> {
+    let mut highest = connection.prepare_cached(
         "-- highest
         select max(version)
         from definitions
         where name = ?",
-    )
-    .bind(Arc::clone(name))
-    .fetch_one(connection)
-    .await
+    )?;
+    highest.query_row([name], |row| row.get(0))
 }
 
-async fn insert(
-    connection: &mut SqliteConnection,
-    definition: &NewDefinition,
-    version: u32,
-) -> Result<(), sqlx::Error> {
-    let inserted = sqlx::query(
+fn insert(connection: &Connection, definition: &NewDefinition, version: u32) -> rusqlite::Result<()> {
+    let mut insert = connection.prepare_cached(
         "-- insert_definition
         insert into definitions (name, version, digest, source, created_at)
         values (?, ?, ?, ?, ?)",
-    )
-    .bind(Arc::clone(&definition.name))
-    .bind(i64::from(version))
-    .bind(Arc::clone(&definition.digest.0))
-    .bind(Arc::clone(&definition.source))
-    .bind(definition.at.0)
-    .execute(connection)
-    .await?
-    .rows_affected();
+    )?;
+    let NewDefinition { name, digest, source, at, .. } = definition;
+    let inserted = insert.execute(params![&**name, version, &*digest.0, &**source, at.0])?;
     assert_eq!(inserted, 1, "invariant: a definition is one row");
     Ok(())
 }

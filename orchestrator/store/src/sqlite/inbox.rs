@@ -2,48 +2,37 @@
 //!
 //! **What it must never know:** what a note asks for, or what a verdict says.
 
-use std::{
-    collections::HashSet,
-    sync::{Arc, LazyLock},
-};
+use std::sync::Arc;
 
 use amends_core::{ids::SagaId, time::Time};
-use sqlx::{Row, SqliteConnection, SqlitePool};
+use rusqlite::{Connection, OptionalExtension, Statement, params};
+use sqlx::{Row, SqlitePool};
 use uuid::Uuid;
 
 use super::{
     legible::legible,
-    multirow::MultiRow,
     read::head_columns,
     rows::{self, corrupt, signed},
-    writer::{Counted, Work, Writer},
+    writer::{Work, Writer},
 };
 use crate::{Note, Noted, StoreError, Verdict};
 
-pub(super) async fn post(writer: &Arc<Writer>, note: Note) -> Result<(), StoreError> {
+pub(super) async fn post(writer: &Writer, note: Note) -> Result<(), StoreError> {
     writer
         .transaction(move |connection| {
-            Box::pin(async move {
-                let posted = sqlx::query(
-                    "-- post
-                    insert into inbox (saga, id, body, at, verdict)
-                    values (?, ?, ?, ?, null)
-                    -- Posted again because the answer was lost.
-                    on conflict (saga, id) do nothing",
-                )
-                .bind(note.saga.0)
-                .bind(note.id)
-                .bind(note.body)
-                .bind(note.at.0)
-                .execute(connection)
-                .await?
-                .rows_affected();
-                Ok(if posted > 0 { Work::Wrote(()) } else { Work::Untouched(()) })
-            })
+            let mut post = connection.prepare_cached(POST)?;
+            let posted = post.execute(params![note.saga.0.as_bytes(), note.id.as_bytes(), &*note.body, note.at.0])?;
+            Ok(if posted > 0 { Work::Wrote(()) } else { Work::Untouched(()) })
         })
         .await?;
     Ok(())
 }
+
+const POST: &str = "-- post
+    insert into inbox (saga, id, body, at, verdict)
+    values (?, ?, ?, ?, null)
+    -- Posted again because the answer was lost.
+    on conflict (saga, id) do nothing";
 
 pub(super) const NOTES: &str = concat!(
     "-- notes
@@ -74,72 +63,49 @@ pub(super) async fn notes(readers: &SqlitePool, node: Uuid, limit: u32) -> Resul
 }
 
 pub(super) async fn settle(
-    writer: &Arc<Writer>,
+    writer: &Writer,
     saga: SagaId,
     epoch: u64,
     verdicts: Vec<Verdict>,
 ) -> Result<bool, StoreError> {
     let settled = writer
         .transaction(move |connection| {
-            Box::pin(async move {
-                if !may_settle(connection, saga, epoch).await? {
-                    return Ok(Work::Untouched(false));
-                }
-                let verdicts = verdicts.iter().map(|verdict| (saga, verdict));
-                let given = give_verdicts(&mut Counted::new(connection), verdicts).await?;
-                Ok(if given > 0 { Work::Wrote(true) } else { Work::Untouched(true) })
-            })
+            if !may_settle(connection, saga, epoch)? {
+                return Ok(Work::Untouched(false));
+            }
+            let mut give = connection.prepare_cached(GIVE_VERDICT)?;
+            let given = give_verdicts(&mut give, saga, &verdicts)?;
+            Ok(if given > 0 { Work::Wrote(true) } else { Work::Untouched(true) })
         })
         .await?;
     Ok(settled)
 }
 
-async fn may_settle(connection: &mut SqliteConnection, saga: SagaId, epoch: u64) -> Result<bool, sqlx::Error> {
-    let may: Option<bool> = sqlx::query_scalar(
-        "-- may_settle
-        select epoch = ? or ended_at is not null
-        from sagas
-        where id = ?",
-    )
-    .bind(signed(epoch))
-    .bind(saga.0)
-    .fetch_optional(connection)
-    .await?;
+pub(super) const MAY_SETTLE: &str = "-- may_settle
+    select epoch = ? or ended_at is not null
+    from sagas
+    where id = ?";
+
+fn may_settle(connection: &Connection, saga: SagaId, epoch: u64) -> rusqlite::Result<bool> {
+    let mut may_settle = connection.prepare_cached(MAY_SETTLE)?;
+    let may = may_settle.query_row(params![signed(epoch), saga.0.as_bytes()], |row| row.get(0)).optional()?;
     // A saga that is not there has no owner who could be passed by.
     Ok(may.unwrap_or(true))
 }
 
-pub(super) static GIVE_VERDICTS: LazyLock<MultiRow> = LazyLock::new(|| {
-    MultiRow::new(
-        "-- give_verdicts
-        with given (saga, note, verdict) as (
-            values",
-        3,
-        ")
-        update inbox
-        set verdict = given.verdict
-        from given
-        where inbox.saga = given.saga
-            and inbox.id = given.note
-            -- Somebody may have read it already.
-            and inbox.verdict is null",
-    )
-});
+pub(super) const GIVE_VERDICT: &str = "-- give_verdict
+    update inbox
+    set verdict = ?
+    where saga = ?
+        and id = ?
+        -- Somebody may have read it already.
+        and verdict is null";
 
 /// The first verdict of a note stays. Answers how many notes got theirs.
-pub(super) async fn give_verdicts(
-    connection: &mut Counted<'_>,
-    verdicts: impl Iterator<Item = (SagaId, &Verdict)>,
-) -> Result<u64, sqlx::Error> {
-    let mut seen = HashSet::new();
-    let first: Vec<_> = verdicts.filter(|(saga, verdict)| seen.insert((*saga, verdict.note))).collect();
+pub(super) fn give_verdicts(give: &mut Statement<'_>, saga: SagaId, verdicts: &[Verdict]) -> rusqlite::Result<usize> {
     let mut given = 0;
-    for (statement, chunk) in GIVE_VERDICTS.chunks(&first) {
-        let mut query = sqlx::query(statement);
-        for (saga, verdict) in chunk {
-            query = query.bind(saga.0).bind(verdict.note).bind(Arc::clone(&verdict.body));
-        }
-        given += query.execute(connection.statement()).await?.rows_affected();
+    for verdict in verdicts {
+        given += give.execute(params![&*verdict.body, saga.0.as_bytes(), verdict.note.as_bytes()])?;
     }
     Ok(given)
 }
@@ -162,13 +128,8 @@ pub(super) async fn verdict(readers: &SqlitePool, saga: SagaId, note: Uuid) -> R
 }
 
 /// Answers how many were deleted.
-pub(super) async fn tidy_notes(
-    connection: &mut SqliteConnection,
-    before: Time,
-    limit: u32,
-) -> Result<u64, sqlx::Error> {
-    let deleted = sqlx::query(TIDY_NOTES).bind(before.0).bind(i64::from(limit)).execute(connection).await?;
-    Ok(deleted.rows_affected())
+pub(super) fn tidy_notes(connection: &Connection, before: Time, limit: u32) -> rusqlite::Result<usize> {
+    connection.prepare_cached(TIDY_NOTES)?.execute(params![before.0, limit])
 }
 
 pub(super) const TIDY_NOTES: &str = "-- tidy_notes

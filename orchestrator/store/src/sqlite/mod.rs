@@ -1,9 +1,9 @@
 //! The embedded side: one SQLite file, one server.
 //!
 //! WAL with `synchronous=FULL`: a commit that was answered survives kill -9 and power loss. One connection writes, since
-//! SQLite has one writer anyway; a small pool reads beside it without waiting for it. That a file has one server is kept
-//! by a lock of the operating system and not by SQLite's exclusive mode, which would shut out our own readers and the
-//! tools beside a running server.
+//! SQLite has one writer anyway, by rusqlite on a thread of its own; a small pool of sqlx reads beside it without waiting for
+//! it. That a file has one server is kept by a lock of the operating system and not by SQLite's exclusive mode, which would
+//! shut out our own readers and the tools beside a running server.
 //!
 //! **What it must never know:** what an event or a status means; other servers (PostgreSQL is for many nodes).
 
@@ -16,7 +16,6 @@ mod inbox;
 mod legible;
 mod list;
 mod lock;
-mod lone;
 mod multirow;
 mod nodes;
 mod open;
@@ -26,6 +25,7 @@ mod rows;
 mod scan;
 #[cfg(test)]
 mod tests;
+mod write;
 mod writer;
 
 use std::{ops::Range, sync::Arc, time::Duration};
@@ -46,11 +46,11 @@ use self::writer::Writer;
 pub struct SqliteStore {
     readers: SqlitePool,
     /// `None` beside a running server.
-    writer: Option<Arc<Writer>>,
+    writer: Option<Writer>,
 }
 
 impl SqliteStore {
-    fn writer(&self) -> Result<&Arc<Writer>, StoreError> {
+    fn writer(&self) -> Result<&Writer, StoreError> {
         self.writer.as_ref().ok_or_else(|| StoreError::Refused {
             reason: "the store is open for reading only: ask the server that owns it".to_owned(),
         })
@@ -189,6 +189,6 @@ impl Store for SqliteStore {
     }
 
     fn written(&self) -> Written {
-        self.writer.as_ref().map_or_else(Written::default, |writer| writer.written())
+        self.writer.as_ref().map_or_else(Written::default, Writer::written)
     }
 }

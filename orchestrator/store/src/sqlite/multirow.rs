@@ -1,9 +1,8 @@
-//! Statements over many rows whose number varies, from a fixed set of texts.
+//! Reads over many rows whose number varies, from a fixed set of texts.
 //!
 //! SQLite compiles a statement anew for each text, so rows go in chunks of a few sizes whose compiled statements stay in
-//! the connection's cache. Measured on updates of 256 rows against one statement per row (8 × slower), one prepared
-//! string of many statements (2 × slower) and `json_each` over one parameter (1.3 × slower). Chunks of 256 gained nothing
-//! in inserts, and in updates made the planner read the whole table (`tests/plans.rs` keeps watch).
+//! the connection's cache; each trip to the thread of a connection then brings many rows. Writes need no such thing: they are
+//! made on the thread that has the connection (`writer`).
 
 use std::sync::Arc;
 

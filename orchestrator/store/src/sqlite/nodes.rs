@@ -3,13 +3,11 @@
 //!
 //! **What it must never know:** what time it is for a lease. One that has ended is not null, and that is all.
 
-use std::{
-    sync::Arc,
-    time::{Duration, SystemTime, UNIX_EPOCH},
-};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use amends_core::time::Time;
-use sqlx::{SqliteConnection, SqlitePool};
+use rusqlite::{Connection, params};
+use sqlx::SqlitePool;
 use uuid::Uuid;
 
 use super::{
@@ -18,59 +16,48 @@ use super::{
 };
 use crate::{Lease, NewNode, Node, StoreError};
 
-pub(super) async fn join(writer: &Arc<Writer>, node: NewNode, _lease: Duration) -> Result<Lease, StoreError> {
+pub(super) async fn join(writer: &Writer, node: NewNode, _lease: Duration) -> Result<Lease, StoreError> {
     let lease = writer
         .transaction(move |connection| {
-            Box::pin(async move {
-                if !is_admitted(connection, &node).await? {
-                    return Ok(Work::Untouched(Lease::Ended));
-                }
-                end_others(connection, node.id).await?;
-                add_unknown_owners(connection).await?;
-                Ok(Work::Wrote(Lease::Sole))
-            })
+            if !is_admitted(connection, &node)? {
+                return Ok(Work::Untouched(Lease::Ended));
+            }
+            end_others(connection, node.id)?;
+            add_unknown_owners(connection)?;
+            Ok(Work::Wrote(Lease::Sole))
         })
         .await?;
     Ok(lease)
 }
 
 /// The node's row is there from now on, and its lease has not ended.
-async fn is_admitted(connection: &mut SqliteConnection, node: &NewNode) -> Result<bool, sqlx::Error> {
-    sqlx::query(
+fn is_admitted(connection: &Connection, node: &NewNode) -> rusqlite::Result<bool> {
+    let mut add = connection.prepare_cached(
         "-- add_node
         insert into nodes (id, name, joined_at, lease_until)
         values (?, ?, ?, null)
         on conflict (id) do nothing",
-    )
-    .bind(node.id)
-    .bind(Arc::clone(&node.name))
-    .bind(now().0)
-    .execute(&mut *connection)
-    .await?;
-    sqlx::query_scalar(
+    )?;
+    add.execute(params![node.id.as_bytes(), &*node.name, now().0])?;
+    let mut lasts = connection.prepare_cached(
         "-- node_lasts
         select lease_until is null
         from nodes
         where id = ?",
-    )
-    .bind(node.id)
-    .fetch_one(connection)
-    .await
+    )?;
+    lasts.query_row([node.id.as_bytes()], |row| row.get(0))
 }
 
 /// There is one process: whatever it called itself before is over.
-async fn end_others(connection: &mut SqliteConnection, node: Uuid) -> Result<(), sqlx::Error> {
-    sqlx::query(
+fn end_others(connection: &Connection, node: Uuid) -> rusqlite::Result<usize> {
+    let mut end = connection.prepare_cached(
         "-- end_others
         update nodes
         set lease_until = 0
         where lease_until is null
             and id <> ?",
-    )
-    .bind(node)
-    .execute(connection)
-    .await?;
-    Ok(())
+    )?;
+    end.execute([node.as_bytes()])
 }
 
 /// From owner to owner by the index, over all that one has at once.
@@ -98,9 +85,8 @@ pub(super) const ADD_UNKNOWN_OWNERS: &str = "-- add_unknown_owners
     on conflict (id) do nothing";
 
 /// Owners that no lease was ever written for.
-async fn add_unknown_owners(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
-    sqlx::query(ADD_UNKNOWN_OWNERS).bind(now().0).execute(connection).await?;
-    Ok(())
+fn add_unknown_owners(connection: &Connection) -> rusqlite::Result<usize> {
+    connection.prepare_cached(ADD_UNKNOWN_OWNERS)?.execute([now().0])
 }
 
 pub(super) async fn renew(readers: &SqlitePool, node: Uuid, _lease: Duration) -> Result<Lease, StoreError> {
@@ -116,23 +102,18 @@ pub(super) async fn renew(readers: &SqlitePool, node: Uuid, _lease: Duration) ->
     Ok(if lasts == Some(true) { Lease::Sole } else { Lease::Ended })
 }
 
-pub(super) async fn leave(writer: &Arc<Writer>, node: Uuid) -> Result<(), StoreError> {
+pub(super) async fn leave(writer: &Writer, node: Uuid) -> Result<(), StoreError> {
     writer
         .transaction(move |connection| {
-            Box::pin(async move {
-                let ended = sqlx::query(
-                    "-- leave
-                    update nodes
-                    set lease_until = 0
-                    where id = ?
-                        and lease_until is null",
-                )
-                .bind(node)
-                .execute(connection)
-                .await?
-                .rows_affected();
-                Ok(if ended > 0 { Work::Wrote(()) } else { Work::Untouched(()) })
-            })
+            let mut leave = connection.prepare_cached(
+                "-- leave
+                update nodes
+                set lease_until = 0
+                where id = ?
+                    and lease_until is null",
+            )?;
+            let ended = leave.execute([node.as_bytes()])?;
+            Ok(if ended > 0 { Work::Wrote(()) } else { Work::Untouched(()) })
         })
         .await?;
     Ok(())
@@ -152,12 +133,8 @@ pub(super) async fn nodes(readers: &SqlitePool) -> Result<Vec<Node>, StoreError>
 }
 
 /// Nodes that are over and own nothing that lives; answers how many were deleted.
-pub(super) async fn tidy_nodes(
-    connection: &mut SqliteConnection,
-    before: Time,
-    limit: u32,
-) -> Result<u64, sqlx::Error> {
-    let deleted = sqlx::query(
+pub(super) fn tidy_nodes(connection: &Connection, before: Time, limit: u32) -> rusqlite::Result<usize> {
+    let mut tidy = connection.prepare_cached(
         "-- tidy_nodes
         delete from nodes
         where id in (
@@ -172,12 +149,8 @@ pub(super) async fn tidy_nodes(
                 )
             limit ?
         )",
-    )
-    .bind(before.0)
-    .bind(i64::from(limit))
-    .execute(connection)
-    .await?;
-    Ok(deleted.rows_affected())
+    )?;
+    tidy.execute(params![before.0, limit])
 }
 
 /// The database is this process, so its time is that of the system.

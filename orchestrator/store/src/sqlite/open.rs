@@ -4,10 +4,10 @@ use std::{
     fs::OpenOptions,
     io,
     path::{Path, PathBuf},
-    sync::Arc,
     time::Duration,
 };
 
+use rusqlite::OpenFlags;
 use sqlx::{
     ConnectOptions, Connection, SqliteConnection, SqlitePool,
     migrate::{MigrateError, Migrator},
@@ -30,25 +30,27 @@ const READERS_MAX: u32 = 4;
 
 /// 40 MB. A checkpoint costs two syncs and a write per changed page, so it should see many commits; but what it has not
 /// seen is what a restart reads again.
-const CHECKPOINT_EVERY_PAGES: &str = "10000";
+const CHECKPOINT_EVERY_PAGES: i64 = 10_000;
 
 /// 64 MB: the pages of all sagas in flight.
-const WRITER_CACHE_KIB: &str = "-65536";
+const WRITER_CACHE_KIB: i64 = 65_536;
+
+/// All that the writer ever prepares, each once.
+const WRITER_STATEMENTS_MAX: usize = 64;
 
 impl SqliteStore {
     /// Opens the store in the file at `path` to serve it, making it or bringing it up to date first. One server per file.
     pub async fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
         let path = create(path.as_ref())?;
         let lock = ServerLock::take(&path)?;
-        let options = writer_options(&path);
-        let mut preparing = options.connect().await?;
+        let mut preparing = preparing_options(&path).connect().await?;
         check_version(&mut preparing).await?;
         forget_statistics(&mut preparing).await?;
         MIGRATIONS.run(&mut preparing).await.map_err(|error| refused_schema(&path, error))?;
         preparing.close().await?;
-        let connection = options.connect().await?;
+        let writer = Writer::start(&path, lock).await?;
         let readers = readers(&path).await?;
-        Ok(Self { readers, writer: Some(Arc::new(Writer::new(connection, options, lock))) })
+        Ok(Self { readers, writer: Some(writer) })
     }
 
     /// Opens the store for reading, also beside a running server. Everything that writes answers
@@ -81,17 +83,34 @@ fn create(path: &Path) -> Result<PathBuf, StoreError> {
     path.canonicalize().map_err(|error| refused_file(path, &error))
 }
 
-fn writer_options(path: &Path) -> SqliteConnectOptions {
+/// For what is done once at the beginning, where migrations are: sqlx does those.
+fn preparing_options(path: &Path) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
         .filename(path)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
         .busy_timeout(BUSY_TIMEOUT)
         .foreign_keys(false)
-        .pragma("wal_autocheckpoint", CHECKPOINT_EVERY_PAGES)
-        .pragma("cache_size", WRITER_CACHE_KIB)
-        .thread_name(|number| format!("amends-sqlite-writer-{number}"))
+        .thread_name(|number| format!("amends-sqlite-opening-{number}"))
         .disable_statement_logging()
+}
+
+/// The connection that writes, for the thread that has it.
+pub(super) fn connect(path: &Path) -> rusqlite::Result<rusqlite::Connection> {
+    // The file is there, and its path is no URI.
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = rusqlite::Connection::open_with_flags(path, flags)?;
+    // First: the others may have to wait for somebody.
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.execute_batch(&format!(
+        "pragma journal_mode = wal;
+        pragma synchronous = full;
+        pragma foreign_keys = off;
+        pragma wal_autocheckpoint = {CHECKPOINT_EVERY_PAGES};
+        pragma cache_size = -{WRITER_CACHE_KIB};"
+    ))?;
+    connection.set_prepared_statement_cache_capacity(WRITER_STATEMENTS_MAX);
+    Ok(connection)
 }
 
 async fn readers(path: &Path) -> Result<SqlitePool, StoreError> {
@@ -137,7 +156,7 @@ pub(super) fn is_safe(sqlite_version: &str) -> bool {
 }
 
 /// Our plans are chosen for big tables. After an `analyze` of a store that was still small SQLite would think it small for
-/// ever, and join every batch by reading the whole table of sagas.
+/// ever, and read the whole table of sagas where an index is meant.
 async fn forget_statistics(connection: &mut SqliteConnection) -> Result<(), StoreError> {
     sqlx::raw_sql(
         "-- forget_statistics

@@ -2,17 +2,14 @@
 //!
 //! **What it must never know:** how long anything is kept.
 
-use std::{
-    collections::BTreeSet,
-    sync::{Arc, LazyLock},
-};
+use std::collections::BTreeSet;
 
 use amends_core::{ids::SagaId, time::Time};
-use sqlx::{Row, SqliteConnection, SqlitePool};
+use rusqlite::{Connection, OptionalExtension, params};
+use sqlx::{Row, SqlitePool};
 
 use super::{
     inbox::tidy_notes,
-    multirow::MultiRow,
     nodes::tidy_nodes,
     read::select_heads,
     rows::{self, touched},
@@ -60,146 +57,71 @@ pub(super) async fn ended(
     Ok(Page { found, next })
 }
 
-pub(super) async fn purge(writer: &Arc<Writer>, sagas: Vec<SagaId>, at: Time) -> Result<u64, StoreError> {
+pub(super) async fn purge(writer: &Writer, sagas: Vec<SagaId>, at: Time) -> Result<u64, StoreError> {
     let sagas: Vec<SagaId> = sagas.into_iter().collect::<BTreeSet<_>>().into_iter().collect();
     let mut purged = 0;
     for some in sagas.chunks(PURGED_AT_ONCE) {
         let some = some.to_vec();
         purged += writer
             .transaction(move |connection| {
-                Box::pin(async move {
-                    let purged = purge_some(connection, &some, at).await?;
-                    Ok(if purged > 0 { Work::Wrote(purged) } else { Work::Untouched(0) })
-                })
+                let purged = purge_some(connection, &some, at)?;
+                Ok(if purged > 0 { Work::Wrote(purged) } else { Work::Untouched(0) })
             })
             .await?;
     }
     Ok(purged)
 }
 
-async fn purge_some(connection: &mut SqliteConnection, sagas: &[SagaId], at: Time) -> Result<u64, sqlx::Error> {
-    let mut keyed = Vec::new();
-    let mut others = Vec::new();
-    for (saga, has_key) in purgeable(connection, sagas).await? {
-        if has_key { keyed.push(saga) } else { others.push(saga) }
+fn purge_some(connection: &Connection, sagas: &[SagaId], at: Time) -> rusqlite::Result<u64> {
+    let mut purgeable = connection.prepare_cached(PURGEABLE)?;
+    let mut delete_journal = connection.prepare_cached(DELETE_JOURNAL)?;
+    let mut delete_notes = connection.prepare_cached(DELETE_NOTES)?;
+    let mut delete_saga = connection.prepare_cached(DELETE_SAGA)?;
+    let mut leave_stub = connection.prepare_cached(LEAVE_STUB)?;
+    let mut purged = 0;
+    for saga in sagas {
+        let saga = saga.0.as_bytes();
+        let Some(has_key) = purgeable.query_row([saga], |row| row.get::<_, bool>(0)).optional()? else { continue };
+        delete_journal.execute([saga])?;
+        delete_notes.execute([saga])?;
+        let touched = if has_key { leave_stub.execute(params![at.0, saga])? } else { delete_saga.execute([saga])? };
+        assert_eq!(touched, 1, "invariant: what was found within a transaction is there");
+        purged += 1;
     }
-    let both: Vec<SagaId> = [keyed.clone(), others.clone()].concat();
-    each(connection, &DELETE_JOURNALS, &both, None).await?;
-    each(connection, &DELETE_NOTES, &both, None).await?;
-    let deleted = each(connection, &DELETE_SAGAS, &others, None).await?;
-    let stubs = each(connection, &LEAVE_STUBS, &keyed, Some(at)).await?;
-    assert_eq!(
-        usize::try_from(deleted + stubs),
-        Ok(both.len()),
-        "invariant: what was found within a transaction is there"
-    );
-    Ok(deleted + stubs)
+    Ok(purged)
 }
 
-static PURGEABLE: LazyLock<MultiRow> = LazyLock::new(|| {
-    MultiRow::new(
-        "-- purgeable
-        select id, start_key is not null as has_key
-        from sagas
-        where ended_at is not null
-            and purged_at is null
-            and id in (
-                values",
-        1,
-        ")",
-    )
-});
+pub(super) const PURGEABLE: &str = "-- purgeable
+    select start_key is not null
+    from sagas
+    where id = ?
+        and ended_at is not null
+        and purged_at is null";
 
-async fn purgeable(connection: &mut SqliteConnection, sagas: &[SagaId]) -> Result<Vec<(SagaId, bool)>, sqlx::Error> {
-    let mut found = Vec::with_capacity(sagas.len());
-    for (statement, chunk) in PURGEABLE.chunks(sagas) {
-        let mut query = sqlx::query(statement);
-        for saga in chunk {
-            query = query.bind(saga.0);
-        }
-        for row in query.fetch_all(&mut *connection).await? {
-            found.push((touched(&row)?, row.try_get("has_key")?));
-        }
-    }
-    Ok(found)
-}
+pub(super) const DELETE_JOURNAL: &str = "-- delete_journal
+    delete from journal
+    where saga = ?";
 
-pub(super) static DELETE_JOURNALS: LazyLock<MultiRow> = LazyLock::new(|| {
-    MultiRow::new(
-        "-- delete_journals
-        delete from journal
-        where saga in (
-            values",
-        1,
-        ")",
-    )
-});
+pub(super) const DELETE_NOTES: &str = "-- delete_notes
+    delete from inbox
+    where saga = ?";
 
-pub(super) static DELETE_NOTES: LazyLock<MultiRow> = LazyLock::new(|| {
-    MultiRow::new(
-        "-- delete_notes
-        delete from inbox
-        where saga in (
-            values",
-        1,
-        ")",
-    )
-});
+pub(super) const DELETE_SAGA: &str = "-- delete_saga
+    delete from sagas
+    where id = ?";
 
-static DELETE_SAGAS: LazyLock<MultiRow> = LazyLock::new(|| {
-    MultiRow::new(
-        "-- delete_sagas
-        delete from sagas
-        where id in (
-            values",
-        1,
-        ")",
-    )
-});
+pub(super) const LEAVE_STUB: &str = "-- leave_stub
+    update sagas
+    -- Nobody has to look at it, own it or wake it.
+    set attention = 0, wake_at = null, owner = null, asleep_until = null, purged_at = ?
+    where id = ?";
 
-static LEAVE_STUBS: LazyLock<MultiRow> = LazyLock::new(|| {
-    MultiRow::new(
-        "-- leave_stubs
-        update sagas
-        -- Nobody has to look at it, own it or wake it.
-        set attention = 0, wake_at = null, owner = null, asleep_until = null, purged_at = ?
-        where id in (
-            values",
-        1,
-        ")",
-    )
-});
-
-/// One statement over these sagas, after its own parameter if it has one; answers how many rows it touched.
-async fn each(
-    connection: &mut SqliteConnection,
-    statement: &MultiRow,
-    sagas: &[SagaId],
-    at: Option<Time>,
-) -> Result<u64, sqlx::Error> {
-    let mut touched = 0;
-    for (statement, chunk) in statement.chunks(sagas) {
-        let mut query = sqlx::query(statement);
-        if let Some(at) = at {
-            query = query.bind(at.0);
-        }
-        for saga in chunk {
-            query = query.bind(saga.0);
-        }
-        touched += query.execute(&mut *connection).await?.rows_affected();
-    }
-    Ok(touched)
-}
-
-pub(super) async fn tidy(writer: &Arc<Writer>, before: Time, limit: u32) -> Result<u64, StoreError> {
+pub(super) async fn tidy(writer: &Writer, before: Time, limit: u32) -> Result<u64, StoreError> {
     let deleted = writer
         .transaction(move |connection| {
-            Box::pin(async move {
-                let notes = tidy_notes(connection, before, limit).await?;
-                let nodes = tidy_nodes(connection, before, limit).await?;
-                Ok(if notes + nodes > 0 { Work::Wrote(notes + nodes) } else { Work::Untouched(0) })
-            })
+            let deleted = tidy_notes(connection, before, limit)? + tidy_nodes(connection, before, limit)?;
+            Ok(if deleted > 0 { Work::Wrote(deleted) } else { Work::Untouched(0) })
         })
         .await?;
-    Ok(deleted)
+    Ok(u64::try_from(deleted).expect("invariant: at most two limits, which are smaller"))
 }

@@ -1,22 +1,27 @@
-//! The one connection that writes, and the only way to it.
+//! The one connection that writes, on a thread of its own, and the only way to it.
 //!
-//! A transaction runs in a task of its own, so that a caller who goes away cancels nothing half-way. The connection is
-//! taken out of its place for as long, and comes back only if it is known to be clean; otherwise a fresh one is opened.
+//! A transaction is one job for this thread: its statements call SQLite directly, and only the job and its answer go from
+//! thread to thread. A caller who goes away cancels nothing: the thread does not know. What a job leaves open, by an error or
+//! by a panic, is rolled back; a connection that even then is in a transaction is given up, and a fresh one is opened.
+//!
+//! **What it must never know:** what a job writes.
 
 use std::{
-    panic,
-    pin::Pin,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    io,
+    panic::{self, AssertUnwindSafe},
+    path::{Path, PathBuf},
+    sync::atomic::{AtomicU64, Ordering},
+    thread,
 };
 
-use sqlx::{ConnectOptions, Connection, SqliteConnection, sqlite::SqliteConnectOptions};
-use tokio::sync::Mutex;
+use rusqlite::Connection;
+use tokio::sync::{mpsc, oneshot};
 
-use super::lock::ServerLock;
-use crate::Written;
+use super::{lock::ServerLock, open::connect};
+use crate::{StoreError, Written};
+
+/// More callers than this wait for a place in the queue; the engine's group commit is one of them.
+const JOBS_MAX: usize = 64;
 
 /// What the statements of a transaction come to.
 pub(super) enum Work<T> {
@@ -26,101 +31,73 @@ pub(super) enum Work<T> {
     Untouched(T),
 }
 
-pub(super) type Working<'c, T> = Pin<Box<dyn Future<Output = Result<Work<T>, sqlx::Error>> + Send + 'c>>;
-
-pub(super) type Trip<'c, T> = Pin<Box<dyn Future<Output = Result<T, sqlx::Error>> + Send + 'c>>;
-
-/// The connection within a transaction whose statements are counted.
-pub(super) struct Counted<'c> {
-    connection: &'c mut SqliteConnection,
-    statements: u64,
-}
-
-impl<'c> Counted<'c> {
-    pub(super) fn new(connection: &'c mut SqliteConnection) -> Self {
-        Self { connection, statements: 0 }
-    }
-
-    /// For one statement.
-    pub(super) fn statement(&mut self) -> &mut SqliteConnection {
-        self.statements += 1;
-        self.connection
-    }
-
-    pub(super) fn statements(&self) -> u64 {
-        self.statements
-    }
-}
+type Job = Box<dyn FnOnce(&mut Place) + Send>;
 
 pub(super) struct Writer {
-    /// `None` while it is in use, and after it could not be trusted any more.
-    connection: Mutex<Option<SqliteConnection>>,
-    options: SqliteConnectOptions,
+    jobs: mpsc::Sender<Job>,
+    /// Hears when the thread has let go of the file.
+    ended: oneshot::Receiver<()>,
     commits: AtomicU64,
     appends: AtomicU64,
     statements: AtomicU64,
-    /// Last, so that the connection ends before the right to have it.
-    _lock: ServerLock,
 }
 
 impl Writer {
-    pub(super) fn new(connection: SqliteConnection, options: SqliteConnectOptions, lock: ServerLock) -> Self {
-        Self {
-            connection: Mutex::new(Some(connection)),
-            options,
-            commits: AtomicU64::new(0),
-            appends: AtomicU64::new(0),
-            statements: AtomicU64::new(0),
-            _lock: lock,
-        }
+    /// Starts the thread, which has the file as long as the writer lasts and a moment longer.
+    pub(super) async fn start(path: &Path, lock: ServerLock) -> Result<Self, StoreError> {
+        let place = Place { connection: None, path: path.to_owned(), _lock: lock };
+        let (jobs, queue) = mpsc::channel(JOBS_MAX);
+        let (end, ended) = oneshot::channel();
+        let serving = move || {
+            serve(place, queue);
+            // After a drop nobody listens.
+            let _ = end.send(());
+        };
+        thread::Builder::new().name("amends-sqlite-writer".to_owned()).spawn(serving).map_err(no_thread)?;
+        let [commits, appends, statements] = [const { AtomicU64::new(0) }; 3];
+        let writer = Self { jobs, ended, commits, appends, statements };
+        writer.on_its_thread(|place| place.connection().map(drop)).await?;
+        Ok(writer)
     }
 
     /// Runs `work` in one transaction that holds SQLite's write lock from its first statement on. Any error: nothing was
     /// written, or (an error of the commit itself) it is not known.
     pub(super) async fn transaction<T: Send + 'static>(
-        self: &Arc<Self>,
-        work: impl for<'c> FnOnce(&'c mut SqliteConnection) -> Working<'c, T> + Send + 'static,
-    ) -> Result<T, sqlx::Error> {
-        let writer = Arc::clone(self);
-        in_task(async move { writer.run(work).await }).await
-    }
-
-    /// Runs `work`, which opens and closes its transaction itself. After an error the connection is given up, and with it
-    /// whatever it left open.
-    pub(super) async fn in_one_trip<T: Send + 'static>(
-        self: &Arc<Self>,
-        work: impl for<'c> FnOnce(&'c mut SqliteConnection) -> Trip<'c, T> + Send + 'static,
-    ) -> Result<T, sqlx::Error> {
-        let writer = Arc::clone(self);
-        in_task(async move {
-            let mut place = writer.connection.lock().await;
-            let mut connection = match place.take() {
-                Some(connection) => connection,
-                None => writer.options.connect().await?,
-            };
-            let result = work(&mut connection).await;
-            if result.is_ok() {
-                *place = Some(connection);
+        &self,
+        work: impl FnOnce(&Connection) -> rusqlite::Result<Work<T>> + Send + 'static,
+    ) -> rusqlite::Result<T> {
+        self.on_its_thread(move |place| {
+            let connection = place.connection()?;
+            connection.prepare_cached("begin immediate")?.execute([])?;
+            match work(connection)? {
+                Work::Wrote(answer) => {
+                    connection.prepare_cached("commit")?.execute([])?;
+                    Ok(answer)
+                }
+                Work::Untouched(answer) => Ok(answer),
             }
-            result
         })
         .await
     }
 
-    async fn run<T>(
+    /// Runs `work` on the thread, and rolls back what it leaves open.
+    async fn on_its_thread<T: Send + 'static>(
         &self,
-        work: impl for<'c> FnOnce(&'c mut SqliteConnection) -> Working<'c, T>,
-    ) -> Result<T, sqlx::Error> {
-        let mut place = self.connection.lock().await;
-        let mut connection = match place.take() {
-            Some(connection) => connection,
-            None => self.options.connect().await?,
-        };
-        let (result, clean) = within_transaction(&mut connection, work).await;
-        if clean {
-            *place = Some(connection);
+        work: impl FnOnce(&mut Place) -> rusqlite::Result<T> + Send + 'static,
+    ) -> rusqlite::Result<T> {
+        let (reply, answer) = oneshot::channel();
+        let job: Job = Box::new(move |place| {
+            // Nothing is seen half-done afterwards: whatever the job had in hand ends with it or is rolled back.
+            let result = panic::catch_unwind(AssertUnwindSafe(|| work(place)));
+            place.roll_back();
+            // A caller who went away wants no answer.
+            let _ = reply.send(result);
+        });
+        self.jobs.send(job).await.expect("invariant: the thread lasts as long as its writer");
+        match answer.await.expect("invariant: every job is answered") {
+            Ok(result) => result,
+            Err(panic) => panic::resume_unwind(panic),
         }
-        result
     }
 
     /// One transaction with appends was committed.
@@ -138,72 +115,69 @@ impl Writer {
         }
     }
 
-    pub(super) async fn close(&self) {
-        if let Some(connection) = self.connection.lock().await.take()
-            && let Err(error) = connection.close().await
-        {
-            // Nothing is lost: the next server reads the WAL.
-            tracing::warn!(error = %error, "the SQLite file could not be closed cleanly");
-        }
+    /// Waits until the jobs under way are done and the file is free. Dropping the writer does the same, a moment later.
+    pub(super) async fn close(self) {
+        drop(self.jobs);
+        // An error: it ended otherwise, which is an end, too.
+        let _ = self.ended.await;
     }
 
     /// For tests that break the connection on purpose.
     #[cfg(test)]
-    pub(super) async fn with_connection<T>(
+    pub(super) async fn with_connection<T: Send + 'static>(
         &self,
-        work: impl AsyncFnOnce(&mut SqliteConnection) -> Result<T, sqlx::Error>,
-    ) -> Result<T, sqlx::Error> {
-        let mut place = self.connection.lock().await;
-        let mut connection = match place.take() {
+        work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> rusqlite::Result<T> {
+        self.on_its_thread(|place| work(place.connection()?)).await
+    }
+}
+
+/// What the thread has.
+struct Place {
+    /// `None` before the first job, and after it could not be trusted any more.
+    connection: Option<Connection>,
+    path: PathBuf,
+    /// Last, so that the connection ends before the right to have it.
+    _lock: ServerLock,
+}
+
+fn serve(mut place: Place, mut queue: mpsc::Receiver<Job>) {
+    while let Some(job) = queue.blocking_recv() {
+        job(&mut place);
+    }
+    if let Some(connection) = place.connection.take()
+        && let Err((_, error)) = connection.close()
+    {
+        // Nothing is lost: the next server reads the WAL.
+        tracing::warn!(%error, "the SQLite file could not be closed cleanly");
+    }
+}
+
+impl Place {
+    fn connection(&mut self) -> rusqlite::Result<&Connection> {
+        Ok(match &mut self.connection {
             Some(connection) => connection,
-            None => self.options.connect().await?,
-        };
-        let result = work(&mut connection).await?;
-        *place = Some(connection);
-        Ok(result)
+            none => none.insert(connect(&self.path)?),
+        })
+    }
+
+    /// Leaves the connection in no transaction, or not at all. After an error SQLite has often rolled back by itself.
+    fn roll_back(&mut self) {
+        let Some(connection) = &self.connection else { return };
+        if connection.is_autocommit() {
+            return;
+        }
+        let rolled_back = connection.prepare_cached("rollback").and_then(|mut statement| statement.execute([]));
+        if let Err(error) = rolled_back
+            && !connection.is_autocommit()
+        {
+            tracing::warn!(%error, "a transaction could not be rolled back: the SQLite file is opened anew");
+            self.connection = None;
+        }
     }
 }
 
-/// Goes on to its end even if nobody waits for it any more.
-async fn in_task<T: Send + 'static>(
-    work: impl Future<Output = Result<T, sqlx::Error>> + Send + 'static,
-) -> Result<T, sqlx::Error> {
-    match tokio::spawn(work).await {
-        Ok(result) => result,
-        Err(error) => match error.try_into_panic() {
-            Ok(panic) => panic::resume_unwind(panic),
-            // The runtime is shutting down.
-            Err(_) => Err(sqlx::Error::WorkerCrashed),
-        },
-    }
-}
-
-/// The result, and whether the connection may be used again: that it is in no transaction, in SQLite's eyes and in sqlx's.
-async fn within_transaction<T>(
-    connection: &mut SqliteConnection,
-    work: impl for<'c> FnOnce(&'c mut SqliteConnection) -> Working<'c, T>,
-) -> (Result<T, sqlx::Error>, bool) {
-    let mut transaction = match connection.begin_with("begin immediate").await {
-        Ok(transaction) => transaction,
-        Err(error) => {
-            // SQLite answered, mostly that it is busy: then nothing was begun.
-            let clean = error.as_database_error().is_some();
-            return (Err(error), clean);
-        }
-    };
-    match work(&mut transaction).await {
-        Ok(Work::Wrote(answer)) => match transaction.commit().await {
-            Ok(()) => (Ok(answer), true),
-            Err(error) => (Err(error), false),
-        },
-        Ok(Work::Untouched(answer)) => {
-            let clean = transaction.rollback().await.is_ok();
-            (Ok(answer), clean)
-        }
-        Err(error) => {
-            // Fails when SQLite has rolled back by itself (disk full, IO error): sqlx would count on wrongly.
-            let clean = transaction.rollback().await.is_ok();
-            (Err(error), clean)
-        }
-    }
+fn no_thread(error: io::Error) -> StoreError {
+    let reason = format!("no thread to write from: {error}");
+    StoreError::Unavailable { reason, source: Some(std::sync::Arc::new(error)) }
 }

@@ -144,3 +144,49 @@ async fn a_saga_whose_journal_is_ahead_of_its_row_fails_alone() {
         assert_eq!(store.journal(saga.saga, 0..100, 100).await.unwrap().len(), 4);
     }
 }
+
+#[tokio::test]
+async fn an_append_that_breaks_a_rule_of_the_schema_fails_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&file(&folder)).await;
+    let sagas = created(&store, 3).await;
+    let note = |append: &Append| Note { saga: append.saga, id: Uuid::from_u128(7), body: "hello".into(), at: Time(1) };
+    store.post(note(&sagas[1])).await.unwrap();
+    // Its row is written before the rule is met, and its verdict would be after.
+    let mut broken = step(&sagas[1]);
+    broken.verdicts = vec![crate::Verdict { note: Uuid::from_u128(7), body: "done".into() }];
+    tamper(
+        &store,
+        &format!("insert into journal values (x'{}', {}, 1, 1, '{{}}')", broken.saga.0.simple(), broken.events[1].seq),
+    )
+    .await;
+    let after = step(&sagas[0]);
+    let batch = vec![create(1), step(&sagas[2]), broken.clone(), after.clone(), step(&after), create(2)];
+    assert_eq!(words(&store.commit(batch.clone()).await), ["ok", "ok", "corrupt", "ok", "ok", "ok"]);
+    assert_eq!(store.head(broken.saga).await.unwrap().unwrap().next_seq, 3);
+    assert_eq!(store.journal(broken.saga, 0..4, 100).await.unwrap(), sagas[1].events);
+    assert_eq!(store.verdict(broken.saga, Uuid::from_u128(7)).await.unwrap(), None);
+    for (append, next_seq) in [(&batch[0], 3), (&batch[1], 5), (&batch[4], 7), (&batch[5], 3)] {
+        assert_eq!(store.head(append.saga).await.unwrap().unwrap().next_seq, next_seq);
+        let journal = store.journal(append.saga, 0..100, 100).await.unwrap();
+        assert_eq!(journal.len(), usize::try_from(next_seq).unwrap() - 1);
+    }
+}
+
+#[tokio::test]
+async fn a_saga_whose_standing_cannot_be_read_fails_alone() {
+    for damage in ["epoch = -1", "next_seq = -1", "last_commit = x'00'"] {
+        let folder = tempfile::tempdir().unwrap();
+        let store = open(&file(&folder)).await;
+        let sagas = created(&store, 3).await;
+        let id = sagas[1].saga.0.simple();
+        let sql = format!("pragma ignore_check_constraints = on; update sagas set {damage} where id = x'{id}'");
+        tamper(&store, &sql).await;
+        // Not what comes next, so that it is asked where the saga stands.
+        let mut batch: Vec<Append> = sagas.iter().map(step).collect();
+        batch[1] = step(&batch[1]);
+        let answers = store.commit(batch).await;
+        assert_eq!(words(&answers), ["ok", "corrupt", "ok"], "{damage}");
+        assert!(answers[1].as_ref().unwrap_err().to_string().contains(&sagas[1].saga.to_string()), "{:?}", answers[1]);
+    }
+}

@@ -2,9 +2,10 @@
 
 use std::{env, process::Command};
 
+use rusqlite::hooks::{AuthAction, AuthContext, Authorization, TransactionOperation};
 use sqlx::{ConnectOptions, Connection, sqlite::SqliteConnectOptions};
 
-use super::{asked, created, file, open, tamper};
+use super::{asked, created, file, open, opening::assert_writer_rules, tamper};
 use crate::{
     Append, Claim, NewDefinition, Put, Store, StoreError,
     conformance::given::{create, step, words},
@@ -122,25 +123,89 @@ async fn a_locked_file_is_unavailable_and_loses_nothing() {
 #[tokio::test]
 async fn a_write_that_panics_takes_nobody_else_down() {
     let folder = tempfile::tempdir().unwrap();
-    let store = open(&file(&folder)).await;
+    let store = std::sync::Arc::new(open(&file(&folder)).await);
     let saga = created(&store, 1).await.remove(0);
-    let writer = std::sync::Arc::clone(store.writer().unwrap());
-    let panicking = tokio::spawn(async move {
-        writer
-            .transaction(|connection| {
-                Box::pin(async move {
-                    sqlx::raw_sql("delete from journal").execute(connection).await?;
+    mark(&store).await;
+    let panicking = tokio::spawn({
+        let store = std::sync::Arc::clone(&store);
+        async move {
+            let writer = store.writer().unwrap();
+            writer
+                .transaction(|connection| {
+                    connection.execute_batch("delete from journal")?;
                     assert!(connection_is_fine_but_the_program_is_not(), "invariant: it is");
                     Ok(Work::Wrote(()))
                 })
-            })
-            .await
+                .await
+        }
     });
-    assert!(panicking.await.unwrap_err().is_panic());
+    let panic = panicking.await.unwrap_err().into_panic();
+    assert_eq!(panic.downcast_ref::<&str>(), Some(&"invariant: it is"), "it is the caller's own");
     assert_eq!(store.journal(saga.saga, 0..100, 100).await.unwrap(), saga.events);
     assert_eq!(words(&store.commit(vec![step(&saga)]).await), ["ok"]);
+    assert!(is_marked(&store).await, "what could be rolled back needs no other connection");
 }
 
 fn connection_is_fine_but_the_program_is_not() -> bool {
     false
+}
+
+#[tokio::test]
+async fn a_write_that_fails_is_rolled_back_and_its_connection_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&file(&folder)).await;
+    let saga = created(&store, 1).await.remove(0);
+    mark(&store).await;
+    let writer = store.writer().unwrap();
+    let failing = writer.transaction(|connection| {
+        connection.execute_batch("delete from journal")?;
+        connection.execute_batch("delete from nowhere")?;
+        Ok(Work::Wrote(()))
+    });
+    assert!(failing.await.unwrap_err().to_string().contains("no such table"));
+    let nothing = writer.transaction(|connection| {
+        connection.execute_batch("delete from journal")?;
+        Ok(Work::Untouched(7))
+    });
+    assert_eq!(nothing.await.unwrap(), 7);
+    // A job that ends the transaction itself leaves nothing that could be committed.
+    let ended = writer.transaction(|connection| {
+        connection.execute_batch("rollback")?;
+        Ok(Work::Wrote(()))
+    });
+    assert!(ended.await.unwrap_err().to_string().contains("no transaction is active"));
+    assert_eq!(store.journal(saga.saga, 0..100, 100).await.unwrap(), saga.events);
+    assert_eq!(words(&store.commit(vec![step(&saga)]).await), ["ok"]);
+    assert!(is_marked(&store).await);
+}
+
+#[tokio::test]
+async fn a_connection_that_stays_in_a_transaction_is_replaced() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&file(&folder)).await;
+    let saga = created(&store, 1).await.remove(0);
+    mark(&store).await;
+    let broken = store.writer().unwrap().transaction(|connection| {
+        connection.execute_batch("delete from journal")?;
+        connection.authorizer(Some(|context: AuthContext<'_>| match context.action {
+            AuthAction::Transaction { operation: TransactionOperation::Rollback } => Authorization::Deny,
+            _ => Authorization::Allow,
+        }))?;
+        Ok(Work::Untouched(()))
+    });
+    broken.await.unwrap();
+    assert!(!is_marked(&store).await, "it is another connection");
+    assert_eq!(store.journal(saga.saga, 0..100, 100).await.unwrap(), saga.events);
+    assert_eq!(words(&store.commit(vec![step(&saga), create(1)]).await), ["ok"; 2]);
+    // Under the same rules as the first.
+    assert_writer_rules(&store).await;
+}
+
+/// Makes the connection that writes known again.
+async fn mark(store: &SqliteStore) {
+    tamper(store, "create temp table mark (id integer)").await;
+}
+
+async fn is_marked(store: &SqliteStore) -> bool {
+    asked(store, "select cast(count(*) as text) from sqlite_temp_schema").await == "1"
 }

@@ -10,6 +10,7 @@ use std::{
     sync::Arc,
 };
 
+use rusqlite::Connection;
 use tempfile::TempDir;
 
 use super::SqliteStore;
@@ -49,13 +50,12 @@ async fn created(store: &SqliteStore, number: i64) -> Vec<Append> {
 
 /// Runs a statement on the connection that writes, behind the store's back.
 async fn tamper(store: &SqliteStore, sql: &str) {
-    let sql = sqlx::AssertSqlSafe(sql.to_owned());
-    let run = async |connection: &mut sqlx::SqliteConnection| sqlx::raw_sql(sql).execute(connection).await;
-    store.writer().unwrap().with_connection(run).await.unwrap();
+    let sql = sql.to_owned();
+    store.writer().unwrap().with_connection(move |connection| connection.execute_batch(&sql)).await.unwrap();
 }
 
 /// What the connection that writes answers, as text.
 async fn asked(store: &SqliteStore, sql: &'static str) -> String {
-    let run = async |connection: &mut sqlx::SqliteConnection| sqlx::query_scalar(sql).fetch_one(connection).await;
+    let run = move |connection: &Connection| connection.query_row(sql, [], |row| row.get(0));
     store.writer().unwrap().with_connection(run).await.unwrap()
 }

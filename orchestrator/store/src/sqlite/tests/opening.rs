@@ -8,6 +8,8 @@ use std::{
     time::Duration,
 };
 
+use rusqlite::Connection;
+
 use super::{asked, created, empty, file, open, tamper};
 use crate::{
     Append, Claim, NewDefinition, NewNode, Note, Store, StoreError,
@@ -47,7 +49,7 @@ async fn what_was_committed_is_there_when_the_file_is_opened_again() {
     store.put_definition(definition).await.unwrap();
     let heads = store.list(&crate::Filter::default(), None, 100).await.unwrap();
     drop(store);
-    let store = open(&file(&folder)).await;
+    let store = opened_in_a_moment(&file(&folder)).await;
     assert_eq!(store.list(&crate::Filter::default(), None, 100).await.unwrap(), heads);
     for (saga, step) in sagas.iter().zip(&steps) {
         let journal = store.journal(saga.saga, 1..100, 100).await.unwrap();
@@ -62,11 +64,19 @@ async fn what_was_committed_is_there_when_the_file_is_opened_again() {
 #[tokio::test]
 async fn the_writer_syncs_every_commit_and_waits_its_turn() {
     let folder = tempfile::tempdir().unwrap();
-    let store = open(&file(&folder)).await;
-    assert_eq!(asked(&store, "select cast(synchronous as text) from pragma_synchronous").await, "2");
-    assert_eq!(asked(&store, "select journal_mode from pragma_journal_mode").await, "wal");
-    assert_eq!(asked(&store, "select cast(timeout as text) from pragma_busy_timeout").await, "5000");
-    assert_eq!(asked(&store, "select locking_mode from pragma_locking_mode").await, "normal");
+    assert_writer_rules(&open(&file(&folder)).await).await;
+}
+
+pub(super) async fn assert_writer_rules(store: &SqliteStore) {
+    assert_eq!(asked(store, "select cast(synchronous as text) from pragma_synchronous").await, "2");
+    assert_eq!(asked(store, "select journal_mode from pragma_journal_mode").await, "wal");
+    assert_eq!(asked(store, "select cast(timeout as text) from pragma_busy_timeout").await, "5000");
+    assert_eq!(asked(store, "select locking_mode from pragma_locking_mode").await, "normal");
+    assert_eq!(asked(store, "select cast(cache_size as text) from pragma_cache_size").await, "-65536");
+    assert_eq!(asked(store, "select cast(foreign_keys as text) from pragma_foreign_keys").await, "0");
+    // This one has no table of its own.
+    let pages = |connection: &Connection| connection.query_row("pragma wal_autocheckpoint", [], |row| row.get(0));
+    assert_eq!(store.writer().unwrap().with_connection(pages).await, Ok(10_000));
 }
 
 #[tokio::test]
@@ -239,12 +249,20 @@ async fn a_store_that_is_dropped_lets_the_next_one_in_within_a_moment() {
         async move { store.commit(vec![create(1)]).await }
     });
     drop(store);
+    opened_in_a_moment(&file(&folder)).await;
+    assert_eq!(words(&commit.await.unwrap()), ["ok"]);
+}
+
+/// The file of a store that was dropped just now.
+async fn opened_in_a_moment(path: &Path) -> SqliteStore {
     let opened = async {
-        while let Err(error) = SqliteStore::open(file(&folder)).await {
-            refusal::<()>(Err(error));
+        loop {
+            match SqliteStore::open(path).await {
+                Ok(store) => return store,
+                Err(error) => drop(refusal::<()>(Err(error))),
+            }
             tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(30), opened).await.unwrap();
-    assert_eq!(words(&commit.await.unwrap()), ["ok"]);
+    tokio::time::timeout(Duration::from_secs(30), opened).await.unwrap()
 }
