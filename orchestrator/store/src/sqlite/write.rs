@@ -49,18 +49,20 @@ pub(super) fn write(connection: &Connection, batch: &[Ready]) -> rusqlite::Resul
         if apply(&mut statements, ready)? {
             done.applied += 1;
         } else {
+            statements.executed += 1;
             let standing = standing(&mut statements, ready.append.saga)?;
             // One that was made before, and whose answer was lost, is found to be there.
             done.answers[index] = ready.append.judge(standing.as_ref());
         }
     }
-    done.statements = statements.used();
+    done.statements = statements.executed;
     Ok(done)
 }
 
 /// The statements of a batch: each is fetched from the cache when it is first needed, and then used for every row.
 struct Statements<'c> {
     connection: &'c Connection,
+    executed: u64,
     create: Option<CachedStatement<'c>>,
     advance: Option<CachedStatement<'c>>,
     leave: Option<CachedStatement<'c>>,
@@ -72,12 +74,7 @@ struct Statements<'c> {
 impl<'c> Statements<'c> {
     fn of(connection: &'c Connection) -> Self {
         let [create, advance, leave, insert_event, give_verdict, standing] = [const { None }; 6];
-        Self { connection, create, advance, leave, insert_event, give_verdict, standing }
-    }
-
-    fn used(&self) -> u64 {
-        let all = [&self.create, &self.advance, &self.leave, &self.insert_event, &self.give_verdict, &self.standing];
-        all.into_iter().flatten().map(|_| 1).sum()
+        Self { connection, executed: 0, create, advance, leave, insert_event, give_verdict, standing }
     }
 }
 
@@ -95,6 +92,7 @@ fn fetched<'s, 'c>(
 /// The row of the saga and, only if it was as expected, the events and the verdicts. `false`: nothing was written.
 fn apply(statements: &mut Statements<'_>, ready: &Ready) -> rusqlite::Result<bool> {
     let append = &ready.append;
+    statements.executed += 1;
     let touched = match &append.create {
         Some(create) => create_saga(statements, append, create)?,
         None if append.leaves() => leave_saga(statements, append)?,
@@ -105,6 +103,7 @@ fn apply(statements: &mut Statements<'_>, ready: &Ready) -> rusqlite::Result<boo
         return Ok(false);
     }
     insert_events(statements, ready)?;
+    statements.executed += ready.events.len() as u64 + append.verdicts.len() as u64;
     if !append.verdicts.is_empty() {
         let give = fetched(&mut statements.give_verdict, statements.connection, inbox::GIVE_VERDICT)?;
         inbox::give_verdicts(give, append.saga, &append.verdicts)?;
@@ -112,7 +111,7 @@ fn apply(statements: &mut Statements<'_>, ready: &Ready) -> rusqlite::Result<boo
     Ok(true)
 }
 
-const CREATE_SAGA: &str = "-- create_saga
+pub(super) const CREATE_SAGA: &str = "-- create_saga
     insert into sagas (
         id, name, version, definition, start_key, request, status, attention, started_at, updated_at, ended_at, wake_at,
         owner, epoch, next_seq, last_commit, asleep_until
@@ -204,7 +203,7 @@ fn leave_saga(statements: &mut Statements<'_>, append: &Append) -> rusqlite::Res
     ])
 }
 
-const INSERT_EVENT: &str = "-- insert_event
+pub(super) const INSERT_EVENT: &str = "-- insert_event
     insert into journal (saga, seq, epoch, at, event)
     values (?, ?, ?, ?, ?)";
 

@@ -17,7 +17,7 @@ use crate::{
         read::JOURNALS,
         retention::{DELETE_JOURNAL, DELETE_NOTES, DELETE_SAGA, ENDED, LEAVE_STUB, PURGEABLE},
         scan::SCAN,
-        write::{ADVANCE_SAGA, LEAVE_SAGA, STANDING},
+        write::{ADVANCE_SAGA, CREATE_SAGA, INSERT_EVENT, LEAVE_SAGA, STANDING},
     },
 };
 
@@ -95,6 +95,19 @@ async fn assert_by_primary_key(store: &SqliteStore) {
         (GIVE_VERDICT, "SEARCH inbox USING PRIMARY KEY (saga=? AND id=?)"),
     ] {
         assert_eq!(plan(store, sql).await, [expected], "{sql}");
+    }
+}
+
+/// `in (…)` over more than two words, also in a condition of the schema, makes a table for every row that is written.
+#[tokio::test]
+async fn what_every_append_runs_makes_no_table_of_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&file(&folder)).await;
+    for sql in [CREATE_SAGA, ADVANCE_SAGA, LEAVE_SAGA, INSERT_EVENT] {
+        let program = sqlx::query(AssertSqlSafe(format!("explain {sql}"))).fetch_all(&store.readers).await.unwrap();
+        let steps: Vec<String> = program.iter().map(|row| row.get("opcode")).collect();
+        assert!(steps.iter().any(|step| step == "OpenWrite"), "{sql}: {steps:?}");
+        assert!(!steps.iter().any(|step| step == "OpenEphemeral"), "{sql}: {steps:?}");
     }
 }
 
