@@ -146,6 +146,13 @@ impl Town {
             let first = seen.first_error.unwrap_or_default();
             bail!("{who:?}: {} of {} sagas went wrong; the first: {first}", seen.errors, seen.errors + seen.sagas);
         }
+        if seen.unanswered > 0 {
+            let said = format!("{who:?}: {} sagas were never answered", seen.unanswered);
+            if who == Contender::Amends {
+                bail!("{said}");
+            }
+            eprintln!("{said}");
+        }
         if seen.measured == 0 {
             bail!(
                 "{who:?}: not one of {} sagas ended in the {} s that were measured or later",

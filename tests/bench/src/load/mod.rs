@@ -51,6 +51,8 @@ pub(crate) struct Seen {
     pub(crate) measured: usize,
     /// How long all of them took.
     pub(crate) took_s: f64,
+    /// Still without an answer [`closed::PATIENCE`] after the last start. A peer may leave some; we may not.
+    pub(crate) unanswered: u64,
     /// Wrong answers and broken connections.
     pub(crate) errors: u64,
     pub(crate) first_error: Option<String>,

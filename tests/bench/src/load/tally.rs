@@ -85,6 +85,7 @@ impl Tally {
             sagas: self.ended,
             measured: all.len(),
             took_s: self.began.elapsed().as_secs_f64(),
+            unanswered: self.started - self.ended - self.errors,
             errors: self.errors,
             first_error: self.first_error,
             rates,
