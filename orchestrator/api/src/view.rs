@@ -114,6 +114,8 @@ fn call_view(call: &Call, id: &CallId, calls: &mut Calls) -> v1::CallView {
 fn step_status(step: Option<&StepState>) -> v1::StepStatus {
     match step {
         None => v1::StepStatus::Pending,
+        Some(StepState::Skipped) => v1::StepStatus::Skipped,
+        Some(StepState::Refused) => v1::StepStatus::Waiting,
         Some(StepState::Calling(_)) => v1::StepStatus::Calling,
         Some(StepState::Succeeded { .. }) => v1::StepStatus::Succeeded,
         Some(StepState::Failed(event::FailedStep::Rejected)) => v1::StepStatus::Rejected,
@@ -130,7 +132,9 @@ fn output(step: &StepState) -> Option<Value> {
         StepState::Succeeded { output } | StepState::Compensating { was: Undoable::Succeeded { output }, .. } => {
             Some(Value::clone(output))
         }
-        StepState::Calling(_)
+        StepState::Skipped
+        | StepState::Refused
+        | StepState::Calling(_)
         | StepState::Failed(_)
         | StepState::Compensated
         | StepState::Compensating { was: Undoable::Unusable | Undoable::Unresolved, .. } => None,

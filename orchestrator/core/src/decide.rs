@@ -55,6 +55,7 @@ pub enum CanCancel {
 pub struct Begin {
     pub version: u32,
     pub input: Arc<Value>,
+    /// As [`crate::labels()`] gives them.
     pub labels: Map<String, Value>,
     pub traceparent: Option<String>,
 }
@@ -66,15 +67,7 @@ pub fn begin(definition: &Definition, saga: SagaId, with: Begin, now: Time) -> V
 
 /// The same with the state that they make and the requests that they intend.
 pub fn begin_with(definition: &Definition, saga: SagaId, with: Begin, now: Time) -> (State, Decision) {
-    let started = Started {
-        name: definition.name.clone(),
-        version: with.version,
-        definition: definition.digest.clone(),
-        input: with.input,
-        labels: with.labels,
-        deadline_at: definition.deadline.map(|deadline| now + deadline),
-        traceparent: with.traceparent,
-    };
+    let started = started(definition, with, now);
     let first = Recorded { seq: 1, epoch: 1, at: now, event: Event::SagaStarted(Box::new(started)) };
     let mut state = evolve::begin(saga, &first).expect("invariant: a start begins a journal");
     let mut draft = Draft::new(definition, &mut state, now);
@@ -82,6 +75,18 @@ pub fn begin_with(definition: &Definition, saga: SagaId, with: Begin, now: Time)
     draft.advance();
     let Draft { events, requests, .. } = draft;
     (state, Decision { events, requests })
+}
+
+pub(crate) fn started(definition: &Definition, with: Begin, now: Time) -> Started {
+    Started {
+        name: definition.name.clone(),
+        version: with.version,
+        definition: definition.digest.clone(),
+        input: with.input,
+        labels: with.labels,
+        deadline_at: definition.deadline.map(|deadline| now + deadline),
+        traceparent: with.traceparent,
+    }
 }
 
 /// What an input means now; nothing, if it is late or has no effect.
@@ -148,7 +153,8 @@ fn point_of_no_return(definition: &Definition, state: &State) -> bool {
     let pivot = definition.steps.iter().find(|step| step.side == Side::Pivot);
     pivot.and_then(|pivot| state.step(&pivot.name)).is_some_and(|step| match step {
         StepState::Calling(call) => call.attempt > 0,
-        StepState::Failed(_) => false,
+        // A pivot has no `if`.
+        StepState::Skipped | StepState::Refused | StepState::Failed(_) => false,
         StepState::Succeeded { .. } | StepState::Compensating { .. } | StepState::Compensated => true,
     })
 }

@@ -77,9 +77,13 @@ pub enum Event {
     CallWithdrawn { call: CallId, attempt: u32 },
     /// This call is never made: it cannot be rendered, or would not send the bytes it sent before.
     CallRefused { call: CallId, reason: String },
+    /// Its `if` was false: it is done, with no output.
+    StepSkipped { step: StepName },
+    /// The step cannot begin: what decides whether and how it runs has no value.
+    StepRefused { step: StepName, reason: String },
     /// The step is over without having succeeded.
     StepFailed { step: StepName, how: FailedStep },
-    /// A person has to look; `call` says at what.
+    /// A person has to look; `call` says at what. A step that has not come to its call is meant by its action.
     AttentionRaised { call: CallId, reason: AttentionReason, detail: String },
     /// Somebody asked for the saga to be undone.
     CancelRequested {

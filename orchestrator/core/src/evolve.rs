@@ -5,8 +5,8 @@ use std::{collections::BTreeMap, sync::Arc};
 use serde_json::Value;
 
 use crate::{
-    event::{Event, FailedStep, Recorded, Started},
-    ids::{CallId, Op, SagaId},
+    event::{AttentionReason, Event, FailedStep, Recorded, Started},
+    ids::{CallId, Op, SagaId, StepName},
     state::{CallState, Phase, State, StepState, Undoable},
     summary::Status,
     time::Time,
@@ -132,7 +132,14 @@ pub(crate) fn apply(state: &mut State, recorded: &Recorded) -> Result<(), &'stat
             state.steps.insert(call.step.clone(), next);
         }
 
+        (Status::Running, Event::StepSkipped { step }) => begin_step(state, step, StepState::Skipped)?,
+        (Status::Running, Event::StepRefused { step, .. }) => begin_step(state, step, StepState::Refused)?,
+
         (_, Event::StepFailed { step, how }) => match state.steps.get(step) {
+            Some(StepState::Refused) if *how == FailedStep::NeverSent => {
+                state.attention.remove(&CallId::action(step));
+                state.steps.insert(step.clone(), StepState::Failed(*how));
+            }
             Some(StepState::Calling(CallState { phase: Phase::Closed | Phase::Halted, may_have_happened, .. })) => {
                 match (how, may_have_happened) {
                     (FailedStep::NeverSent, true) => {
@@ -152,12 +159,17 @@ pub(crate) fn apply(state: &mut State, recorded: &Recorded) -> Result<(), &'stat
         },
 
         (_, Event::AttentionRaised { call, reason, .. }) => {
-            let under_way = call_mut(state, call).ok_or("attention is about a call under way")?;
-            if reason.halts() {
-                if matches!(under_way.phase, Phase::Open { .. }) {
-                    return Err("the attempt has no outcome yet");
+            let refused = call.op == Op::Action && matches!(state.steps.get(&call.step), Some(StepState::Refused));
+            match call_mut(state, call) {
+                Some(under_way) if reason.halts() => {
+                    if matches!(under_way.phase, Phase::Open { .. }) {
+                        return Err("the attempt has no outcome yet");
+                    }
+                    under_way.phase = Phase::Halted;
                 }
-                under_way.phase = Phase::Halted;
+                Some(_) => {}
+                None if refused && *reason == AttentionReason::RefusedHere => {}
+                None => return Err("attention is about a call under way, or a step that cannot begin"),
             }
             state.attention.insert(call.clone(), *reason);
         }
@@ -176,6 +188,8 @@ pub(crate) fn apply(state: &mut State, recorded: &Recorded) -> Result<(), &'stat
             Status::Running | Status::Compensating | Status::Succeeded,
             Event::CancelRequested { .. }
             | Event::CompensationStarted { .. }
+            | Event::StepSkipped { .. }
+            | Event::StepRefused { .. }
             | Event::SagaCompleted { .. }
             | Event::SagaCompensated,
         ) => return Err("the saga's status does not allow it"),
@@ -202,6 +216,14 @@ fn fresh(saga: SagaId, started: &Started, first: &Recorded) -> State {
         steps: BTreeMap::new(),
         attention: BTreeMap::new(),
         output: Arc::new(Value::Null),
+    }
+}
+
+/// A step that comes to no call.
+fn begin_step(state: &mut State, step: &StepName, as_what: StepState) -> Result<(), &'static str> {
+    match state.steps.insert(step.clone(), as_what) {
+        None => Ok(()),
+        Some(_) => Err("the step has begun already"),
     }
 }
 
@@ -238,6 +260,8 @@ fn undoable(step: StepState) -> Result<Undoable, &'static str> {
         StepState::Failed(FailedStep::Unusable) => Ok(Undoable::Unusable),
         StepState::Failed(FailedStep::Unresolved) => Ok(Undoable::Unresolved),
         StepState::Failed(FailedStep::Rejected | FailedStep::NeverSent)
+        | StepState::Skipped
+        | StepState::Refused
         | StepState::Calling(_)
         | StepState::Compensating { .. }
         | StepState::Compensated => Err("this step has nothing to undo"),

@@ -7,9 +7,11 @@ use serde_json::Value;
 
 use crate::{
     definition::{Call, Definition, Method, Step, Undo, limits},
-    expr::{Piece, Segment, walk, written},
-    ids::{CallId, Digest, Op, ServiceName},
+    event::Started,
+    expr::{Expression, Piece, Segment, walk, written},
+    ids::{CallId, Digest, Op, SagaId, ServiceName},
     state::State,
+    time::Time,
 };
 
 /// What unreserved characters of RFC 3986 leave to encode: everything else, so that a value stays one segment.
@@ -73,6 +75,25 @@ pub(crate) fn output(definition: &Definition, state: &State) -> Result<Value, St
     Ok(output)
 }
 
+/// Whether a step runs, by its `if`.
+///
+/// # Errors
+/// As [`render`]; or it is neither true nor false.
+pub(crate) fn condition(condition: &Expression, state: &State) -> Result<bool, String> {
+    match condition.evaluate(&|path| value(state, None, path)) {
+        Ok(Value::Bool(runs)) => Ok(runs),
+        Ok(other) => Err(format!("if: neither true nor false, but {}", short(&other))),
+        Err(why) => Err(format!("if: {why}")),
+    }
+}
+
+/// A value for people, as much of it as a message bears.
+fn short(value: &Value) -> String {
+    const CHARS: usize = 60;
+    let text = value.to_string();
+    if text.chars().count() <= CHARS { text } else { text.chars().take(CHARS).chain("…".chars()).collect() }
+}
+
 fn request(call: &Call, step: &Step, state: &State, own: Option<Arc<Value>>) -> Result<Rendered, String> {
     let Parts { path, headers, body } = parts(call, step, state, own)?;
     let digest = Digest::of(&[call.method.as_str().as_bytes(), path.as_bytes(), body.as_deref().unwrap_or_default()]);
@@ -114,27 +135,35 @@ struct Own<'a> {
     output: Option<Arc<Value>>,
 }
 
-/// What the names of the language mean in a call of a saga.
+/// What the names of the language mean in a saga from its start on.
+pub(crate) fn start_value(saga: SagaId, started: &Started, at: Time, path: &[Segment]) -> Option<Value> {
+    let Segment::Name(root) = path.first()? else { return None };
+    match (&**root, &path[1..]) {
+        ("input", rest) => walk(&started.input, rest).cloned(),
+        ("saga", [Segment::Name(name), rest @ ..]) => match (&**name, rest) {
+            ("id", []) => Some(saga.to_string().into()),
+            ("name", []) => Some(started.name.to_string().into()),
+            ("version", []) => Some(started.version.into()),
+            ("started_at", []) => Some(at.to_rfc3339().into()),
+            ("labels", [Segment::Name(label), rest @ ..]) => walk(started.labels.get(&**label)?, rest).cloned(),
+            ("labels", []) => Some(Value::Object(started.labels.clone())),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// What they mean once steps have run.
 fn value(state: &State, own: Option<&Own<'_>>, path: &[Segment]) -> Option<Value> {
     let Segment::Name(root) = path.first()? else { return None };
     match (&**root, &path[1..]) {
-        ("input", rest) => walk(&state.started.input, rest).cloned(),
-        ("saga", [Segment::Name(name), rest @ ..]) => match (&**name, rest) {
-            ("id", []) => Some(state.saga.to_string().into()),
-            ("name", []) => Some(state.started.name.to_string().into()),
-            ("version", []) => Some(state.started.version.into()),
-            ("started_at", []) => Some(state.started_at.to_rfc3339().into()),
-            ("labels", [Segment::Name(label), rest @ ..]) => walk(state.started.labels.get(&**label)?, rest).cloned(),
-            ("labels", []) => Some(Value::Object(state.started.labels.clone())),
-            _ => None,
-        },
         ("steps", [Segment::Name(step), Segment::Name(output), rest @ ..]) if &**output == "output" => {
             match own.filter(|own| own.step == &**step) {
                 Some(own) => walk(own.output.as_deref()?, rest).cloned(),
                 None => walk(state.output_of(step)?, rest).cloned(),
             }
         }
-        _ => None,
+        _ => start_value(state.saga, &state.started, state.started_at, path),
     }
 }
 

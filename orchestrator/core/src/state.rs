@@ -40,6 +40,10 @@ pub struct State {
 /// One step. A step that is in no map is pending.
 #[derive(Clone, Debug, PartialEq)]
 pub enum StepState {
+    /// Its `if` was false.
+    Skipped,
+    /// It cannot begin, and waits for an operator.
+    Refused,
     /// Its action is under way.
     Calling(CallState),
     /// It is done.

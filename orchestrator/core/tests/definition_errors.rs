@@ -99,7 +99,7 @@ fn cases() -> Vec<Case> {
         case("steps that are a list", "saga: s\nsteps: [a]\n", [("E0203", 2, 8)]),
         case("a step that is a text", "saga: s\nsteps: { a: b }\n", [("E0203", 2, 13)]),
         step("a call that is a number", "call: 3", [("E0203", 4, 14)]),
-        step("not yet supported", "call: x POST /a, if: 'true'", [("E0208", 4, 25)]),
+        step("not yet supported", "call: x POST /a, async: true", [("E0208", 4, 25)]),
         steps(
             "not yet supported instead of a call",
             "a: { sleep: 30m, compensate: none, reason: waits }",
@@ -237,6 +237,31 @@ fn cases() -> Vec<Case> {
             [("E0308", 4, 51)],
         ),
         step("a reason for nothing", "call: x POST /a, reason: because", [("E0308", 4, 25)]),
+        steps("an if on the pivot", "p: { pivot: true, if: '${{ input.b }}', call: x POST /p }", [("E0316", 4, 21)]),
+        step("an if that is no expression", "call: x POST /a, if: true", [("E0203", 4, 29)]),
+        step("an if that is text", "call: x POST /a, if: 'input.a > 1'", [("E0203", 4, 29)]),
+        step("an if with text around it", "call: x POST /a, if: 'x${{ input.a }}'", [("E0203", 4, 29)]),
+        step("an if with an unknown name", "call: x POST /a, if: '${{ imput.a }}'", [("E0402", 4, 34)]),
+        step("an if over its own output", "call: x POST /a, if: '${{ steps.a.output }}'", [("E0403", 4, 34)]),
+        // ---- labels
+        case("labels that are a list", &format!("saga: s\nlabels: [a]\nsteps:\n{one}"), [("E0203", 2, 9)]),
+        case("a label that is a list", &format!("saga: s\nlabels: {{ a: [1] }}\nsteps:\n{one}"), [("E0203", 2, 14)]),
+        case("a label with a space", &format!("saga: s\nlabels: {{ 'a b': 1 }}\nsteps:\n{one}"), [("E0204", 2, 11)]),
+        case(
+            "a label of what has not run",
+            &format!("saga: s\nlabels: {{ a: '${{{{ steps.a.output.x }}}}' }}\nsteps:\n{one}"),
+            [("E0402", 2, 19)],
+        ),
+        case(
+            "a label of a label",
+            &format!("saga: s\nlabels: {{ a: '${{{{ saga.labels.b }}}}' }}\nsteps:\n{one}"),
+            [("E0402", 2, 19)],
+        ),
+        case(
+            "more labels than a saga has",
+            &format!("saga: s\nlabels: {{ {} }}\nsteps:\n{one}", (0..17).map(|n| format!("a{n}: 1, ")).collect::<String>()),
+            [("E0102", 2, 9)],
+        ),
         // ---- calls
         step("a service that the catalogue has not", "call: inventori POST /a", [("E0303", 4, 14)]),
         step("an absolute URL", "call: POST https://evil.example/a", [("E0302", 4, 14)]),
@@ -299,6 +324,11 @@ fn cases() -> Vec<Case> {
             "an output that a step has not",
             "a: { call: x POST /a, output: { i: '${{ response.body.i }}' }, compensate: { call: x POST /u } }\nb: { call: 'x POST /${{ steps.a.output.j }}', compensate: { call: x POST /u } }",
             [("E0404", 5, 27)],
+        ),
+        steps(
+            "the output of a step that may be skipped",
+            "a: { if: '${{ input.b }}', call: x POST /a, output: { i: '${{ response.body.i }}' }, compensate: { call: x POST /u } }\nb: { call: 'x POST /${{ steps.a.output.i }}/${{ steps.a.output.i | default(1) }}', compensate: { call: x POST /u } }",
+            [("E0407", 5, 27)],
         ),
         steps(
             "a compensation that needs its own output",

@@ -95,6 +95,8 @@ fn events() -> Vec<Event> {
         },
         Event::SagaCompensated,
     ];
+    events.push(Event::StepSkipped { step: "charge".into() });
+    events.push(Event::StepRefused { step: "charge".into(), reason: "if: neither true nor false".to_owned() });
     events.extend(HOW.map(|how| Event::StepFailed { step: "charge".into(), how }));
     let raised = |reason| Event::AttentionRaised { call: call.clone(), reason, detail: "look".to_owned() };
     events.extend(REASONS.map(raised));
@@ -123,6 +125,8 @@ fn is_listed(event: &Event) {
         | Event::CallUnknown { .. }
         | Event::CallWithdrawn { .. }
         | Event::CallRefused { .. }
+        | Event::StepSkipped { .. }
+        | Event::StepRefused { .. }
         | Event::StepFailed { .. }
         | Event::AttentionRaised { .. }
         | Event::CancelRequested { .. }

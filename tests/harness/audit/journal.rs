@@ -95,6 +95,14 @@ pub enum Event {
     CallRefused {
         call: Call,
     },
+    /// Its `if` was false.
+    StepSkipped {
+        step: String,
+    },
+    /// What decides how it runs has no value.
+    StepRefused {
+        step: String,
+    },
     StepFailed {
         step: String,
         how: How,

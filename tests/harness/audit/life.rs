@@ -17,6 +17,9 @@ pub(super) struct Life {
     /// Calls of which the journal has heard.
     pub(super) calls: BTreeMap<Call, CallLife>,
     failed: BTreeMap<String, How>,
+    pub(super) skipped: BTreeSet<String>,
+    /// They cannot begin.
+    refused: BTreeSet<String>,
     attention: BTreeSet<Call>,
     pub(super) epoch: u64,
     /// The owner has let go: only an adoption may follow.
@@ -132,6 +135,11 @@ impl Life {
         self.calls.iter().any(|(call, life)| call.op == Op::Action && call.step == step && life.succeeded().is_some())
     }
 
+    /// It succeeded, or its `if` was false.
+    fn done(&self, step: &str) -> bool {
+        self.skipped.contains(step) || self.action_succeeded(step)
+    }
+
     fn wake_at(&self) -> Option<i64> {
         let due =
             self.calls.values().filter(|call| !call.halted).filter_map(|call| call.open().map(|open| open.due_at));
@@ -145,6 +153,8 @@ pub(super) fn live(saga: &Saga, shape: &Shape, found: &mut Found) -> Life {
         status: Status::Running,
         calls: BTreeMap::new(),
         failed: BTreeMap::new(),
+        skipped: BTreeSet::new(),
+        refused: BTreeSet::new(),
         attention: BTreeSet::new(),
         epoch: saga.journal.first().map_or(1, |first| first.epoch),
         released: false,
@@ -227,12 +237,23 @@ fn step(life: &mut Life, recorded: &Recorded, shape: &Shape) -> Result<(), Strin
         Event::CallUnknown { call, attempt } => close(life, recorded, call, *attempt, Outcome::Unknown)?,
         Event::CallWithdrawn { call, attempt } => close(life, recorded, call, *attempt, Outcome::Withdrawn)?,
         Event::CallRefused { call } => life.calls.entry(call.clone()).or_default().halted = true,
+        Event::StepSkipped { step } => {
+            begin_without_call(life, shape, step)?;
+            life.skipped.insert(step.clone());
+        }
+        Event::StepRefused { step } => {
+            begin_without_call(life, shape, step)?;
+            life.refused.insert(step.clone());
+        }
         Event::StepFailed { step, how } => fail(life, shape, step, *how)?,
         Event::AttentionRaised { call, reason } => {
             life.attention.insert(call.clone());
             let halts = !matches!(reason.as_str(), "attempts_exhausted" | "stale_epoch" | "other_body");
-            let under_way = life.calls.get_mut(call).ok_or("attention is about a call under way")?;
-            under_way.halted |= halts;
+            match life.calls.get_mut(call) {
+                Some(under_way) => under_way.halted |= halts,
+                None if call.op == Op::Action && life.refused.contains(&call.step) => {}
+                None => return Err("attention is about a call under way".to_owned()),
+            }
         }
         Event::CancelRequested {} if life.status == Status::Running => before_pivot(life)?,
         Event::CancelRequested {} => return Err("only a running saga is cancelled".to_owned()),
@@ -244,10 +265,10 @@ fn step(life: &mut Life, recorded: &Recorded, shape: &Shape) -> Result<(), Strin
             life.status = Status::Compensating;
         }
         Event::SagaCompleted {} => {
-            let undone = shape.steps.iter().find(|step| !life.action_succeeded(&step.name));
+            let undone = shape.steps.iter().find(|step| !life.done(&step.name));
             end(life, recorded, Status::Running, Status::Completed)?;
             if let Some(step) = undone {
-                return Err(format!("step {} has not succeeded", step.name));
+                return Err(format!("step {} is not done", step.name));
             }
         }
         Event::SagaCompensated => {
@@ -291,13 +312,33 @@ fn intend(life: &Life, shape: &Shape, call: &Call) -> Result<(), String> {
         }
     }
     match call.op {
-        Op::Action => match step.needs.iter().find(|needed| !life.action_succeeded(needed)) {
-            Some(needed) => Err(format!("it needs {needed}, which has not succeeded")),
-            None => Ok(()),
-        },
+        Op::Action if life.skipped.contains(&call.step) || life.refused.contains(&call.step) => {
+            Err("the step does not run".to_owned())
+        }
+        Op::Action => needs_are_met(life, &step.needs),
         Op::Compensate if step.undone == Undone::ByCall => Ok(()),
         Op::Compensate => Err("the step has no compensation".to_owned()),
     }
+}
+
+fn needs_are_met(life: &Life, needs: &[String]) -> Result<(), String> {
+    match needs.iter().find(|needed| !life.done(needed)) {
+        Some(needed) => Err(format!("it needs {needed}, which is not done")),
+        None => Ok(()),
+    }
+}
+
+/// A step is found to have no call to make.
+fn begin_without_call(life: &Life, shape: &Shape, name: &str) -> Result<(), String> {
+    let step = shape.step(name).ok_or("the definition has no such step")?;
+    let begun = life.calls.keys().any(|call| call.step == name)
+        || life.skipped.contains(name)
+        || life.refused.contains(name)
+        || life.failed.contains_key(name);
+    if life.status != Status::Running || begun || !step.conditional {
+        return Err("this step cannot be skipped or refused now".to_owned());
+    }
+    needs_are_met(life, &step.needs)
 }
 
 fn close(life: &mut Life, recorded: &Recorded, call: &Call, attempt: u32, outcome: Outcome) -> Result<(), String> {
@@ -321,6 +362,9 @@ fn fail(life: &mut Life, shape: &Shape, step: &str, how: How) -> Result<(), Stri
     life.attention.remove(&action);
     if life.failed.insert(step.to_owned(), how).is_some() {
         return Err("a step fails once".to_owned());
+    }
+    if life.refused.contains(step) {
+        return if how == How::NeverSent { Ok(()) } else { Err("it never came to a call".to_owned()) };
     }
     let call = life.calls.get(&action).ok_or("a step that was never begun cannot fail")?;
     if call.open().is_some() || call.succeeded().is_some() {

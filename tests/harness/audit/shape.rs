@@ -23,6 +23,8 @@ pub struct Step {
     pub reads: bool,
     pub undone: Undone,
     pub pivot: bool,
+    /// It has an `if`.
+    pub conditional: bool,
     /// What must have succeeded before it, directly.
     pub needs: Vec<String>,
 }
@@ -63,7 +65,8 @@ impl Shape {
                 Some(_) => Undone::ByCall,
             };
             let pivot = step.get("pivot").and_then(Value::as_bool).unwrap_or(false);
-            read.push(Step { name, service, reads: words.next() == Some("GET"), undone, pivot, needs });
+            let conditional = step.get("if").is_some();
+            read.push(Step { name, service, reads: words.next() == Some("GET"), undone, pivot, conditional, needs });
         }
         Ok(Self { digest: digest.to_owned(), steps: read })
     }

@@ -79,6 +79,8 @@ impl Calls {
             Event::SagaStarted(_)
             | Event::Adopted
             | Event::Released
+            | Event::StepSkipped { .. }
+            | Event::StepRefused { .. }
             | Event::StepFailed { .. }
             | Event::CancelRequested { .. }
             | Event::CompensationStarted { .. }

@@ -7,6 +7,7 @@ mod definitions;
 mod failures;
 mod health;
 mod kit;
+mod language;
 mod list;
 mod openapi;
 mod reading;

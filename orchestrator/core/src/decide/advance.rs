@@ -33,12 +33,8 @@ impl Draft<'_> {
             return self.compensate_because(Cause::DeadlinePassed);
         }
         let definition = self.definition;
-        for step in &definition.steps {
-            let ready = self.state.step(&step.name).is_none() && step.needs.iter().all(|need| self.done(*need));
-            if ready && self.state.status == Status::Running {
-                self.intend(&CallId::action(&step.name), self.now);
-            }
-        }
+        // Only what is done in this very decision makes further steps ready.
+        while self.begin_ready() && self.state.status == Status::Running {}
         if self.state.status == Status::Running && (0..definition.steps.len()).all(|ix| self.done(ix)) {
             let (output, output_error) = match render::output(definition, self.state) {
                 Ok(output) => (output, None),
@@ -48,8 +44,44 @@ impl Draft<'_> {
         }
     }
 
+    /// Begins every step whose needs are met. Whether one of them is done already, so that others may be ready.
+    fn begin_ready(&mut self) -> bool {
+        let definition = self.definition;
+        let mut done = false;
+        for step in &definition.steps {
+            let ready = self.state.step(&step.name).is_none() && step.needs.iter().all(|need| self.done(*need));
+            if ready && self.state.status == Status::Running {
+                done |= self.begin(step);
+            }
+        }
+        done
+    }
+
+    /// Whether the step is done with that.
+    fn begin(&mut self, step: &Step) -> bool {
+        let runs = step.condition.as_ref().map_or(Ok(true), |condition| render::condition(condition, self.state));
+        match runs {
+            Ok(true) => self.intend(&CallId::action(&step.name), self.now),
+            Ok(false) => self.push(Event::StepSkipped { step: step.name.clone() }),
+            Err(why) => self.refuse(step, why),
+        }
+        matches!(self.state.step(&step.name), Some(StepState::Skipped))
+    }
+
+    /// A step that cannot begin: before the pivot it fails, behind it a person looks.
+    fn refuse(&mut self, step: &Step, why: String) {
+        self.push(Event::StepRefused { step: step.name.clone(), reason: why.clone() });
+        match step.side {
+            Side::Before => self.fail(&step.name, FailedStep::NeverSent, Failure::RefusedHere, why),
+            Side::Pivot | Side::After => {
+                self.attention(&CallId::action(&step.name), AttentionReason::RefusedHere, why);
+            }
+        }
+    }
+
     fn done(&self, ix: StepIx) -> bool {
-        matches!(self.state.step(&self.definition.steps[ix].name), Some(StepState::Succeeded { .. }))
+        let step = self.state.step(&self.definition.steps[ix].name);
+        matches!(step, Some(StepState::Succeeded { .. } | StepState::Skipped))
     }
 
     /// No new action starts. Attempts that cannot have left are withdrawn; those that may be under way are awaited.
@@ -102,7 +134,11 @@ impl Draft<'_> {
         let step: &Step = &self.definition.steps[ix];
         match (step.undo(), self.state.step(&step.name)) {
             (Undo::Nothing { .. } | Undo::Never, _) => false,
-            (Undo::Call(_), None | Some(StepState::Calling(_) | StepState::Compensated)) => false,
+            (
+                Undo::Call(_),
+                None
+                | Some(StepState::Skipped | StepState::Refused | StepState::Calling(_) | StepState::Compensated),
+            ) => false,
             (Undo::Call(_), Some(StepState::Succeeded { .. } | StepState::Compensating { .. })) => true,
             (Undo::Call(_), Some(StepState::Failed(how))) => match how {
                 FailedStep::Unusable | FailedStep::Unresolved => true,

@@ -67,12 +67,16 @@ pub mod code {
     pub const CYCLE: &str = "E0313";
     pub const UNLIMITED_WITHOUT_DEADLINE: &str = "E0314";
     pub const SECRET: &str = "E0315";
+    /// Something that the pivot cannot have: it must be certain to run, and to run once.
+    pub const NOT_AT_THE_PIVOT: &str = "E0316";
     pub const BAD_EXPRESSION: &str = "E0401";
     pub const UNKNOWN_REFERENCE: &str = "E0402";
     pub const NOT_SUCCEEDED_BY_THEN: &str = "E0403";
     pub const NO_OUTPUT: &str = "E0404";
     pub const EXCLUDED_INPUT: &str = "E0405";
     pub const OWN_OUTPUT_WITHOUT_DEFAULT: &str = "E0406";
+    /// The output of a step with `if`, without `default(...)`.
+    pub const OUTPUT_MAY_BE_SKIPPED: &str = "E0407";
     pub const SERVICE_NOT_CHECKED: &str = "W0501";
     pub const INPUT_MAY_BE_MISSING: &str = "W0502";
     pub const INPUT_NOT_IN_SCHEMA: &str = "W0503";

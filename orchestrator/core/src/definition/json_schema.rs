@@ -26,6 +26,7 @@ pub fn json_schema() -> Value {
             "compensation": map(&keys::COMPENSATE, compensation),
             "retry": map(&keys::RETRY, retry),
             "duration": { "type": "string", "pattern": DURATION, "examples": ["250ms", "30s", "5m", "2h", "7d", "PT1H30M"] },
+            "expression": { "type": "string", "pattern": r"^\$\{\{.*\}\}$", "examples": ["${{ input.amount > 100 }}"] },
             "call": { "type": "string", "pattern": CALL, "examples": ["inventory POST /reservations"] },
             "headers": {
                 "type": "object",
@@ -66,7 +67,7 @@ fn step() -> Value {
         },
         {
             "if": { "required": ["pivot"], "properties": { "pivot": { "const": true } } },
-            "then": { "not": { "required": ["compensate"] } },
+            "then": { "not": { "anyOf": [{ "required": ["compensate"] }, { "required": ["if"] }] } },
         },
     ]);
     schema
@@ -78,6 +79,12 @@ fn saga(key: &str) -> Value {
         "version" => json!({ "type": "integer", "minimum": 1, "maximum": i32::MAX }),
         "description" => json!({ "type": "string" }),
         "input" => json!({ "$ref": "https://json-schema.org/draft/2020-12/schema", "type": "object" }),
+        "labels" => json!({
+            "type": "object",
+            "maxProperties": limits::LABELS,
+            "propertyNames": { "pattern": NAME_WITH_DOTS },
+            "additionalProperties": { "type": ["string", "number", "boolean"] },
+        }),
         "deadline" => json!({ "$ref": "#/$defs/duration" }),
         "defaults" => json!({ "$ref": "#/$defs/defaults" }),
         "steps" => json!({
@@ -102,6 +109,7 @@ fn defaults(key: &str) -> Value {
 
 fn step_value(key: &str) -> Value {
     match key {
+        "if" => json!({ "$ref": "#/$defs/expression" }),
         "needs" => json!({ "type": "array", "items": { "type": "string", "pattern": NAME } }),
         "output" => json!({}),
         "pivot" => json!({ "type": "boolean" }),

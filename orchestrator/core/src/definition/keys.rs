@@ -31,11 +31,12 @@ pub(crate) const SAGA: Keys = Keys {
         key("description", "What the transaction is for."),
         key("input", "JSON Schema 2020-12 of what a start must bring."),
         key("deadline", "The longest the forward path may take, e.g. `1h`. Fixed at the start."),
+        key("labels", "Words to find the saga by, computed at its start from `input` and `saga`."),
         key("defaults", "`timeout` and `retry` for every action that has none of its own."),
         required("steps", "The steps in source order, each under its name."),
         key("output", "What a completed saga answers; may refer to the output of every step."),
     ],
-    not_yet: &["locks", "labels"],
+    not_yet: &["locks"],
 };
 
 pub(crate) const DEFAULTS: Keys = Keys {
@@ -53,6 +54,7 @@ pub(crate) const STEP: Keys = Keys {
         key("call", "`<service> <METHOD> </path>`; the service is a name from the catalogue."),
         key("body", "JSON body of the call; `${{ … }}` may stand anywhere in it."),
         key("headers", "Further headers of the call."),
+        key("if", "`${{ … }}`, true or false: with false the step is skipped. Evaluated once, when its needs are met."),
         key("needs", "Names of the steps that must be done first. One step has it, all have it."),
         key("timeout", "Longest time for one attempt."),
         key("retry", "When the action is tried again."),
@@ -67,7 +69,6 @@ pub(crate) const STEP: Keys = Keys {
         "await",
         "saga",
         "input",
-        "if",
         "for_each",
         "concurrency",
         "async",

@@ -18,6 +18,10 @@ pub const EXPRESSION_BYTES: usize = 4 * 1024;
 pub const EXPRESSION_DEPTH: usize = 20;
 /// Fuel of one evaluation: an instruction costs about 1, allocated memory is charged too.
 pub const EXPRESSION_FUEL: u64 = 50_000;
+/// Labels of one saga: they are for finding it, not for carrying data.
+pub const LABELS: usize = 16;
+/// A label with its name.
+pub const LABEL_BYTES: usize = 256;
 /// Attempts that count: beyond this say `unlimited`.
 pub const ATTEMPTS: u32 = 10_000;
 /// One attempt of a call: a connection that is held longer is an async step in disguise.

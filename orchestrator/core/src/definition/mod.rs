@@ -7,6 +7,7 @@ mod diagnostic;
 mod duration;
 mod json_schema;
 mod keys;
+mod labels;
 pub mod limits;
 mod model;
 mod node;

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::schema::InputSchema;
 use crate::{
-    expr::{Piece, Template},
+    expr::{Expression, Piece, Template},
     ids::{Digest, ServiceName, StepName},
 };
 
@@ -24,6 +24,8 @@ pub struct Definition {
     pub digest: Digest,
     pub source: Arc<str>,
     pub input: Option<InputSchema>,
+    /// Computed at the start, beside those that the caller gives.
+    pub labels: Vec<(String, Template)>,
     /// The longest the forward path may take.
     pub deadline: Option<Duration>,
     /// In source order. Never empty.
@@ -40,6 +42,8 @@ pub struct Step {
     /// All steps before this one, through any number of others.
     pub ancestors: BTreeSet<StepIx>,
     pub side: Side,
+    /// `if`: whether it runs at all, evaluated once, when its needs are met.
+    pub condition: Option<Expression>,
     pub kind: Kind,
 }
 

@@ -20,6 +20,8 @@ enum Place {
     Response,
     /// The saga's `output`.
     End,
+    /// The saga's `labels`, computed before anything runs.
+    Start,
 }
 
 struct Checker<'r, 's, 'n> {
@@ -42,12 +44,14 @@ struct Spot<'n> {
 pub(super) fn check(reader: &mut Reader<'_>, root: &Node, order: &Order, entries: &[(Key, Node)]) {
     let mut checker = Checker { reader, order, entries, input: root.get("input") };
     for (ix, (_, step)) in entries.iter().enumerate() {
+        checker.all(step.get("if"), Place::Action(ix));
         for name in ["call", "body", "headers"] {
             checker.all(step.get(name), Place::Action(ix));
             checker.all(step.get("compensate").and_then(|undo| undo.get(name)), Place::Compensation(ix));
         }
         checker.all(step.get("output"), Place::Response);
     }
+    checker.all(root.get("labels"), Place::Start);
     checker.all(root.get("output"), Place::End);
 }
 
@@ -91,12 +95,19 @@ impl Checker<'_, '_, '_> {
                     "",
                 );
             }
+            ("steps", Place::Start) => self.unknown(at, "labels are computed before any step has run", ""),
+            ("saga", Place::Start) if names.get(1) == Some(&"labels") => {
+                self.unknown(at, "labels cannot refer to labels", "refer to `input`");
+            }
             ("input", _) => self.input(path, &names, at),
             ("saga", _) => self.saga(&names, at),
             ("steps", _) => self.steps(path, &names, place, at),
             (other, _) => {
-                let known =
-                    if matches!(place, Place::Response) { &["response"][..] } else { &["input", "saga", "steps"][..] };
+                let known = match place {
+                    Place::Response => &["response"][..],
+                    Place::Start => &["input", "saga"],
+                    Place::Action(_) | Place::Compensation(_) | Place::End => &["input", "saga", "steps"],
+                };
                 let hint = match self.reader.findings.nearest(other, known.iter().copied()) {
                     Some(near) => format!("did you mean `{near}`?"),
                     None => format!("here there are: {}", known.join(", ")),
@@ -192,7 +203,14 @@ impl Checker<'_, '_, '_> {
                 let hint = format!("let it need `{name}`, directly or through others");
                 return self.error(code::NOT_SUCCEEDED_BY_THEN, at, message, hint);
             }
-            Place::Action(_) | Place::Compensation(_) | Place::Response | Place::End => {}
+            Place::Action(_) | Place::Compensation(_) | Place::Response | Place::End | Place::Start
+                if !path.guarded && self.entries[ix].1.get("if").is_some() =>
+            {
+                let message = format!("`{name}` has an `if`: skipped, it has no output");
+                let hint = "say what to take instead: `| default(…)` right behind it";
+                self.error(code::OUTPUT_MAY_BE_SKIPPED, at, message, hint);
+            }
+            Place::Action(_) | Place::Compensation(_) | Place::Response | Place::End | Place::Start => {}
         }
         match (self.entries[ix].1.get("output").map(|output| &output.value), names.get(3)) {
             (None, _) => {

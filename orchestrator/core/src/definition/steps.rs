@@ -38,15 +38,29 @@ pub(super) fn read(
         Some(node) => Some(reader.template(node)?),
         None => None,
     };
+    let condition = match fields.get("if") {
+        Some(node) => Some(reader.expression(node, "if")?),
+        None => None,
+    };
+    if condition.is_some() && place.side == Side::Pivot {
+        not_at_the_pivot(reader, &fields, "if");
+    }
     let undo = undo(reader, key, &fields, place.side, defaults, action.as_ref().and_then(|action| action.timeout));
     Some(Step {
         name: key.name.as_str().into(),
         needs: place.needs.clone(),
         ancestors: place.ancestors.clone(),
         side: place.side,
+        condition,
         kind: Kind::Call(CallStep { action: action?, undo: undo?, output }),
     })
     .filter(|_| named)
+}
+
+/// The pivot is the one step of which everybody must know that it runs, and once.
+fn not_at_the_pivot(reader: &mut Reader<'_>, fields: &Fields<'_>, what: &str) {
+    let hint = "let a step before it decide: what comes after the pivot may have it";
+    reader.error(code::NOT_AT_THE_PIVOT, fields.key_at(what), format!("the pivot cannot have `{what}`"), hint);
 }
 
 /// Every call says how it is undone; from the pivot on nothing is.

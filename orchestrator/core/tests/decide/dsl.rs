@@ -180,6 +180,10 @@ impl Run {
         self.input(Input::TimePassed)
     }
 
+    pub(crate) fn passes_an_hour(self) -> Self {
+        self.passes(Duration::from_secs(3600))
+    }
+
     // ---- what it says -----------------------------------------------------------------------------------------------
 
     /// The events of the last input are exactly these.
@@ -268,6 +272,8 @@ pub(crate) fn words(event: &Event) -> String {
         Event::CallUnknown { call, attempt, .. } => format!("unknown {call} {attempt}"),
         Event::CallWithdrawn { call, attempt } => format!("withdrawn {call} {attempt}"),
         Event::CallRefused { call, .. } => format!("refused {call}"),
+        Event::StepSkipped { step } => format!("skipped {step}"),
+        Event::StepRefused { step, .. } => format!("cannot begin {step}"),
         Event::StepFailed { step, how } => format!("failed {step} {}", word(how)),
         Event::AttentionRaised { call, reason, .. } => format!("attention {call} {}", word(reason)),
         Event::CancelRequested { .. } => "cancel requested".to_owned(),

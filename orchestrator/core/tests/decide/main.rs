@@ -2,6 +2,7 @@
 
 mod adoption;
 mod cancel_and_deadline;
+mod conditions;
 mod dsl;
 mod forward;
 mod pivot;

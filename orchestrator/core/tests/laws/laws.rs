@@ -4,9 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use amends_core::{
     Input, decide,
-    definition::{Definition, Side, StepIx, Undo},
+    definition::{Definition, Side, Step, StepIx, Undo},
     event::{Event, Recorded},
-    evolve, fold,
+    evolve,
+    expr::{Segment, walk},
+    fold,
     ids::{CallId, Op},
     state::State,
     summary::Status,
@@ -17,12 +19,14 @@ use crate::world::Ledger;
 /// Invariant 1.
 pub(crate) fn of_the_effects(
     definition: &Definition,
-    status: Status,
+    state: &State,
     ledger: &BTreeMap<String, Ledger>,
 ) -> Result<(), String> {
     for step in &definition.steps {
         let Ledger { applied, undone } = ledger.get(step.name.as_str()).copied().unwrap_or_default();
+        let status = state.status;
         let lawful = match (status, step.undo()) {
+            (Status::Completed, _) if !runs(step, state) => (applied, undone) == (0, 0),
             (Status::Completed, _) => (applied, undone) == (1, 0),
             (Status::Compensated, Undo::Call(_)) => applied == undone && applied <= 1,
             (Status::Compensated, Undo::Nothing { .. }) => applied <= 1 && undone == 0,
@@ -35,6 +39,21 @@ pub(crate) fn of_the_effects(
         }
     }
     Ok(())
+}
+
+/// What the step's `if` says of this saga: nothing of a step that does not run may happen.
+fn runs(step: &Step, state: &State) -> bool {
+    let input = |path: &[Segment]| walk(&state.started.input, &path[1..]).cloned();
+    step.condition.as_ref().is_none_or(|condition| condition.evaluate(&input) == Ok(serde_json::Value::Bool(true)))
+}
+
+/// A step begins only when everything that it needs is done.
+fn begin_is_lawful(definition: &Definition, done: &BTreeSet<&str>, name: &str) -> Result<(), String> {
+    let (_, step) = definition.step(&name.into()).ok_or("a step that is not in the definition")?;
+    match step.needs.iter().map(|need| definition.steps[*need].name.as_str()).find(|need| !done.contains(need)) {
+        Some(need) => Err(format!("{name} begins before {need} is done")),
+        None => Ok(()),
+    }
 }
 
 /// What a journal says of one call.
@@ -58,6 +77,7 @@ pub(crate) fn of_the_journal(definition: &Definition, journal: &[Recorded], stat
     let index: BTreeMap<&str, StepIx> =
         definition.steps.iter().enumerate().map(|(ix, step)| (step.name.as_str(), ix)).collect();
     let mut told: BTreeMap<CallId, Told> = BTreeMap::new();
+    let mut done: BTreeSet<&str> = BTreeSet::new();
     let (mut undoing, mut pivot_intended, mut pivot_settled) = (false, false, false);
     for recorded in journal {
         match &recorded.event {
@@ -65,7 +85,8 @@ pub(crate) fn of_the_journal(definition: &Definition, journal: &[Recorded], stat
                 let step = &definition.steps[index[call.step.as_str()]];
                 match call.op {
                     Op::Action if undoing => return Err(format!("{call} is intended after undoing began")),
-                    Op::Action => {}
+                    Op::Action if !runs(step, state) => return Err(format!("{call} is made although its if is false")),
+                    Op::Action => begin_is_lawful(definition, &done, call.step.as_str())?,
                     Op::Compensate => undo_is_lawful(definition, &told, index[call.step.as_str()])?,
                 }
                 if *pivot != (call.op == Op::Action && step.side == Side::Pivot) {
@@ -81,6 +102,7 @@ pub(crate) fn of_the_journal(definition: &Definition, journal: &[Recorded], stat
             Event::CallSucceeded { call, .. } => {
                 let told = told.entry(call.clone()).or_default();
                 (told.open, told.succeeded, told.may_have_happened) = (false, true, true);
+                done.insert(call.step.as_str());
             }
             Event::CallUnusable { call, .. } | Event::CallUnknown { call, .. } => {
                 let told = told.entry(call.clone()).or_default();
@@ -101,6 +123,13 @@ pub(crate) fn of_the_journal(definition: &Definition, journal: &[Recorded], stat
                 told.open = false;
                 let pivot = definition.steps[index[call.step.as_str()]].side == Side::Pivot;
                 pivot_settled |= pivot && !told.may_have_happened;
+            }
+            Event::StepSkipped { step } => {
+                begin_is_lawful(definition, &done, step.as_str())?;
+                if undoing || runs(&definition.steps[index[step.as_str()]], state) {
+                    return Err(format!("{step} is skipped although its if is not false"));
+                }
+                done.insert(step.as_str());
             }
             Event::CompensationStarted { .. } => {
                 if pivot_intended && !pivot_settled {

@@ -94,6 +94,11 @@ fn undoing_in_the_wrong_order_is_noticed() {
 }
 
 #[test]
+fn an_if_that_is_ignored_is_noticed() {
+    is_noticed(Broken::IfIgnored, &["although its if is false"]);
+}
+
+#[test]
 fn undoing_at_an_unknown_pivot_is_noticed() {
     is_noticed(Broken::PivotLikeAnyStep, &["point of no return"]);
 }
@@ -172,7 +177,7 @@ fn a_journal_that_was_tampered_with_is_noticed() {
 fn the_plans_reach_what_the_laws_are_about() {
     let strategy = plan::plans();
     let mut runner = TestRunner::new_with_rng(Config::default(), TestRng::deterministic_rng(RngAlgorithm::ChaCha));
-    let (mut parallel, mut pivots, mut transparent, mut deadlines, mut alone) = (0, 0, 0, 0, 0);
+    let (mut parallel, mut pivots, mut transparent, mut deadlines, mut alone, mut conditional) = (0, 0, 0, 0, 0, 0);
     for _ in 0..200 {
         let definition = strategy.new_tree(&mut runner).expect("a plan").current().definition();
         let steps = &definition.steps;
@@ -183,6 +188,7 @@ fn the_plans_reach_what_the_laws_are_about() {
         pivots += u32::from(steps.iter().any(|step| step.side == Side::Pivot));
         transparent += u32::from(steps.iter().any(|step| matches!(step.undo(), Undo::Nothing { .. })));
         deadlines += u32::from(definition.deadline.is_some());
+        conditional += u32::from(steps.iter().any(|step| step.condition.is_some()));
         alone += u32::from(steps.len() == 1);
     }
     for (what, count) in [
@@ -190,6 +196,7 @@ fn the_plans_reach_what_the_laws_are_about() {
         ("pivots", pivots),
         ("transparent", transparent),
         ("deadlines", deadlines),
+        ("conditional", conditional),
         ("alone", alone),
     ] {
         assert!(count >= 10, "{what}: {count} of 200");

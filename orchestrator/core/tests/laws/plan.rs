@@ -25,6 +25,8 @@ struct StepPlan {
     needs: u8,
     none: bool,
     attempts: u8,
+    /// It has an `if`, with this value.
+    condition: Option<bool>,
     /// Its participant answers what its `output` cannot be computed from.
     unusable: bool,
 }
@@ -63,8 +65,15 @@ pub(crate) enum Fate {
 }
 
 pub(crate) fn plans() -> impl Strategy<Value = Plan> {
-    let step = (any::<u8>(), prop::bool::weighted(0.2), 1_u8..5, prop::bool::weighted(0.07));
-    let step = step.prop_map(|(needs, none, attempts, unusable)| StepPlan { needs, none, attempts, unusable });
+    let condition = prop_oneof![4 => Just(None), 1 => any::<bool>().prop_map(Some)];
+    let step = (any::<u8>(), prop::bool::weighted(0.2), 1_u8..5, prop::bool::weighted(0.07), condition);
+    let step = step.prop_map(|(needs, none, attempts, unusable, condition)| StepPlan {
+        needs,
+        none,
+        attempts,
+        unusable,
+        condition,
+    });
     let fate = prop_oneof![
         10 => Just(Fate::Accepted),
         2 => Just(Fate::Refused),
@@ -91,6 +100,11 @@ pub(crate) fn plans() -> impl Strategy<Value = Plan> {
             Plan { steps, graph, reversed, pivot, deadline, barrier, moves }
         },
     )
+}
+
+/// What every saga of these tests is started with.
+pub(crate) fn input() -> serde_json::Value {
+    serde_json::json!({ "yes": true, "no": false })
 }
 
 impl Plan {
@@ -124,6 +138,10 @@ impl Plan {
             let needs: Vec<String> =
                 (0..ix).filter(|need| self.needs(ix, *need)).map(|need| format!("s{need}")).collect();
             writeln!(text, "    needs: [{}]", needs.join(", ")).expect("a text");
+        }
+        if let Some(runs) = plan.condition.filter(|_| self.pivot != Some(ix)) {
+            let name = if runs { "yes" } else { "no" };
+            writeln!(text, "    if: '${{{{ input.{name} }}}}'").expect("a text");
         }
         match self.pivot {
             Some(pivot) if pivot == ix => text.push_str("    pivot: true\n"),

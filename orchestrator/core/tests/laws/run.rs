@@ -16,7 +16,7 @@ use amends_core::{
 
 use crate::{
     laws,
-    plan::{Fate, Move, Plan},
+    plan::{self, Fate, Move, Plan},
     world::World,
 };
 
@@ -28,6 +28,7 @@ pub(crate) enum Broken {
     TimeoutMeansNotSent,
     UnknownNotSticky,
     WrongOrder,
+    IfIgnored,
     PivotLikeAnyStep,
     DoesNotAwait,
     AdoptionForgets,
@@ -81,7 +82,7 @@ pub(crate) fn run(plan: &Plan, broken: Broken) -> Result<Outcome, String> {
     let truth = plan.definition();
     laws::of_the_journal(&truth, &run.journal, &run.state)?;
     if outcome != Outcome::WaitsForAPerson {
-        laws::of_the_effects(&truth, run.state.status, &run.world.ledger)?;
+        laws::of_the_effects(&truth, &run.state, &run.world.ledger)?;
     }
     Ok(outcome)
 }
@@ -103,6 +104,7 @@ impl Run {
         for step in &mut definition.steps {
             match broken {
                 Broken::WrongOrder => step.ancestors.clear(),
+                Broken::IfIgnored => step.condition = None,
                 Broken::PivotLikeAnyStep if step.side == Side::Pivot => step.side = Side::Before,
                 _ => {}
             }
@@ -110,7 +112,7 @@ impl Run {
         let saga = SagaId(uuid::Uuid::from_u128(11));
         let with = Begin {
             version: 1,
-            input: serde_json::json!({}).into(),
+            input: plan::input().into(),
             labels: serde_json::Map::new(),
             traceparent: None,
         };
@@ -294,7 +296,9 @@ impl Run {
             }
             let owed = outstanding(&self.definition, &self.state);
             let calls = owed.iter().any(|command| matches!(command, Command::Call { .. }));
-            let halted = self.state.calls().any(|(_, call)| call.phase == Phase::Halted);
+            let refused = |step: &StepState| matches!(step, StepState::Refused);
+            let halted = self.state.calls().any(|(_, call)| call.phase == Phase::Halted)
+                || self.state.steps.values().any(refused);
             match (calls, halted) {
                 (true, _) => self.until_due()?,
                 (false, true) if self.state.attention.is_empty() => {

@@ -7,7 +7,7 @@ use amends_core::{
     ids::Op,
     summary::Status,
 };
-use amends_engine::{CancelError, StartError};
+use amends_engine::{CancelError, Start, StartError};
 use amends_store::{Store, memory::MemoryStore, sqlite::SqliteStore};
 use serde_json::json;
 
@@ -357,4 +357,15 @@ async fn a_stale_epoch_answer_to_the_true_owner_raises_attention_and_is_asked_ag
     town.clock.pass(Duration::from_secs(1));
     assert_eq!(town.ended(saga).await, Status::Completed);
     assert!(!town.store.head(saga).await.expect("readable").expect("there").summary.attention);
+}
+
+#[tokio::test]
+async fn a_step_whose_if_is_false_is_not_called_and_costs_no_commit() {
+    let town = Town::new(memory(), 8, 8).await;
+    let maybe = THREE.replace("two: { call", "two: { if: '${{ input.n > 1 }}', call");
+    town.register(&maybe).await;
+    let skipped = town.engine.start(Start { input: json!({ "n": 1 }), ..start("three") }).await.expect("starts").saga;
+    assert_eq!(town.ended(skipped).await, Status::Completed);
+    assert_eq!(town.services.calls(), ["one action 1 @1", "three action 1 @1"]);
+    assert_eq!(town.store.written().commits, 3, "the start and two steps");
 }

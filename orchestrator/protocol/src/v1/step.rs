@@ -35,7 +35,7 @@ pub enum StepStatus {
     Pending,
     /// Its action is under way.
     Calling,
-    /// It sleeps or awaits a signal.
+    /// It sleeps, awaits a signal, or cannot begin and waits for a person.
     Waiting,
     /// It is done.
     Succeeded,

@@ -94,7 +94,7 @@ fn a_completion_without_all_steps_is_reported() {
     let mut story = Story::begin();
     story.attempt(&Call::action("hold"), 1, Comes::Done);
     story.event(Event::SagaCompleted {});
-    reported(&story, 2, "step take has not succeeded");
+    reported(&story, 2, "step take is not done");
 }
 
 #[test]
