@@ -7,12 +7,13 @@ mod attempts;
 mod cause;
 #[cfg(test)]
 mod tests;
+mod waits;
 
 use std::collections::BTreeMap;
 
 use amends_core::{
     Illegal,
-    definition::{Call, Definition, Side, Step, Undo},
+    definition::{Call, Definition, Side, Step},
     event::{self, Event, Recorded},
     fold,
     ids::{CallId, Op, SagaId},
@@ -25,7 +26,7 @@ use amends_store::Head;
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 
-use self::attempts::Calls;
+use self::{attempts::Calls, waits::Waits};
 
 /// The view of a saga.
 ///
@@ -35,7 +36,8 @@ pub fn view(saga: SagaId, journal: &[Recorded], definition: &Definition) -> Resu
     let state = fold(saga, journal)?;
     let mut calls = Calls::read(journal);
     let attention = attention(&state, &calls);
-    let steps = definition.steps.iter().map(|step| step_view(step, definition, &state, &mut calls)).collect();
+    let waits = Waits::read(journal);
+    let steps = definition.steps.iter().map(|step| step_view(step, definition, &state, &mut calls, &waits)).collect();
     let started = &state.started;
     Ok(v1::SagaView {
         id: saga.0,
@@ -83,11 +85,10 @@ pub(crate) fn stub(head: &Head) -> v1::SagaView {
     }
 }
 
-fn step_view(step: &Step, definition: &Definition, state: &State, calls: &mut Calls) -> v1::StepView {
-    let compensation = match step.undo() {
-        Undo::Call(call) => Some(call_view(call, &CallId::compensate(&step.name), calls)),
-        Undo::Nothing { .. } | Undo::Never => None,
-    };
+fn step_view(step: &Step, definition: &Definition, state: &State, calls: &mut Calls, waits: &Waits) -> v1::StepView {
+    let compensation = step.call_of(Op::Compensate);
+    let compensation = compensation.map(|call| call_view(call, &CallId::compensate(&step.name), calls));
+    let action = step.call_of(Op::Action).map(|call| call_view(call, &CallId::action(&step.name), calls));
     let stands = state.step(&step.name);
     v1::StepView {
         name: step.name.to_string(),
@@ -95,7 +96,8 @@ fn step_view(step: &Step, definition: &Definition, state: &State, calls: &mut Ca
         pivot: step.side == Side::Pivot,
         output: stands.and_then(output).filter(|output| !output.is_null()),
         needs: step.needs.iter().map(|need| definition.steps[*need].name.to_string()).collect(),
-        action: Some(call_view(&step.call().action, &CallId::action(&step.name), calls)),
+        wait: waits.of(step),
+        action,
         compensation,
     }
 }
@@ -115,11 +117,13 @@ fn step_status(step: Option<&StepState>) -> v1::StepStatus {
     match step {
         None => v1::StepStatus::Pending,
         Some(StepState::Skipped) => v1::StepStatus::Skipped,
-        Some(StepState::Refused) => v1::StepStatus::Waiting,
+        Some(StepState::Refused | StepState::Waiting(_)) => v1::StepStatus::Waiting,
         Some(StepState::Calling(_)) => v1::StepStatus::Calling,
         Some(StepState::Succeeded { .. }) => v1::StepStatus::Succeeded,
         Some(StepState::Failed(event::FailedStep::Rejected)) => v1::StepStatus::Rejected,
-        Some(StepState::Failed(event::FailedStep::NeverSent)) => v1::StepStatus::Failed,
+        Some(StepState::Failed(
+            event::FailedStep::NeverSent | event::FailedStep::TimedOut | event::FailedStep::CutShort,
+        )) => v1::StepStatus::Failed,
         Some(StepState::Failed(event::FailedStep::Unusable)) => v1::StepStatus::Unusable,
         Some(StepState::Failed(event::FailedStep::Unresolved)) => v1::StepStatus::Unresolved,
         Some(StepState::Compensating { .. }) => v1::StepStatus::Compensating,
@@ -134,6 +138,7 @@ fn output(step: &StepState) -> Option<Value> {
         }
         StepState::Skipped
         | StepState::Refused
+        | StepState::Waiting(_)
         | StepState::Calling(_)
         | StepState::Failed(_)
         | StepState::Compensated
@@ -173,6 +178,7 @@ fn attention_reason(reason: event::AttentionReason) -> v1::AttentionReason {
         event::AttentionReason::RejectedAfterUnknown => v1::AttentionReason::RejectedAfterUnknown,
         event::AttentionReason::StaleEpoch => v1::AttentionReason::StaleEpoch,
         event::AttentionReason::OtherBody => v1::AttentionReason::OtherBody,
+        event::AttentionReason::TimedOut => v1::AttentionReason::TimedOut,
     }
 }
 

@@ -5,18 +5,20 @@
 
 mod advance;
 mod judge;
+mod waits;
 
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
 use crate::{
-    definition::{Definition, Side, Step, Undo},
+    definition::{Definition, Side, Step},
     event::{Cause, Event, Recorded, Started},
     evolve,
     ids::{CallId, Op, SagaId},
     render::Rendered,
     reply::{Outcome, Reply, Terms, classify},
+    signals::Signal,
     state::{Phase, State, StepState},
     summary::Status,
     time::Time,
@@ -37,6 +39,8 @@ pub enum Input {
     TimePassed,
     /// Somebody wants the saga undone. [`can_cancel`] says before whether that is possible.
     CancelRequested { reason: Option<String> },
+    /// A signal came. [`crate::can_signal`] says before what it is.
+    Signalled(Signal),
 }
 
 /// Whether a cancel has an effect.
@@ -133,6 +137,7 @@ pub fn decide_in_place(definition: &Definition, state: &mut State, input: Input,
             return draft.decision();
         }
         Input::CancelRequested { reason } => draft.cancel(reason),
+        Input::Signalled(signal) => draft.signalled(signal),
     }
     draft.advance();
     draft.decision()
@@ -153,8 +158,8 @@ fn point_of_no_return(definition: &Definition, state: &State) -> bool {
     let pivot = definition.steps.iter().find(|step| step.side == Side::Pivot);
     pivot.and_then(|pivot| state.step(&pivot.name)).is_some_and(|step| match step {
         StepState::Calling(call) => call.attempt > 0,
-        // A pivot has no `if`.
-        StepState::Skipped | StepState::Refused | StepState::Failed(_) => false,
+        // A pivot has no `if` and does not wait.
+        StepState::Skipped | StepState::Refused | StepState::Waiting(_) | StepState::Failed(_) => false,
         StepState::Succeeded { .. } | StepState::Compensating { .. } | StepState::Compensated => true,
     })
 }
@@ -210,11 +215,8 @@ impl<'d> Draft<'d> {
 
     fn answer(&mut self, id: &CallId, attempt: u32, reply: Reply, terms: &Terms) {
         let Some(step) = self.open(id, attempt) else { return };
-        let call = match (id.op, step.undo()) {
-            (Op::Compensate, Undo::Call(call)) => call,
-            (Op::Action, _) | (Op::Compensate, Undo::Nothing { .. } | Undo::Never) => &step.call().action,
-        };
-        let outcome = classify(step.call(), call, id.op, reply, terms);
+        let (Some(of), Some(call)) = (step.call(), step.call_of(id.op)) else { return };
+        let outcome = classify(of, call, id.op, reply, terms);
         self.judge(id, attempt, outcome);
     }
 
@@ -265,6 +267,7 @@ pub fn outstanding(definition: &Definition, state: &State) -> Vec<Command> {
         })
         .collect();
     let deadline_counts = state.status == Status::Running && !point_of_no_return(definition, state);
+    owed.extend(state.waits().filter_map(|(_, waiting)| waiting.until()).map(|at| Command::Wake { at }));
     owed.extend(state.started.deadline_at.filter(|_| deadline_counts).map(|at| Command::Wake { at }));
     owed
 }

@@ -7,7 +7,8 @@ use serde_json::Value;
 use crate::{
     event::{AttentionReason, Event, FailedStep, Recorded, Started},
     ids::{CallId, Op, SagaId, StepName},
-    state::{CallState, Phase, State, StepState, Undoable},
+    signals,
+    state::{CallState, Phase, Received, State, StepState, Undoable, Waiting},
     summary::Status,
     time::Time,
 };
@@ -135,7 +136,49 @@ pub(crate) fn apply(state: &mut State, recorded: &Recorded) -> Result<(), &'stat
         (Status::Running, Event::StepSkipped { step }) => begin_step(state, step, StepState::Skipped)?,
         (Status::Running, Event::StepRefused { step, .. }) => begin_step(state, step, StepState::Refused)?,
 
+        (Status::Running, Event::SleepStarted { step, until }) => {
+            begin_step(state, step, StepState::Waiting(Waiting::Sleep { until: *until }))?;
+        }
+        (Status::Running, Event::SleepEnded { step }) => match state.steps.get(step) {
+            Some(StepState::Waiting(Waiting::Sleep { until })) if *until <= at => {
+                state.steps.insert(step.clone(), StepState::Succeeded { output: Arc::new(Value::Null) });
+            }
+            _ => return Err("only a step that has slept long enough is done with it"),
+        },
+        (Status::Running, Event::AwaitStarted { step, signal, until }) => {
+            let waiting = Waiting::Signal { signal: signal.clone(), since: recorded.seq, until: Some(*until) };
+            begin_step(state, step, StepState::Waiting(waiting))?;
+        }
+        (Status::Running, Event::SignalReceived { signal, key, payload }) => {
+            let again = |before: &Received| before.signal == *signal && key.is_some() && before.key == *key;
+            if state.signals.iter().any(again) {
+                return Err("a signal under the same key is the same signal");
+            }
+            let (signal, key, digest) = (signal.clone(), key.clone(), signals::digest(payload));
+            state.signals.push(Received { signal, key, digest, kept: Some(payload.clone()) });
+        }
+        (Status::Running, Event::SignalTaken { step, signal, output }) => {
+            match state.steps.get(step) {
+                Some(StepState::Waiting(Waiting::Signal { signal: awaited, .. })) if awaited == signal => {}
+                _ => return Err("the step does not await this signal"),
+            }
+            let oldest =
+                state.signals.iter_mut().find(|received| received.signal == *signal && received.kept.is_some());
+            oldest.ok_or("there is no such signal to take")?.kept = None;
+            state.steps.insert(step.clone(), StepState::Succeeded { output: output.clone() });
+            state.attention.remove(&CallId::action(step));
+        }
+
         (_, Event::StepFailed { step, how }) => match state.steps.get(step) {
+            Some(StepState::Waiting(waiting)) => {
+                match (how, waiting, state.status) {
+                    (FailedStep::TimedOut, Waiting::Signal { until: Some(until), .. }, Status::Running)
+                        if *until <= at => {}
+                    (FailedStep::CutShort, _, Status::Compensating) => {}
+                    _ => return Err("a wait ends when its time is over, or with the saga's failure"),
+                }
+                state.steps.insert(step.clone(), StepState::Failed(*how));
+            }
             Some(StepState::Refused) if *how == FailedStep::NeverSent => {
                 state.attention.remove(&CallId::action(step));
                 state.steps.insert(step.clone(), StepState::Failed(*how));
@@ -148,6 +191,7 @@ pub(crate) fn apply(state: &mut State, recorded: &Recorded) -> Result<(), &'stat
                     (FailedStep::Unresolved | FailedStep::Unusable, false) => {
                         return Err("no attempt may have happened");
                     }
+                    (FailedStep::TimedOut | FailedStep::CutShort, _) => return Err("it does not wait"),
                     (FailedStep::Rejected, _)
                     | (FailedStep::NeverSent, false)
                     | (FailedStep::Unresolved | FailedStep::Unusable, true) => {}
@@ -167,8 +211,10 @@ pub(crate) fn apply(state: &mut State, recorded: &Recorded) -> Result<(), &'stat
                     }
                     under_way.phase = Phase::Halted;
                 }
+                Some(_) if *reason == AttentionReason::TimedOut => return Err("a call does not time out like a wait"),
                 Some(_) => {}
                 None if refused && *reason == AttentionReason::RefusedHere => {}
+                None if *reason == AttentionReason::TimedOut => timed_out(state, call, at)?,
                 None => return Err("attention is about a call under way, or a step that cannot begin"),
             }
             state.attention.insert(call.clone(), *reason);
@@ -190,6 +236,11 @@ pub(crate) fn apply(state: &mut State, recorded: &Recorded) -> Result<(), &'stat
             | Event::CompensationStarted { .. }
             | Event::StepSkipped { .. }
             | Event::StepRefused { .. }
+            | Event::SleepStarted { .. }
+            | Event::SleepEnded { .. }
+            | Event::AwaitStarted { .. }
+            | Event::SignalReceived { .. }
+            | Event::SignalTaken { .. }
             | Event::SagaCompleted { .. }
             | Event::SagaCompensated,
         ) => return Err("the saga's status does not allow it"),
@@ -215,6 +266,7 @@ fn fresh(saga: SagaId, started: &Started, first: &Recorded) -> State {
         cause: None,
         steps: BTreeMap::new(),
         attention: BTreeMap::new(),
+        signals: Vec::new(),
         output: Arc::new(Value::Null),
     }
 }
@@ -224,6 +276,19 @@ fn begin_step(state: &mut State, step: &StepName, as_what: StepState) -> Result<
     match state.steps.insert(step.clone(), as_what) {
         None => Ok(()),
         Some(_) => Err("the step has begun already"),
+    }
+}
+
+/// The wait goes on, and nothing ends it any more but its signal.
+fn timed_out(state: &mut State, call: &CallId, at: Time) -> Result<(), &'static str> {
+    match (call.op, state.steps.get_mut(&call.step)) {
+        (Op::Action, Some(StepState::Waiting(Waiting::Signal { until, .. })))
+            if until.is_some_and(|until| until <= at) =>
+        {
+            *until = None;
+            Ok(())
+        }
+        _ => Err("its time is not over"),
     }
 }
 
@@ -259,7 +324,10 @@ fn undoable(step: StepState) -> Result<Undoable, &'static str> {
         StepState::Succeeded { output } => Ok(Undoable::Succeeded { output }),
         StepState::Failed(FailedStep::Unusable) => Ok(Undoable::Unusable),
         StepState::Failed(FailedStep::Unresolved) => Ok(Undoable::Unresolved),
-        StepState::Failed(FailedStep::Rejected | FailedStep::NeverSent)
+        StepState::Failed(
+            FailedStep::Rejected | FailedStep::NeverSent | FailedStep::TimedOut | FailedStep::CutShort,
+        )
+        | StepState::Waiting(_)
         | StepState::Skipped
         | StepState::Refused
         | StepState::Calling(_)
@@ -286,6 +354,9 @@ fn open<'s>(state: &'s mut State, id: &CallId, attempt: u32) -> Result<&'s mut C
 fn end(state: &mut State, status: Status, at: Time) -> Result<(), &'static str> {
     if state.calls().next().is_some() {
         return Err("a call is under way");
+    }
+    if state.waits().next().is_some() {
+        return Err("a step still waits");
     }
     state.status = status;
     state.ended_at = Some(at);

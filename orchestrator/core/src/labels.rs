@@ -17,12 +17,7 @@ use crate::{
 ///
 /// # Errors
 /// Why it cannot be started like this: a label that cannot be computed, is given differently, or is beyond a limit.
-pub fn labels(
-    definition: &Definition,
-    saga: SagaId,
-    with: &Begin,
-    now: Time,
-) -> Result<Map<String, Value>, String> {
+pub fn labels(definition: &Definition, saga: SagaId, with: &Begin, now: Time) -> Result<Map<String, Value>, String> {
     let mut all = with.labels.clone();
     if !definition.labels.is_empty() {
         let started = started(definition, with.clone(), now);

@@ -6,9 +6,9 @@ use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, utf8_percent_encode
 use serde_json::Value;
 
 use crate::{
-    definition::{Call, Definition, Method, Step, Undo, limits},
+    definition::{Call, Definition, Method, Step, limits},
     event::Started,
-    expr::{Expression, Piece, Segment, walk, written},
+    expr::{Expression, Piece, Segment, Template, walk, written},
     ids::{CallId, Digest, Op, SagaId, ServiceName},
     state::State,
     time::Time,
@@ -44,11 +44,8 @@ pub fn render(definition: &Definition, state: &State, id: &CallId) -> Result<Ren
         Op::Action => None,
         Op::Compensate => state.output_of(id.step.as_str()).cloned(),
     };
-    match (id.op, step.undo()) {
-        (Op::Action, _) => request(&step.call().action, step, state, None),
-        (Op::Compensate, Undo::Call(call)) => request(call, step, state, own),
-        (Op::Compensate, Undo::Nothing { .. } | Undo::Never) => Err(format!("{} has no compensation", id.step)),
-    }
+    let call = step.call_of(id.op).ok_or_else(|| format!("{} has no {}", id.step, id.op.as_str()))?;
+    request(call, step, state, own)
 }
 
 /// An action is sent only if its compensation could be sent too, even when the action's reply is lost.
@@ -56,10 +53,9 @@ pub fn render(definition: &Definition, state: &State, id: &CallId) -> Result<Ren
 /// # Errors
 /// As [`render`].
 pub(crate) fn check_compensation(step: &Step, state: &State) -> Result<(), String> {
-    match step.undo() {
-        Undo::Call(call) => parts(call, step, state, None).map(drop).map_err(|why| format!("its compensation: {why}")),
-        Undo::Nothing { .. } | Undo::Never => Ok(()),
-    }
+    step.call_of(Op::Compensate).map_or(Ok(()), |call| {
+        parts(call, step, state, None).map(drop).map_err(|why| format!("its compensation: {why}"))
+    })
 }
 
 /// The value of the saga's `output`.
@@ -85,6 +81,20 @@ pub(crate) fn condition(condition: &Expression, state: &State) -> Result<bool, S
         Ok(other) => Err(format!("if: neither true nor false, but {}", short(&other))),
         Err(why) => Err(format!("if: {why}")),
     }
+}
+
+/// The time at which an `until` ends.
+///
+/// # Errors
+/// As [`render`]; or it is no time, or further away than anybody waits.
+pub(crate) fn until(template: &Template, state: &State, now: Time) -> Result<Time, String> {
+    let value = template.render(&|path| value(state, None, path)).map_err(|why| format!("until: {why}"))?;
+    let time = value.as_str().and_then(Time::parse_rfc3339);
+    let time = time.ok_or_else(|| format!("until: no time of RFC 3339, but {}", short(&value)))?;
+    if time > now + limits::WAIT {
+        return Err(format!("until: {} is more than {} days away", short(&value), limits::WAIT.as_secs() / 86_400));
+    }
+    Ok(time)
 }
 
 /// A value for people, as much of it as a message bears.

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::{
     event::{AttentionReason, Cause, FailedStep, Started},
-    ids::{CallId, Digest, Op, SagaId, StepName},
+    ids::{CallId, Digest, Op, SagaId, SignalName, StepName},
     summary::{Status, Summary},
     time::Time,
 };
@@ -34,6 +34,8 @@ pub struct State {
     pub steps: BTreeMap<StepName, StepState>,
     /// What a person has to look at.
     pub attention: BTreeMap<CallId, AttentionReason>,
+    /// Signals that came, in order.
+    pub signals: Vec<Received>,
     pub output: Arc<Value>,
 }
 
@@ -44,6 +46,8 @@ pub enum StepState {
     Skipped,
     /// It cannot begin, and waits for an operator.
     Refused,
+    /// It sleeps, or awaits a signal.
+    Waiting(Waiting),
     /// Its action is under way.
     Calling(CallState),
     /// It is done.
@@ -54,6 +58,42 @@ pub enum StepState {
     Compensating { was: Undoable, call: CallState },
     /// It is undone.
     Compensated,
+}
+
+/// What a step waits for.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Waiting {
+    Sleep {
+        until: Time,
+    },
+    Signal {
+        signal: SignalName,
+        /// The `seq` of the event with which it began: of several that await the same, the first gets the first.
+        since: u64,
+        /// `None`: that is over, and a person was asked to look.
+        until: Option<Time>,
+    },
+}
+
+impl Waiting {
+    /// When it ends by itself.
+    pub fn until(&self) -> Option<Time> {
+        match self {
+            Self::Sleep { until } => Some(*until),
+            Self::Signal { until, .. } => *until,
+        }
+    }
+}
+
+/// A signal that came.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Received {
+    pub signal: SignalName,
+    pub key: Option<Arc<str>>,
+    /// Of its payload.
+    pub digest: Digest,
+    /// `None`: a step has taken it.
+    pub kept: Option<Arc<Value>>,
 }
 
 /// What can be undone.
@@ -122,6 +162,19 @@ impl State {
         })
     }
 
+    /// Steps that wait, in order of their names.
+    pub fn waits(&self) -> impl Iterator<Item = (&StepName, &Waiting)> {
+        self.steps.iter().filter_map(|(name, step)| match step {
+            StepState::Waiting(waiting) => Some((name, waiting)),
+            _ => None,
+        })
+    }
+
+    /// The oldest signal of that name that nobody has taken.
+    pub fn kept(&self, signal: &SignalName) -> Option<&Arc<Value>> {
+        self.signals.iter().filter(|received| received.signal == *signal).find_map(|received| received.kept.as_ref())
+    }
+
     /// The row beside the journal (invariant 2).
     pub fn summary(&self) -> Summary {
         Summary {
@@ -140,6 +193,7 @@ impl State {
             Phase::Closed | Phase::Halted => None,
         });
         let deadline = self.started.deadline_at.filter(|_| self.status == Status::Running && !self.past_return);
-        due.chain(deadline).min()
+        let waits = self.waits().filter_map(|(_, waiting)| waiting.until());
+        due.chain(waits).chain(deadline).min()
     }
 }

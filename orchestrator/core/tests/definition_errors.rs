@@ -102,7 +102,7 @@ fn cases() -> Vec<Case> {
         step("not yet supported", "call: x POST /a, async: true", [("E0208", 4, 25)]),
         steps(
             "not yet supported instead of a call",
-            "a: { sleep: 30m, compensate: none, reason: waits }",
+            "a: { saga: other, compensate: none, reason: waits }",
             [("E0305", 4, 3), ("E0208", 4, 8)],
         ),
         case("locks", &format!("saga: s\nlocks: []\nsteps:\n{one}"), [("E0208", 2, 1)]),
@@ -243,6 +243,47 @@ fn cases() -> Vec<Case> {
         step("an if with text around it", "call: x POST /a, if: 'x${{ input.a }}'", [("E0203", 4, 29)]),
         step("an if with an unknown name", "call: x POST /a, if: '${{ imput.a }}'", [("E0402", 4, 34)]),
         step("an if over its own output", "call: x POST /a, if: '${{ steps.a.output }}'", [("E0403", 4, 34)]),
+        // ---- kinds
+        steps("a step that does nothing", "a: { needs: [] }", [("E0305", 4, 3)]),
+        steps("a step of two kinds", "a: { sleep: 30m, call: x POST /a }", [("E0305", 4, 8)]),
+        steps(
+            "keys of another kind",
+            "a: { sleep: 30m, compensate: none, reason: waits, retry: { attempts: 2 }, timeout: 3s }",
+            [("E0317", 4, 20), ("E0317", 4, 38), ("E0317", 4, 53), ("E0317", 4, 77)],
+        ),
+        steps("a pivot that sleeps", "a: { sleep: 30m, pivot: true }", [("E0317", 4, 20)]),
+        steps("a pivot that awaits", "a: { await: go, timeout: 1d, pivot: true }", [("E0317", 4, 32)]),
+        steps("a sleep without a unit", "a: { sleep: 30 }", [("E0205", 4, 15)]),
+        steps("a sleep of ten years", "a: { sleep: 3650d }", [("E0206", 4, 15)]),
+        steps("a sleep until", "a: { until: 30m }", [("E0209", 4, 15)]),
+        steps("an until that is a number", "a: { until: 1795539661 }", [("E0203", 4, 15)]),
+        steps("an until without an offset", "a: { until: '2026-12-24T18:00:00' }", [("E0209", 4, 15)]),
+        steps("an until of the unknown", "a: { until: '${{ inptu.at }}' }", [("E0402", 4, 20)]),
+        steps("an await without a timeout", "a: { await: go }", [("E0202", 4, 8)]),
+        steps("an await of a year and more", "a: { await: go, timeout: 400d }", [("E0206", 4, 28)]),
+        steps("a signal with a space", "a: { await: 'go on', timeout: 1d }", [("E0204", 4, 15)]),
+        steps("a signal that is a number", "a: { await: 3, timeout: 1d }", [("E0203", 4, 15)]),
+        steps(
+            "the response of a signal",
+            "a: { await: go, timeout: 1d, output: '${{ response.body }}' }",
+            [("E0402", 4, 45)],
+        ),
+        steps(
+            "the input in the output of an await",
+            "a: { await: go, timeout: 1d, output: '${{ input.a }}' }",
+            [("E0402", 4, 45)],
+        ),
+        step("a signal in a body", "call: x POST /a, body: '${{ signal.by }}'", [("E0402", 4, 36)]),
+        steps(
+            "the output of a sleep",
+            "a: { sleep: 1s }\nb: { call: 'x POST /${{ steps.a.output.i }}', compensate: { call: x POST /u } }",
+            [("E0404", 5, 27)],
+        ),
+        steps(
+            "a field that an await does not give",
+            "a: { await: go, timeout: 1d, output: { by: '${{ signal.by }}' } }\nb: { call: 'x POST /${{ steps.a.output.bye }}', compensate: { call: x POST /u } }",
+            [("E0404", 5, 27)],
+        ),
         // ---- labels
         case("labels that are a list", &format!("saga: s\nlabels: [a]\nsteps:\n{one}"), [("E0203", 2, 9)]),
         case("a label that is a list", &format!("saga: s\nlabels: {{ a: [1] }}\nsteps:\n{one}"), [("E0203", 2, 14)]),
@@ -259,7 +300,10 @@ fn cases() -> Vec<Case> {
         ),
         case(
             "more labels than a saga has",
-            &format!("saga: s\nlabels: {{ {} }}\nsteps:\n{one}", (0..17).map(|n| format!("a{n}: 1, ")).collect::<String>()),
+            &format!(
+                "saga: s\nlabels: {{ {} }}\nsteps:\n{one}",
+                (0..17).map(|n| format!("a{n}: 1, ")).collect::<String>()
+            ),
             [("E0102", 2, 9)],
         ),
         // ---- calls

@@ -69,6 +69,9 @@ fn what_the_schema_refuses_core_refuses_too() {
         ("pivot: true", "pivot: true\n    sleep: 30m"),
         ("pivot: true", "pivot: true\n    if: \"${{ input.quantity > 1 }}\""),
         ("pivot: true", "pivot: true\n    if: true"),
+        ("pivot: true", "sleep: 30m"),
+        ("pivot: true\n    call: shipping POST /shipments", "await: go"),
+        ("pivot: true\n    call: shipping POST /shipments", "sleep: 30"),
         ("deadline: 1h", "labels: [customer]"),
         ("deadline: 1h", "labels: { customer: null }"),
         ("deadline: 1h", "labels: { \"the customer\": 1 }"),
@@ -102,9 +105,15 @@ fn what_core_takes_the_schema_takes_too() {
         "call: x PUT /a?b=c, headers: { X-Tenant: '1' }, needs: [], retry: { attempts: 1, backoff: PT1S }, compensate: { call: x POST /u, retry: { attempts: unlimited } }",
         "call: x PATCH /a, timeout: 1h30m, pivot: true, output: '${{ response.status }}', retry: { factor: 1.5 }",
         "call: x PATCH /a, timeout: PT2H30M, pivot: true",
+        "sleep: 30m, if: '${{ true }}'",
+        "until: '2026-12-24T18:00:00+01:00', needs: []",
+        "until: '${{ saga.started_at }}'",
+        "await: go-on, timeout: 7d, output: { by: '${{ signal.by | default(1) }}' }",
         "if: '${{ 1 + 1 == 2 }}', call: x PATCH /a, compensate: none, reason: reads only",
     ] {
-        let yaml = format!("saga: s.1\nversion: 3\nlabels: {{ a.b: 1, c: true, d: '${{{{ saga.id }}}}' }}\noutput: 1\nsteps:\n  a_b-1: {{ {step} }}\n");
+        let yaml = format!(
+            "saga: s.1\nversion: 3\nlabels: {{ a.b: 1, c: true, d: '${{{{ saga.id }}}}' }}\noutput: 1\nsteps:\n  a_b-1: {{ {step} }}\n"
+        );
         let taken = parse(&yaml, None).definition.is_some();
         let errors: Vec<String> = validator.iter_errors(&as_json(&yaml)).map(|error| error.to_string()).collect();
         assert!(taken, "core refuses {step}: {:?}", parse(&yaml, None).diagnostics);

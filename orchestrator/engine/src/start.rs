@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use amends_core::{
     Begin, begin_with,
-    ids::{Digest, SagaId},
+    ids::{Digest, SagaId, canonical},
     labels,
 };
 use amends_store::{Append, AppendError, Create, Head, StartKey, StoreError};
@@ -161,17 +161,4 @@ fn request_digest(start: &Start) -> Digest {
         canonical(&start.input).to_string().as_bytes(),
         canonical(&labels).to_string().as_bytes(),
     ])
-}
-
-/// The same value with its keys in order, so that the order in which a caller writes them does not count.
-fn canonical(value: &Value) -> Value {
-    match value {
-        Value::Object(map) => {
-            let mut entries: Vec<_> = map.iter().collect();
-            entries.sort_by_key(|(key, _)| key.as_str());
-            Value::Object(entries.into_iter().map(|(key, value)| (key.clone(), canonical(value))).collect())
-        }
-        Value::Array(items) => items.iter().map(canonical).collect(),
-        other => other.clone(),
-    }
 }

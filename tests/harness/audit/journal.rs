@@ -103,6 +103,29 @@ pub enum Event {
     StepRefused {
         step: String,
     },
+    SleepStarted {
+        step: String,
+        until: i64,
+    },
+    SleepEnded {
+        step: String,
+    },
+    AwaitStarted {
+        step: String,
+        signal: String,
+        until: i64,
+    },
+    SignalReceived {
+        signal: String,
+        #[serde(default)]
+        key: Option<String>,
+        #[serde(default)]
+        payload: Value,
+    },
+    SignalTaken {
+        step: String,
+        signal: String,
+    },
     StepFailed {
         step: String,
         how: How,
@@ -127,6 +150,8 @@ pub enum How {
     NeverSent,
     Unusable,
     Unresolved,
+    TimedOut,
+    CutShort,
 }
 
 /// Why a saga is undone.

@@ -6,7 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{
     Case, Found,
     journal::{Cause, Event, How, Recorded, Row, Saga},
-    shape::{Shape, Undone},
+    shape::{Shape, Step, Undone},
+    waits::Waits,
 };
 use crate::words::{Call, Op};
 
@@ -20,6 +21,7 @@ pub(super) struct Life {
     pub(super) skipped: BTreeSet<String>,
     /// They cannot begin.
     refused: BTreeSet<String>,
+    waits: Waits,
     attention: BTreeSet<Call>,
     pub(super) epoch: u64,
     /// The owner has let go: only an adoption may follow.
@@ -137,13 +139,14 @@ impl Life {
 
     /// It succeeded, or its `if` was false.
     fn done(&self, step: &str) -> bool {
-        self.skipped.contains(step) || self.action_succeeded(step)
+        self.skipped.contains(step) || self.waits.done.contains(step) || self.action_succeeded(step)
     }
 
     fn wake_at(&self) -> Option<i64> {
         let due =
             self.calls.values().filter(|call| !call.halted).filter_map(|call| call.open().map(|open| open.due_at));
-        due.chain(self.deadline_at.filter(|_| self.status == Status::Running && !self.past_return)).min()
+        let waits = self.waits.open.values().filter_map(|wait| wait.until);
+        due.chain(waits).chain(self.deadline_at.filter(|_| self.status == Status::Running && !self.past_return)).min()
     }
 }
 
@@ -155,6 +158,7 @@ pub(super) fn live(saga: &Saga, shape: &Shape, found: &mut Found) -> Life {
         failed: BTreeMap::new(),
         skipped: BTreeSet::new(),
         refused: BTreeSet::new(),
+        waits: Waits::default(),
         attention: BTreeSet::new(),
         epoch: saga.journal.first().map_or(1, |first| first.epoch),
         released: false,
@@ -245,13 +249,31 @@ fn step(life: &mut Life, recorded: &Recorded, shape: &Shape) -> Result<(), Strin
             begin_without_call(life, shape, step)?;
             life.refused.insert(step.clone());
         }
+        Event::SleepStarted { step, until } => wait(life, shape, step, None, *until)?,
+        Event::AwaitStarted { step, signal, until } => wait(life, shape, step, Some(signal), *until)?,
+        Event::SleepEnded { step } => life.waits.slept(step, recorded.at)?,
+        Event::SignalReceived { signal, key, payload } => {
+            if life.status != Status::Running {
+                return Err("nothing awaits it".to_owned());
+            }
+            life.waits.receive(signal, key.as_deref(), payload)?;
+        }
+        Event::SignalTaken { step, signal } => {
+            life.attention.remove(&Call::action(step));
+            life.waits.take(step, signal)?;
+        }
+        Event::StepFailed { step, how: how @ (How::TimedOut | How::CutShort) } => {
+            life.waits.fail(step, *how, recorded.at, life.status == Status::Running)?;
+            life.failed.insert(step.clone(), *how);
+        }
         Event::StepFailed { step, how } => fail(life, shape, step, *how)?,
         Event::AttentionRaised { call, reason } => {
             life.attention.insert(call.clone());
-            let halts = !matches!(reason.as_str(), "attempts_exhausted" | "stale_epoch" | "other_body");
+            let halts = !matches!(reason.as_str(), "attempts_exhausted" | "stale_epoch" | "other_body" | "timed_out");
             match life.calls.get_mut(call) {
                 Some(under_way) => under_way.halted |= halts,
                 None if call.op == Op::Action && life.refused.contains(&call.step) => {}
+                None if reason == "timed_out" => life.waits.goes_on(&call.step, recorded.at)?,
                 None => return Err("attention is about a call under way".to_owned()),
             }
         }
@@ -331,14 +353,34 @@ fn needs_are_met(life: &Life, needs: &[String]) -> Result<(), String> {
 /// A step is found to have no call to make.
 fn begin_without_call(life: &Life, shape: &Shape, name: &str) -> Result<(), String> {
     let step = shape.step(name).ok_or("the definition has no such step")?;
-    let begun = life.calls.keys().any(|call| call.step == name)
+    if !step.conditional && step.waits.as_deref() != Some("until") {
+        return Err("this step cannot be skipped or refused".to_owned());
+    }
+    may_begin(life, step)
+}
+
+fn may_begin(life: &Life, step: &Step) -> Result<(), String> {
+    let name = &step.name;
+    let begun = life.calls.keys().any(|call| call.step == *name)
         || life.skipped.contains(name)
         || life.refused.contains(name)
+        || life.waits.knows(name)
         || life.failed.contains_key(name);
-    if life.status != Status::Running || begun || !step.conditional {
-        return Err("this step cannot be skipped or refused now".to_owned());
+    if life.status != Status::Running || begun {
+        return Err("this step cannot begin now".to_owned());
     }
     needs_are_met(life, &step.needs)
+}
+
+fn wait(life: &mut Life, shape: &Shape, name: &str, signal: Option<&String>, until: i64) -> Result<(), String> {
+    let step = shape.step(name).ok_or("the definition has no such step")?;
+    let kind = if signal.is_some() { step.waits.as_deref() == Some("await") } else { step.waits.is_some() };
+    if !kind {
+        return Err("the definition does not let it wait for that".to_owned());
+    }
+    may_begin(life, step)?;
+    life.waits.begin(name, signal, until);
+    Ok(())
 }
 
 fn close(life: &mut Life, recorded: &Recorded, call: &Call, attempt: u32, outcome: Outcome) -> Result<(), String> {
@@ -406,7 +448,10 @@ fn end(life: &mut Life, recorded: &Recorded, from: Status, to: Status) -> Result
     }
     match life.calls.iter().find(|(_, call)| call.open().is_some()) {
         Some((call, _)) => Err(format!("{call} is under way")),
-        None => Ok(()),
+        None => match life.waits.open.keys().next() {
+            Some(step) => Err(format!("step {step} still waits")),
+            None => Ok(()),
+        },
     }
 }
 

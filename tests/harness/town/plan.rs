@@ -62,6 +62,14 @@ impl Plan {
         }
     }
 
+    /// sagas/approve-order.yaml with the services of [`Plan::orders`].
+    ///
+    /// # Panics
+    /// The definition is gone.
+    pub fn approvals() -> Self {
+        Self { definition: quick("approve-order.yaml"), ..Self::orders() }
+    }
+
     /// sagas/transfer-money.yaml with its two banks, and quick retries.
     ///
     /// # Panics

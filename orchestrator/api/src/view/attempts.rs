@@ -81,6 +81,11 @@ impl Calls {
             | Event::Released
             | Event::StepSkipped { .. }
             | Event::StepRefused { .. }
+            | Event::SleepStarted { .. }
+            | Event::SleepEnded { .. }
+            | Event::AwaitStarted { .. }
+            | Event::SignalReceived { .. }
+            | Event::SignalTaken { .. }
             | Event::StepFailed { .. }
             | Event::CancelRequested { .. }
             | Event::CompensationStarted { .. }

@@ -21,6 +21,7 @@ fn kind(cause: &Cause) -> v1::CauseKind {
                 Failure::Unusable => v1::Failure::Unusable,
                 Failure::AttemptsExhausted => v1::Failure::AttemptsExhausted,
                 Failure::RefusedHere => v1::Failure::RefusedHere,
+                Failure::TimedOut => v1::Failure::TimedOut,
             },
             reason: reason.clone(),
         },
@@ -32,13 +33,20 @@ fn kind(cause: &Cause) -> v1::CauseKind {
 fn summary(cause: &Cause, deadline_at: Option<Time>, definition: &Definition) -> String {
     match cause {
         Cause::StepFailed { step, failure, reason } => {
-            let service = service(step, definition);
             let reason = spoken(reason);
+            let Some(service) = service(step, definition) else {
+                // A step that waits has nobody to speak of.
+                return match failure {
+                    Failure::TimedOut => format!("{step} waited in vain: {reason}"),
+                    _ => format!("{step} could not begin: {reason}"),
+                };
+            };
             match failure {
                 Failure::Rejected => format!("{step} was rejected by {service}: {reason}"),
                 Failure::Unusable => format!("{step} was done by {service}, but its reply is of no use: {reason}"),
                 Failure::AttemptsExhausted => format!("{step} got no usable answer from {service}: {reason}"),
                 Failure::RefusedHere => format!("{step} could not be sent to {service}: {reason}"),
+                Failure::TimedOut => format!("{step} waited in vain: {reason}"),
             }
         }
         Cause::Cancelled { reason: Some(reason) } => format!("it was cancelled: {reason}"),
@@ -50,8 +58,9 @@ fn summary(cause: &Cause, deadline_at: Option<Time>, definition: &Definition) ->
     }
 }
 
-fn service<'d>(step: &StepName, definition: &'d Definition) -> &'d str {
-    definition.step(step).map_or("its service", |(_, step)| step.call().action.service.as_str())
+fn service<'d>(step: &StepName, definition: &'d Definition) -> Option<&'d str> {
+    let (_, step) = definition.step(step)?;
+    step.call().map(|call| call.action.service.as_str())
 }
 
 /// `402: insufficient funds` → `402 insufficient funds`: one colon is enough for a sentence.

@@ -11,5 +11,6 @@ mod language;
 mod list;
 mod openapi;
 mod reading;
+mod signal;
 mod sockets;
 mod start;

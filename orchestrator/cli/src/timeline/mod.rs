@@ -8,9 +8,10 @@ mod attention;
 mod calls;
 #[cfg(test)]
 mod tests;
+mod waits;
 mod words;
 
-use amends_protocol::v1::{SagaStatus, SagaView, StepView};
+use amends_protocol::v1::{SagaStatus, SagaView, StepStatus, StepView};
 use chrono::{DateTime, Utc};
 
 use self::words::Look;
@@ -71,11 +72,14 @@ fn steps(saga: &SagaView, style: Style) -> Vec<String> {
     for step in &saga.steps {
         let look = Look::of_step(step.status, saga.status);
         let pivot = if step.pivot { " · point of no return" } else { "" };
-        let status = format!("{}{}", style.paint(look.tone, look.word), style.paint(Tone::Dim, pivot));
+        // Only a call can have been sent or not.
+        let word = if step.wait.is_some() && step.status == StepStatus::Failed { "failed" } else { look.word };
+        let status = format!("{}{}", style.paint(look.tone, word), style.paint(Tone::Dim, pivot));
         lines.push(columns.line(step, step.action.as_ref(), &look, &status, style));
         if let Some(call) = &step.action {
             lines.extend(calls::attempts(call, saga.started_at, saga.status.is_terminal(), style));
         }
+        lines.extend(step.wait.as_ref().and_then(|wait| waits::line(wait, saga.started_at, style)));
     }
     lines
 }

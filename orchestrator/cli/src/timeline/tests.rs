@@ -164,3 +164,27 @@ fn attention_says_what_to_do_and_hostile_text_stays_text() {
     let more = json!({ "attention": attention, "cause": cause });
     insta::assert_snapshot!(timeline(&saga("compensating", 35, steps, more), Style::PLAIN));
 }
+
+fn wait(name: &str, status: &str, wait: Value) -> Value {
+    json!({ "name": name, "status": status, "pivot": false, "needs": [], "wait": wait })
+}
+
+#[test]
+fn waits_show_what_they_are_for_how_long_and_what_came_of_them() {
+    let slept = json!({ "began_at": at(10), "until": at(3_600_010), "ended_at": at(3_600_020), "outcome": "slept" });
+    let came = json!({ "signal": "approved", "began_at": at(20), "until": at(60_000), "ended_at": at(30_000), "outcome": "signalled" });
+    let late = json!({ "signal": "paid", "began_at": at(20), "until": at(60_000), "ended_at": at(60_000), "outcome": "timed_out" });
+    let cut = json!({ "began_at": at(20), "until": at(60_000), "ended_at": at(30_000), "outcome": "cut_short" });
+    let open = json!({ "signal": "delivered", "began_at": at(30), "until": at(86_400_000) });
+    let steps = vec![
+        wait("nap", "succeeded", slept),
+        wait("approve", "succeeded", came),
+        wait("paid", "failed", late),
+        wait("pause", "failed", cut),
+        wait("delivered", "waiting", open),
+        wait("later", "pending", json!({})),
+        wait("never", "skipped", json!({ "signal": "never" })),
+    ];
+    let more = json!({ "attention": [{ "step": "delivered", "op": "action", "reason": "timed_out", "detail": "no signal", "since": at(40) }] });
+    insta::assert_snapshot!(timeline(&saga("running", 90_000_000, steps, more), Style::PLAIN));
+}

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::{Draft, point_of_no_return};
 use crate::{
-    definition::{Side, Step, StepIx, Undo},
+    definition::{Kind, Side, Step, StepIx, Undo},
     event::{AttentionReason, Cause, Event, FailedStep, Failure},
     ids::{CallId, Op},
     render::{self, render},
@@ -34,7 +34,7 @@ impl Draft<'_> {
         }
         let definition = self.definition;
         // Only what is done in this very decision makes further steps ready.
-        while self.begin_ready() && self.state.status == Status::Running {}
+        while (self.end_waits() | self.begin_ready()) && self.state.status == Status::Running {}
         if self.state.status == Status::Running && (0..definition.steps.len()).all(|ix| self.done(ix)) {
             let (output, output_error) = match render::output(definition, self.state) {
                 Ok(output) => (output, None),
@@ -44,7 +44,7 @@ impl Draft<'_> {
         }
     }
 
-    /// Begins every step whose needs are met. Whether one of them is done already, so that others may be ready.
+    /// Begins every step whose needs are met. Whether one of them may be done already, so that others are ready.
     fn begin_ready(&mut self) -> bool {
         let definition = self.definition;
         let mut done = false;
@@ -57,19 +57,23 @@ impl Draft<'_> {
         done
     }
 
-    /// Whether the step is done with that.
+    /// Whether the step may be done with that.
     fn begin(&mut self, step: &Step) -> bool {
         let runs = step.condition.as_ref().map_or(Ok(true), |condition| render::condition(condition, self.state));
         match runs {
-            Ok(true) => self.intend(&CallId::action(&step.name), self.now),
+            Ok(true) => match &step.kind {
+                Kind::Call(_) => self.intend(&CallId::action(&step.name), self.now),
+                Kind::Wait(wait) => self.begin_wait(step, wait),
+            },
             Ok(false) => self.push(Event::StepSkipped { step: step.name.clone() }),
             Err(why) => self.refuse(step, why),
         }
-        matches!(self.state.step(&step.name), Some(StepState::Skipped))
+        // A wait may be over as soon as it begins: its signal may be there.
+        matches!(self.state.step(&step.name), Some(StepState::Skipped | StepState::Waiting(_)))
     }
 
     /// A step that cannot begin: before the pivot it fails, behind it a person looks.
-    fn refuse(&mut self, step: &Step, why: String) {
+    pub(super) fn refuse(&mut self, step: &Step, why: String) {
         self.push(Event::StepRefused { step: step.name.clone(), reason: why.clone() });
         match step.side {
             Side::Before => self.fail(&step.name, FailedStep::NeverSent, Failure::RefusedHere, why),
@@ -108,8 +112,9 @@ impl Draft<'_> {
         })
     }
 
-    /// Undoes in reverse order of dependency: a step waits for those that depended on it, and for nobody else.
+    /// No wait goes on. Undoes in reverse order of dependency: a step waits for those that depended on it, and for nobody else.
     fn advance_back(&mut self) {
+        self.cut_waits_short();
         let in_flight = self.state.calls().any(|(id, _)| id.op == Op::Action);
         if in_flight {
             return;
@@ -137,12 +142,18 @@ impl Draft<'_> {
             (
                 Undo::Call(_),
                 None
-                | Some(StepState::Skipped | StepState::Refused | StepState::Calling(_) | StepState::Compensated),
+                | Some(
+                    StepState::Skipped
+                    | StepState::Refused
+                    | StepState::Waiting(_)
+                    | StepState::Calling(_)
+                    | StepState::Compensated,
+                ),
             ) => false,
             (Undo::Call(_), Some(StepState::Succeeded { .. } | StepState::Compensating { .. })) => true,
             (Undo::Call(_), Some(StepState::Failed(how))) => match how {
                 FailedStep::Unusable | FailedStep::Unresolved => true,
-                FailedStep::Rejected | FailedStep::NeverSent => false,
+                FailedStep::Rejected | FailedStep::NeverSent | FailedStep::TimedOut | FailedStep::CutShort => false,
             },
         }
     }

@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 
 use super::Draft;
 use crate::{
-    definition::{Retry, Side, Undo},
+    definition::{Retry, Side},
     event::{AttentionReason, Cause, Event, FailedStep, Failure},
     ids::{CallId, Op, StepName},
     reply::{Outcome, RefusedThere},
@@ -131,10 +131,7 @@ impl Draft<'_> {
 
     fn retry_policy(&self, id: &CallId) -> Retry {
         let (_, step) = self.definition.step(&id.step).expect("invariant: an open call has a step");
-        match (id.op, step.undo()) {
-            (Op::Compensate, Undo::Call(call)) => call.retry,
-            (Op::Action, _) | (Op::Compensate, Undo::Nothing { .. } | Undo::Never) => step.call().action.retry,
-        }
+        step.call_of(id.op).map_or(Retry::COMPENSATION, |call| call.retry)
     }
 
     // ---- failing ----------------------------------------------------------------------------------------------------

@@ -52,6 +52,7 @@ pub mod code {
     pub const OUT_OF_RANGE: &str = "E0206";
     pub const BAD_SCHEMA: &str = "E0207";
     pub const NOT_YET: &str = "E0208";
+    pub const BAD_TIME: &str = "E0209";
     pub const BAD_CALL: &str = "E0301";
     pub const HOST_IN_CALL: &str = "E0302";
     pub const UNKNOWN_SERVICE: &str = "E0303";
@@ -69,6 +70,8 @@ pub mod code {
     pub const SECRET: &str = "E0315";
     /// Something that the pivot cannot have: it must be certain to run, and to run once.
     pub const NOT_AT_THE_PIVOT: &str = "E0316";
+    /// A key that does not go with what the step does.
+    pub const OF_ANOTHER_KIND: &str = "E0317";
     pub const BAD_EXPRESSION: &str = "E0401";
     pub const UNKNOWN_REFERENCE: &str = "E0402";
     pub const NOT_SUCCEEDED_BY_THEN: &str = "E0403";

@@ -58,8 +58,16 @@ fn map(keys: &Keys, value: fn(&str) -> Value) -> Value {
 
 fn step() -> Value {
     let mut schema = map(&keys::STEP, step_value);
-    schema["required"] = json!(["call"]);
+    let kinds: Vec<Value> = keys::KINDS
+        .iter()
+        .map(|(kind, own)| {
+            let names: Vec<&str> = [*kind].iter().chain(*own).chain(&keys::WITH_EVERY_KIND).copied().collect();
+            json!({ "required": [kind], "propertyNames": { "enum": names } })
+        })
+        .collect();
+    schema["oneOf"] = kinds.into();
     schema["allOf"] = json!([
+        { "if": { "required": ["await"] }, "then": { "required": ["timeout"] } },
         {
             "if": { "required": ["compensate"], "properties": { "compensate": { "const": "none" } } },
             "then": { "required": ["reason"] },
@@ -109,6 +117,9 @@ fn defaults(key: &str) -> Value {
 
 fn step_value(key: &str) -> Value {
     match key {
+        "sleep" => json!({ "$ref": "#/$defs/duration" }),
+        "until" => json!({ "type": "string", "examples": ["${{ input.starts_at }}", "2026-12-24T18:00:00Z"] }),
+        "await" => json!({ "type": "string", "pattern": NAME }),
         "if" => json!({ "$ref": "#/$defs/expression" }),
         "needs" => json!({ "type": "array", "items": { "type": "string", "pattern": NAME } }),
         "output" => json!({}),

@@ -30,6 +30,11 @@ pub const TIMEOUT: Duration = Duration::from_secs(24 * 3600);
 pub const BACKOFF: Duration = Duration::from_secs(24 * 3600);
 /// The forward path of a saga.
 pub const DEADLINE: Duration = Duration::from_secs(366 * 24 * 3600);
+/// A sleep, or the wait for a signal: as long as a saga may take. Whoever waits longer is better started later.
+pub const WAIT: Duration = DEADLINE;
+/// The payload of a signal: it lives in journal and memory until it is taken. Data belongs to the services. How many are kept is
+/// bounded by how many steps may still take one.
+pub const SIGNAL_BYTES: usize = 64 * 1024;
 /// Growth of the backoff from attempt to attempt.
 pub const FACTOR: f64 = 100.0;
 /// A rendered body.

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::schema::InputSchema;
 use crate::{
     expr::{Expression, Piece, Template},
-    ids::{Digest, ServiceName, StepName},
+    ids::{Digest, Op, ServiceName, SignalName, StepName},
 };
 
 /// A step's place in [`Definition::steps`].
@@ -57,9 +57,33 @@ pub enum Side {
 
 /// What a step does.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "one per step of a definition, and almost always the large one")]
 pub enum Kind {
     /// Calls a service.
     Call(CallStep),
+    /// Waits, and has no effect that could be undone.
+    Wait(Wait),
+}
+
+/// What a step waits for.
+#[derive(Debug)]
+pub enum Wait {
+    /// So long.
+    Sleep(Duration),
+    /// For this time, RFC 3339.
+    Until(Template),
+    /// For a signal.
+    Signal(Await),
+}
+
+/// A step that waits for a signal.
+#[derive(Debug)]
+pub struct Await {
+    pub signal: SignalName,
+    /// Before the pivot the step fails when it is over; behind it a person is asked to look, and it goes on waiting.
+    pub timeout: Duration,
+    /// Computed from the signal's payload; what later steps may refer to.
+    pub output: Option<Template>,
 }
 
 /// A step that calls a service.
@@ -79,7 +103,7 @@ pub enum Undo {
     Call(Call),
     /// Not at all: there is nothing to undo, and the definition says why.
     Nothing { reason: String },
-    /// Never: it is the pivot or behind it.
+    /// Never: it is the pivot or behind it, or only waits.
     Never,
 }
 
@@ -164,14 +188,26 @@ impl Definition {
     pub fn services(&self) -> BTreeSet<&ServiceName> {
         self.steps
             .iter()
-            .flat_map(|step| {
-                let undo = match step.undo() {
-                    Undo::Call(call) => Some(&call.service),
-                    Undo::Nothing { .. } | Undo::Never => None,
-                };
-                [Some(&step.call().action.service), undo].into_iter().flatten()
-            })
+            .flat_map(|step| [step.call_of(Op::Action), step.call_of(Op::Compensate)])
+            .flatten()
+            .map(|call| &call.service)
             .collect()
+    }
+
+    /// The steps that await a signal of that name, in source order.
+    pub fn awaiting<'d>(&'d self, signal: &SignalName) -> impl Iterator<Item = (&'d Step, &'d Await)> {
+        self.steps.iter().filter_map(move |step| match &step.kind {
+            Kind::Wait(Wait::Signal(awaited)) if awaited.signal == *signal => Some((step, awaited)),
+            Kind::Wait(_) | Kind::Call(_) => None,
+        })
+    }
+
+    /// The names of the signals that steps await, in source order.
+    pub fn awaited(&self) -> impl Iterator<Item = &SignalName> {
+        self.steps.iter().filter_map(|step| match &step.kind {
+            Kind::Wait(Wait::Signal(awaited)) => Some(&awaited.signal),
+            Kind::Wait(_) | Kind::Call(_) => None,
+        })
     }
 
     /// Whether `input` may start a saga.
@@ -184,15 +220,26 @@ impl Definition {
 }
 
 impl Step {
-    /// The call it makes.
-    pub fn call(&self) -> &CallStep {
-        let Kind::Call(call) = &self.kind;
-        call
+    /// The call it makes, if it makes one.
+    pub fn call(&self) -> Option<&CallStep> {
+        match &self.kind {
+            Kind::Call(call) => Some(call),
+            Kind::Wait(_) => None,
+        }
+    }
+
+    /// The call that goes this way, if there is one.
+    pub fn call_of(&self, op: Op) -> Option<&Call> {
+        match (op, self.undo()) {
+            (Op::Action, _) => self.call().map(|call| &call.action),
+            (Op::Compensate, Undo::Call(call)) => Some(call),
+            (Op::Compensate, Undo::Nothing { .. } | Undo::Never) => None,
+        }
     }
 
     /// How it is undone.
     pub fn undo(&self) -> &Undo {
-        &self.call().undo
+        self.call().map_or(&Undo::Never, |call| &call.undo)
     }
 }
 

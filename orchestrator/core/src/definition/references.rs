@@ -16,8 +16,10 @@ enum Place {
     Action(StepIx),
     /// The same of its compensation.
     Compensation(StepIx),
-    /// A step's `output`.
+    /// The `output` of a step that calls.
     Response,
+    /// The `output` of a step that awaits a signal.
+    Signal,
     /// The saga's `output`.
     End,
     /// The saga's `labels`, computed before anything runs.
@@ -44,12 +46,12 @@ struct Spot<'n> {
 pub(super) fn check(reader: &mut Reader<'_>, root: &Node, order: &Order, entries: &[(Key, Node)]) {
     let mut checker = Checker { reader, order, entries, input: root.get("input") };
     for (ix, (_, step)) in entries.iter().enumerate() {
-        checker.all(step.get("if"), Place::Action(ix));
-        for name in ["call", "body", "headers"] {
+        for name in ["if", "until", "call", "body", "headers"] {
             checker.all(step.get(name), Place::Action(ix));
             checker.all(step.get("compensate").and_then(|undo| undo.get(name)), Place::Compensation(ix));
         }
-        checker.all(step.get("output"), Place::Response);
+        let answer = if step.get("await").is_some() { Place::Signal } else { Place::Response };
+        checker.all(step.get("output"), answer);
     }
     checker.all(root.get("labels"), Place::Start);
     checker.all(root.get("output"), Place::End);
@@ -88,12 +90,15 @@ impl Checker<'_, '_, '_> {
                 let hint = "name what you need under the step's `output`, and refer to `steps.<name>.output.<field>`";
                 self.unknown(at, "`response` exists only in a step's `output`", hint);
             }
-            ("input", Place::Response) | ("saga" | "steps", Place::Response) => {
-                self.unknown(
-                    at,
-                    format!("a step's `output` is computed from `response` alone, not from `{}`", names[0]),
-                    "",
-                );
+            ("signal", Place::Signal) => {}
+            ("signal", _) => {
+                let hint = "`signal` is what a step with `await` computes its `output` from";
+                self.unknown(at, "`signal` exists only in the `output` of an `await`", hint);
+            }
+            ("input" | "saga" | "steps", Place::Response | Place::Signal) => {
+                let from = if matches!(place, Place::Signal) { "signal" } else { "response" };
+                let message = format!("this `output` is computed from `{from}` alone, not from `{}`", names[0]);
+                self.unknown(at, message, "");
             }
             ("steps", Place::Start) => self.unknown(at, "labels are computed before any step has run", ""),
             ("saga", Place::Start) if names.get(1) == Some(&"labels") => {
@@ -105,6 +110,7 @@ impl Checker<'_, '_, '_> {
             (other, _) => {
                 let known = match place {
                     Place::Response => &["response"][..],
+                    Place::Signal => &["signal"],
                     Place::Start => &["input", "saga"],
                     Place::Action(_) | Place::Compensation(_) | Place::End => &["input", "saga", "steps"],
                 };
@@ -203,18 +209,24 @@ impl Checker<'_, '_, '_> {
                 let hint = format!("let it need `{name}`, directly or through others");
                 return self.error(code::NOT_SUCCEEDED_BY_THEN, at, message, hint);
             }
-            Place::Action(_) | Place::Compensation(_) | Place::Response | Place::End | Place::Start
+            Place::Action(_) | Place::Compensation(_) | Place::Response | Place::Signal | Place::End | Place::Start
                 if !path.guarded && self.entries[ix].1.get("if").is_some() =>
             {
                 let message = format!("`{name}` has an `if`: skipped, it has no output");
                 let hint = "say what to take instead: `| default(…)` right behind it";
                 self.error(code::OUTPUT_MAY_BE_SKIPPED, at, message, hint);
             }
-            Place::Action(_) | Place::Compensation(_) | Place::Response | Place::End | Place::Start => {}
+            Place::Action(_) | Place::Compensation(_) | Place::Response | Place::Signal | Place::End | Place::Start => {
+            }
         }
+        let sleeps = ["sleep", "until"].iter().any(|kind| self.entries[ix].1.get(kind).is_some());
         match (self.entries[ix].1.get("output").map(|output| &output.value), names.get(3)) {
+            (None, _) if sleeps => {
+                self.error(code::NO_OUTPUT, at, format!("`{name}` only sleeps and has no output"), "");
+            }
             (None, _) => {
-                let hint = format!("give `{name}` an output, e.g. `output: {{ id: \"${{{{ response.body.id }}}}\" }}`");
+                let from = if self.entries[ix].1.get("await").is_some() { "signal" } else { "response.body" };
+                let hint = format!("give `{name}` an output, e.g. `output: {{ id: \"${{{{ {from}.id }}}}\" }}`");
                 self.error(code::NO_OUTPUT, at, format!("step `{name}` has no output"), hint);
             }
             (Some(Tree::Map(fields)), Some(wanted)) if !fields.iter().any(|(key, _)| key.name == *wanted) => {

@@ -8,6 +8,7 @@ use super::{
     node::{Key, Node, Tree},
     order::Place,
     reader::{Fields, Reader},
+    waits,
 };
 
 /// Reads a step. `None` if anything about it is wrong; what is wrong has been said.
@@ -20,14 +21,40 @@ pub(super) fn read(
 ) -> Option<Step> {
     let named = reader.name(&key.name, key.at, "a step", false);
     let fields = reader.fields(node, &keys::STEP)?;
-    if fields.get("call").is_none() {
-        let hint = "give it one of: call";
-        reader.error(code::KINDS, key.at, format!("step `{}` does nothing", key.name), hint);
+    let condition = match fields.get("if") {
+        Some(node) => Some(reader.expression(node, "if")?),
+        None => None,
+    };
+    if condition.is_some() && place.side == Side::Pivot {
+        not_at_the_pivot(reader, &fields, "if");
     }
-    let action = calls::read(reader, &fields, Role::Action, &Retry { ..defaults.retry }, defaults.timeout);
+    let kind = match waits::kind(reader, &key.name, key.at, &fields)? {
+        "call" => Kind::Call(call(reader, key, &fields, place.side, defaults, has_deadline)?),
+        wait => Kind::Wait(waits::read(reader, &fields, wait)?),
+    };
+    Some(Step {
+        name: key.name.as_str().into(),
+        needs: place.needs.clone(),
+        ancestors: place.ancestors.clone(),
+        side: place.side,
+        condition,
+        kind,
+    })
+    .filter(|_| named)
+}
+
+fn call(
+    reader: &mut Reader<'_>,
+    key: &Key,
+    fields: &Fields<'_>,
+    side: Side,
+    defaults: &Defaults,
+    has_deadline: bool,
+) -> Option<CallStep> {
+    let action = calls::read(reader, fields, Role::Action, &Retry { ..defaults.retry }, defaults.timeout);
     if let Some(action) = &action
         && action.retry.attempts.is_none()
-        && place.side == Side::Before
+        && side == Side::Before
         && !has_deadline
     {
         let hint = "give the saga a `deadline`, or the step a number of attempts";
@@ -38,23 +65,8 @@ pub(super) fn read(
         Some(node) => Some(reader.template(node)?),
         None => None,
     };
-    let condition = match fields.get("if") {
-        Some(node) => Some(reader.expression(node, "if")?),
-        None => None,
-    };
-    if condition.is_some() && place.side == Side::Pivot {
-        not_at_the_pivot(reader, &fields, "if");
-    }
-    let undo = undo(reader, key, &fields, place.side, defaults, action.as_ref().and_then(|action| action.timeout));
-    Some(Step {
-        name: key.name.as_str().into(),
-        needs: place.needs.clone(),
-        ancestors: place.ancestors.clone(),
-        side: place.side,
-        condition,
-        kind: Kind::Call(CallStep { action: action?, undo: undo?, output }),
-    })
-    .filter(|_| named)
+    let undo = undo(reader, key, fields, side, defaults, action.as_ref().and_then(|action| action.timeout));
+    Some(CallStep { action: action?, undo: undo?, output })
 }
 
 /// The pivot is the one step of which everybody must know that it runs, and once.

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use amends_core::{
-    Answer, Begin, CanCancel, Command, Input, RefusedThere, Reply, Terms, begin, can_cancel, decide,
+    Answer, Begin, CanCancel, CanSignal, Command, Input, RefusedThere, Reply, Signal, Terms, begin, can_cancel,
+    can_signal, decide,
     definition::Definition,
     event::{Event, Recorded},
     evolve, fold,
@@ -175,6 +176,18 @@ impl Run {
         self.input(Input::CancelRequested { reason: None })
     }
 
+    /// A signal comes; `key` empty: it has none.
+    pub(crate) fn signal(self, name: &str, key: &str, payload: Value) -> Self {
+        self.input(Input::Signalled(signal(name, key, payload)))
+    }
+
+    /// What a signal would be now.
+    #[track_caller]
+    pub(crate) fn can_signal(self, name: &str, key: &str, payload: Value, expected: CanSignal) -> Self {
+        assert_eq!(can_signal(&self.definition, &self.state, &signal(name, key, payload)), expected);
+        self
+    }
+
     pub(crate) fn passes(mut self, time: Duration) -> Self {
         self.now = self.now + time;
         self.input(Input::TimePassed)
@@ -258,6 +271,11 @@ impl Run {
     }
 }
 
+pub(crate) fn signal(name: &str, key: &str, payload: Value) -> Signal {
+    let key = (!key.is_empty()).then(|| key.into());
+    Signal { name: name.into(), key, payload: payload.into() }
+}
+
 /// An event in words.
 pub(crate) fn words(event: &Event) -> String {
     match event {
@@ -274,6 +292,11 @@ pub(crate) fn words(event: &Event) -> String {
         Event::CallRefused { call, .. } => format!("refused {call}"),
         Event::StepSkipped { step } => format!("skipped {step}"),
         Event::StepRefused { step, .. } => format!("cannot begin {step}"),
+        Event::SleepStarted { step, .. } => format!("sleeps {step}"),
+        Event::SleepEnded { step } => format!("slept {step}"),
+        Event::AwaitStarted { step, signal, .. } => format!("awaits {step} {signal}"),
+        Event::SignalReceived { signal, .. } => format!("signal {signal}"),
+        Event::SignalTaken { step, signal, .. } => format!("taken {step} {signal}"),
         Event::StepFailed { step, how } => format!("failed {step} {}", word(how)),
         Event::AttentionRaised { call, reason, .. } => format!("attention {call} {}", word(reason)),
         Event::CancelRequested { .. } => "cancel requested".to_owned(),

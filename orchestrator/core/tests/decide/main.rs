@@ -7,4 +7,6 @@ mod dsl;
 mod forward;
 mod pivot;
 mod refused_here;
+mod signals;
 mod undoing;
+mod waits;

@@ -5,14 +5,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use amends_core::{
     Input, decide,
     definition::{Definition, Side, Step, StepIx, Undo},
-    event::{Event, Recorded},
+    event::{Event, FailedStep, Recorded},
     evolve,
     expr::{Segment, walk},
     fold,
     ids::{CallId, Op},
     state::State,
     summary::Status,
+    time::Time,
 };
+use serde_json::Value;
 
 use crate::world::Ledger;
 
@@ -27,6 +29,7 @@ pub(crate) fn of_the_effects(
         let status = state.status;
         let lawful = match (status, step.undo()) {
             (Status::Completed, _) if !runs(step, state) => (applied, undone) == (0, 0),
+            _ if step.call().is_none() => (applied, undone) == (0, 0),
             (Status::Completed, _) => (applied, undone) == (1, 0),
             (Status::Compensated, Undo::Call(_)) => applied == undone && applied <= 1,
             (Status::Compensated, Undo::Nothing { .. }) => applied <= 1 && undone == 0,
@@ -44,7 +47,7 @@ pub(crate) fn of_the_effects(
 /// What the step's `if` says of this saga: nothing of a step that does not run may happen.
 fn runs(step: &Step, state: &State) -> bool {
     let input = |path: &[Segment]| walk(&state.started.input, &path[1..]).cloned();
-    step.condition.as_ref().is_none_or(|condition| condition.evaluate(&input) == Ok(serde_json::Value::Bool(true)))
+    step.condition.as_ref().is_none_or(|condition| condition.evaluate(&input) == Ok(Value::Bool(true)))
 }
 
 /// A step begins only when everything that it needs is done.
@@ -54,6 +57,31 @@ fn begin_is_lawful(definition: &Definition, done: &BTreeSet<&str>, name: &str) -
         Some(need) => Err(format!("{name} begins before {need} is done")),
         None => Ok(()),
     }
+}
+
+/// Invariant 8 for signals: what was acknowledged is there, in its order, and each is taken by one step, the first first.
+pub(crate) fn of_the_signals(journal: &[Recorded], acknowledged: &[(String, Value)]) -> Result<(), String> {
+    let received: Vec<(String, Value)> = journal
+        .iter()
+        .filter_map(|recorded| match &recorded.event {
+            Event::SignalReceived { signal, payload, .. } => Some((signal.to_string(), Value::clone(payload))),
+            _ => None,
+        })
+        .collect();
+    if received != acknowledged {
+        return Err(format!("{acknowledged:?} were acknowledged, and the journal has {received:?}"));
+    }
+    let mut left = received;
+    for recorded in journal {
+        if let Event::SignalTaken { step, signal, output } = &recorded.event {
+            let oldest = left.iter().position(|(name, _)| name == signal.as_str());
+            match oldest.map(|at| left.remove(at)) {
+                Some((_, payload)) if payload == **output => {}
+                other => return Err(format!("{step} took {output} and not {other:?}, which came first")),
+            }
+        }
+    }
+    Ok(())
 }
 
 /// What a journal says of one call.
@@ -78,6 +106,7 @@ pub(crate) fn of_the_journal(definition: &Definition, journal: &[Recorded], stat
         definition.steps.iter().enumerate().map(|(ix, step)| (step.name.as_str(), ix)).collect();
     let mut told: BTreeMap<CallId, Told> = BTreeMap::new();
     let mut done: BTreeSet<&str> = BTreeSet::new();
+    let mut waits: BTreeMap<&str, Time> = BTreeMap::new();
     let (mut undoing, mut pivot_intended, mut pivot_settled) = (false, false, false);
     for recorded in journal {
         match &recorded.event {
@@ -130,6 +159,34 @@ pub(crate) fn of_the_journal(definition: &Definition, journal: &[Recorded], stat
                     return Err(format!("{step} is skipped although its if is not false"));
                 }
                 done.insert(step.as_str());
+            }
+            Event::SleepStarted { step, until } | Event::AwaitStarted { step, until, .. } => {
+                begin_is_lawful(definition, &done, step.as_str())?;
+                if undoing || !runs(&definition.steps[index[step.as_str()]], state) {
+                    return Err(format!("{step} waits although its if is false, or the saga is undone"));
+                }
+                if waits.insert(step.as_str(), *until).is_some() || done.contains(step.as_str()) {
+                    return Err(format!("{step} waits twice"));
+                }
+            }
+            Event::SleepEnded { step } => match waits.remove(step.as_str()) {
+                Some(until) if until <= recorded.at => drop(done.insert(step.as_str())),
+                until => return Err(format!("{step} has slept until {until:?}, and that is not over")),
+            },
+            Event::SignalTaken { step, .. } => match waits.remove(step.as_str()) {
+                Some(_) => drop(done.insert(step.as_str())),
+                None => return Err(format!("{step} takes a signal and does not wait")),
+            },
+            Event::StepFailed { step, how: FailedStep::TimedOut } => match waits.remove(step.as_str()) {
+                Some(until) if until <= recorded.at && !pivot_intended => {}
+                _ => return Err(format!("{step} times out before its time, or behind the pivot")),
+            },
+            Event::StepFailed { step, how: FailedStep::CutShort } => match waits.remove(step.as_str()) {
+                Some(_) if undoing => {}
+                _ => return Err(format!("{step} is cut short and does not wait, or nothing has failed")),
+            },
+            Event::SagaCompleted { .. } | Event::SagaCompensated if !waits.is_empty() => {
+                return Err(format!("it ends while {:?} wait", waits.keys()));
             }
             Event::CompensationStarted { .. } => {
                 if pivot_intended && !pivot_settled {

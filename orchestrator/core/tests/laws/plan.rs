@@ -20,7 +20,19 @@ pub(crate) struct Plan {
 }
 
 #[derive(Clone, Debug)]
+enum Kind {
+    Call,
+    Sleep {
+        seconds: u8,
+    },
+    Until,
+    /// Awaits one of two signals.
+    Await(u8),
+}
+
+#[derive(Clone, Debug)]
 struct StepPlan {
+    kind: Kind,
     /// Bit `j`: needs step `j`, if that is before it.
     needs: u8,
     none: bool,
@@ -46,6 +58,8 @@ pub(crate) enum Move {
     /// The process lets go in good order.
     Release,
     Cancel,
+    /// A signal of this name with this number as payload and, if it is even, as key.
+    Signal(u8, u8),
     UntilDue,
     Wait(u32),
 }
@@ -66,8 +80,15 @@ pub(crate) enum Fate {
 
 pub(crate) fn plans() -> impl Strategy<Value = Plan> {
     let condition = prop_oneof![4 => Just(None), 1 => any::<bool>().prop_map(Some)];
-    let step = (any::<u8>(), prop::bool::weighted(0.2), 1_u8..5, prop::bool::weighted(0.07), condition);
-    let step = step.prop_map(|(needs, none, attempts, unusable, condition)| StepPlan {
+    let kind = prop_oneof![
+        8 => Just(Kind::Call),
+        1 => (1_u8..100).prop_map(|seconds| Kind::Sleep { seconds }),
+        1 => Just(Kind::Until),
+        2 => (0_u8..2).prop_map(Kind::Await),
+    ];
+    let step = (kind, any::<u8>(), prop::bool::weighted(0.2), 1_u8..5, prop::bool::weighted(0.07), condition);
+    let step = step.prop_map(|(kind, needs, none, attempts, unusable, condition)| StepPlan {
+        kind,
         needs,
         none,
         attempts,
@@ -90,6 +111,7 @@ pub(crate) fn plans() -> impl Strategy<Value = Plan> {
         1 => (any::<u8>(), prop::bool::weighted(0.2)).prop_map(|(arrived, clock_back)| Move::Crash { arrived, clock_back }),
         1 => Just(Move::Release),
         1 => prop::bool::weighted(0.3).prop_map(|cancel| if cancel { Move::Cancel } else { Move::UntilDue }),
+        2 => (0_u8..2, 0_u8..8).prop_map(|(name, number)| Move::Signal(name, number)),
         6 => Just(Move::UntilDue),
         1 => (0_u32..2_000).prop_map(Move::Wait),
     ];
@@ -104,7 +126,8 @@ pub(crate) fn plans() -> impl Strategy<Value = Plan> {
 
 /// What every saga of these tests is started with.
 pub(crate) fn input() -> serde_json::Value {
-    serde_json::json!({ "yes": true, "no": false })
+    // Twenty seconds after the clock of these tests begins.
+    serde_json::json!({ "yes": true, "no": false, "later": "1970-01-12T13:47:00Z" })
 }
 
 impl Plan {
@@ -130,10 +153,17 @@ impl Plan {
 
     fn step(&self, ix: usize) -> String {
         let plan = &self.steps[ix];
-        let mut text = format!(
-            "  s{ix}:\n    call: x POST /s{ix}\n    output: {{ id: '${{{{ response.body.id }}}}' }}\n    retry: {{ attempts: {}, backoff: 10ms, max_backoff: 1s }}\n",
-            plan.attempts
-        );
+        let waits = match &plan.kind {
+            _ if self.pivot == Some(ix) => None,
+            Kind::Call => None,
+            Kind::Sleep { seconds } => Some(format!("sleep: {seconds}s")),
+            Kind::Until => Some("until: '${{ input.later }}'".to_owned()),
+            Kind::Await(name) => Some(format!("await: g{name}\n    timeout: 30s\n    output: '${{{{ signal }}}}'")),
+        };
+        let mut text = match &waits {
+            Some(wait) => format!("  s{ix}:\n    {wait}\n"),
+            None => self.call(ix),
+        };
         if self.graph {
             let needs: Vec<String> =
                 (0..ix).filter(|need| self.needs(ix, *need)).map(|need| format!("s{need}")).collect();
@@ -143,6 +173,15 @@ impl Plan {
             let name = if runs { "yes" } else { "no" };
             writeln!(text, "    if: '${{{{ input.{name} }}}}'").expect("a text");
         }
+        text
+    }
+
+    fn call(&self, ix: usize) -> String {
+        let plan = &self.steps[ix];
+        let mut text = format!(
+            "  s{ix}:\n    call: x POST /s{ix}\n    output: {{ id: '${{{{ response.body.id }}}}' }}\n    retry: {{ attempts: {}, backoff: 10ms, max_backoff: 1s }}\n",
+            plan.attempts
+        );
         match self.pivot {
             Some(pivot) if pivot == ix => text.push_str("    pivot: true\n"),
             Some(pivot) if pivot < ix => {}

@@ -326,7 +326,7 @@ async fn a_deadline_that_passes_undoes_the_saga() {
 async fn concurrent_starts_with_one_key_make_one_saga_and_another_request_under_it_is_refused() {
     let town = Town::new(memory(), 64, 64).await;
     town.register(THREE).await;
-    let keyed = || amends_engine::Start { key: Some("order-7".to_owned()), ..start("three") };
+    let keyed = || Start { key: Some("order-7".to_owned()), ..start("three") };
     let starts: Vec<_> = (0..16)
         .map(|_| {
             let engine = town.engine.clone();
@@ -342,7 +342,7 @@ async fn concurrent_starts_with_one_key_make_one_saga_and_another_request_under_
     assert_eq!(town.ended(started[0].saga).await, Status::Completed);
     let after = town.engine.start(keyed()).await.expect("the same saga, though it has ended");
     assert!(!after.created && after.saga == started[0].saga);
-    let other = town.engine.start(amends_engine::Start { input: json!({ "x": 1 }), ..keyed() }).await;
+    let other = town.engine.start(Start { input: json!({ "x": 1 }), ..keyed() }).await;
     assert!(matches!(other, Err(StartError::KeyReused { .. })), "{other:?}");
     assert_eq!(town.services.calls().len(), 3);
 }

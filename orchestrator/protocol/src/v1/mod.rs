@@ -18,7 +18,7 @@ pub use saga::{
     AttentionReason, AttentionView, CauseKind, CauseView, Failure, Op, SagaItem, SagaResult, SagaStatus, SagaView,
 };
 pub use start::{CancelRequest, StartRequest};
-pub use step::{AttemptOutcome, AttemptView, CallView, StepStatus, StepView};
+pub use step::{AttemptOutcome, AttemptView, CallView, StepStatus, StepView, WaitOutcome, WaitView};
 
 use http::HeaderName;
 
@@ -51,6 +51,9 @@ mod tests {
             assert_eq!(json!(status), json!(status.as_str()));
         }
         for outcome in [AttemptOutcome::NotSent, AttemptOutcome::Withdrawn, AttemptOutcome::Success] {
+            assert_eq!(json!(outcome), json!(outcome.as_str()));
+        }
+        for outcome in [WaitOutcome::Slept, WaitOutcome::Signalled, WaitOutcome::TimedOut, WaitOutcome::CutShort] {
             assert_eq!(json!(outcome), json!(outcome.as_str()));
         }
     }

@@ -161,6 +161,8 @@ pub enum AttentionReason {
     StaleEpoch,
     /// The participant has stored another body under this key; it goes on being retried.
     OtherBody,
+    /// The signal it awaits did not come in time, behind the pivot; it goes on waiting.
+    TimedOut,
 }
 
 /// Why a saga is undone.
@@ -198,6 +200,8 @@ pub enum Failure {
     Unusable,
     /// All attempts are used up.
     AttemptsExhausted,
-    /// It could not be sent as the definition says.
+    /// It could not be sent, or could not begin, as the definition says.
     RefusedHere,
+    /// The signal it awaited did not come in time.
+    TimedOut,
 }

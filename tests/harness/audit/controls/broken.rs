@@ -15,7 +15,7 @@ use crate::{
 
 /// Exactly this invariant is reported, by a text with these words in it.
 #[track_caller]
-fn reported(story: &Story, invariant: u8, words: &str) {
+pub(super) fn reported(story: &Story, invariant: u8, words: &str) {
     let found = check(&story.evidence);
     let text = found.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
     assert!(
