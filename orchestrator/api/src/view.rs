@@ -5,6 +5,7 @@
 
 mod attempts;
 mod cause;
+mod items;
 #[cfg(test)]
 mod tests;
 mod waits;
@@ -97,6 +98,7 @@ fn step_view(step: &Step, definition: &Definition, state: &State, calls: &mut Ca
         output: stands.and_then(output).filter(|output| !output.is_null()),
         needs: step.needs.iter().map(|need| definition.steps[*need].name.to_string()).collect(),
         wait: waits.of(step),
+        items: stands.and_then(|stands| items::views(step, stands, calls)),
         action,
         compensation,
     }
@@ -120,14 +122,21 @@ fn step_status(step: Option<&StepState>) -> v1::StepStatus {
         Some(StepState::Refused | StepState::Waiting(_)) => v1::StepStatus::Waiting,
         Some(StepState::Calling(_)) => v1::StepStatus::Calling,
         Some(StepState::Succeeded { .. }) => v1::StepStatus::Succeeded,
-        Some(StepState::Failed(event::FailedStep::Rejected)) => v1::StepStatus::Rejected,
-        Some(StepState::Failed(
-            event::FailedStep::NeverSent | event::FailedStep::TimedOut | event::FailedStep::CutShort,
-        )) => v1::StepStatus::Failed,
-        Some(StepState::Failed(event::FailedStep::Unusable)) => v1::StepStatus::Unusable,
-        Some(StepState::Failed(event::FailedStep::Unresolved)) => v1::StepStatus::Unresolved,
+        Some(StepState::Failed(how)) => failed(*how),
         Some(StepState::Compensating { .. }) => v1::StepStatus::Compensating,
         Some(StepState::Compensated) => v1::StepStatus::Compensated,
+        Some(StepState::Each(each)) => items::status_of(each),
+    }
+}
+
+fn failed(how: event::FailedStep) -> v1::StepStatus {
+    match how {
+        event::FailedStep::Rejected => v1::StepStatus::Rejected,
+        event::FailedStep::NeverSent | event::FailedStep::TimedOut | event::FailedStep::CutShort => {
+            v1::StepStatus::Failed
+        }
+        event::FailedStep::Unusable => v1::StepStatus::Unusable,
+        event::FailedStep::Unresolved => v1::StepStatus::Unresolved,
     }
 }
 
@@ -136,6 +145,7 @@ fn output(step: &StepState) -> Option<Value> {
         StepState::Succeeded { output } | StepState::Compensating { was: Undoable::Succeeded { output }, .. } => {
             Some(Value::clone(output))
         }
+        StepState::Each(each) => each.output.as_deref().cloned(),
         StepState::Skipped
         | StepState::Refused
         | StepState::Waiting(_)

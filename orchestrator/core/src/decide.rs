@@ -4,6 +4,7 @@
 //! same `evolve` that reads a journal: what is decided can always be folded.
 
 mod advance;
+mod items;
 mod judge;
 mod waits;
 
@@ -158,9 +159,11 @@ fn point_of_no_return(definition: &Definition, state: &State) -> bool {
     let pivot = definition.steps.iter().find(|step| step.side == Side::Pivot);
     pivot.and_then(|pivot| state.step(&pivot.name)).is_some_and(|step| match step {
         StepState::Calling(call) => call.attempt > 0,
-        // A pivot has no `if` and does not wait.
+        // A pivot has no `if`, does not wait and calls once.
         StepState::Skipped | StepState::Refused | StepState::Waiting(_) | StepState::Failed(_) => false,
-        StepState::Succeeded { .. } | StepState::Compensating { .. } | StepState::Compensated => true,
+        StepState::Succeeded { .. } | StepState::Compensating { .. } | StepState::Compensated | StepState::Each(_) => {
+            true
+        }
     })
 }
 
@@ -216,14 +219,14 @@ impl<'d> Draft<'d> {
     fn answer(&mut self, id: &CallId, attempt: u32, reply: Reply, terms: &Terms) {
         let Some(step) = self.open(id, attempt) else { return };
         let (Some(of), Some(call)) = (step.call(), step.call_of(id.op)) else { return };
-        let outcome = classify(of, call, id.op, reply, terms);
+        let outcome = classify(of, call, id.op, reply, terms, self.output_bytes(&id.step));
         self.judge(id, attempt, outcome);
     }
 
     fn withdrawn(&mut self, id: &CallId, attempt: u32) {
         if self.open(id, attempt).is_some() && self.state.status == Status::Compensating && id.op == Op::Action {
             self.push(Event::CallWithdrawn { call: id.clone(), attempt });
-            self.fail_step_in_doubt(&id.step);
+            self.fail_step_in_doubt(id);
         }
     }
 

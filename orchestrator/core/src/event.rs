@@ -103,8 +103,15 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "is_null")]
         output: Arc<Value>,
     },
-    /// The step is over without having succeeded.
-    StepFailed { step: StepName, how: FailedStep },
+    /// The step calls once for each of these.
+    ItemsListed { step: StepName, items: Arc<[Value]> },
+    /// The step, or one item of it, is over without having succeeded.
+    StepFailed {
+        step: StepName,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        index: Option<u32>,
+        how: FailedStep,
+    },
     /// A person has to look; `call` says at what. A step that has not come to its call is meant by its action.
     AttentionRaised { call: CallId, reason: AttentionReason, detail: String },
     /// Somebody asked for the saga to be undone.
@@ -153,7 +160,14 @@ pub struct Started {
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Cause {
     /// A step failed.
-    StepFailed { step: StepName, failure: Failure, reason: String },
+    StepFailed {
+        step: StepName,
+        /// The item, for steps that run once per item.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        index: Option<u32>,
+        failure: Failure,
+        reason: String,
+    },
     /// Somebody asked for it.
     Cancelled {
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -179,6 +193,16 @@ pub enum FailedStep {
     TimedOut,
     /// It waited when the saga failed: nothing to undo.
     CutShort,
+}
+
+impl FailedStep {
+    /// It happened, or may have.
+    pub fn owes_undo(self) -> bool {
+        match self {
+            Self::Unusable | Self::Unresolved => true,
+            Self::Rejected | Self::NeverSent | Self::TimedOut | Self::CutShort => false,
+        }
+    }
 }
 
 /// Why a step failed.

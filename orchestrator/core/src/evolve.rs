@@ -8,7 +8,7 @@ use crate::{
     event::{AttentionReason, Event, FailedStep, Recorded, Started},
     ids::{CallId, Op, SagaId, StepName},
     signals,
-    state::{CallState, Phase, Received, State, StepState, Undoable, Waiting},
+    state::{CallState, Each, Life, Phase, Received, State, StepState, Undoable, Waiting},
     summary::Status,
     time::Time,
 };
@@ -76,20 +76,20 @@ pub(crate) fn apply(state: &mut State, recorded: &Recorded) -> Result<(), &'stat
         (_, Event::Released) => state.released = true,
 
         (status, Event::CallIntended { call, attempt, due_at, request, pivot }) => {
-            let next = match (call.op, status, state.steps.remove(&call.step)) {
-                (Op::Action, Status::Running, None) => StepState::Calling(first(*due_at, request)),
-                (Op::Action, Status::Running, Some(StepState::Calling(before))) => {
-                    StepState::Calling(again(before, *due_at, request)?)
+            let next = match (call.op, status, take(state, call)?) {
+                (Op::Action, Status::Running, None) => Life::Calling(first(*due_at, request)),
+                (Op::Action, Status::Running, Some(Life::Calling(before))) => {
+                    Life::Calling(again(before, *due_at, request)?)
                 }
-                (Op::Compensate, Status::Compensating, Some(StepState::Compensating { was, call })) => {
-                    StepState::Compensating { was, call: again(call, *due_at, request)? }
+                (Op::Compensate, Status::Compensating, Some(Life::Compensating { was, call })) => {
+                    Life::Compensating { was, call: again(call, *due_at, request)? }
                 }
-                (Op::Compensate, Status::Compensating, Some(step)) => {
-                    StepState::Compensating { was: undoable(step)?, call: first(*due_at, request) }
+                (Op::Compensate, Status::Compensating, Some(life)) => {
+                    Life::Compensating { was: undoable(life)?, call: first(*due_at, request) }
                 }
                 _ => return Err("this call cannot be intended now"),
             };
-            state.steps.insert(call.step.clone(), next);
+            put(state, call, next);
             if state.call(call).map(|call| call.attempt) != Some(*attempt) {
                 return Err("attempts are counted from 1 without gaps");
             }
@@ -99,10 +99,10 @@ pub(crate) fn apply(state: &mut State, recorded: &Recorded) -> Result<(), &'stat
         (_, Event::CallSucceeded { call, attempt, output, .. }) => {
             open(state, call, *attempt)?;
             let next = match call.op {
-                Op::Action => StepState::Succeeded { output: output.clone() },
-                Op::Compensate => StepState::Compensated,
+                Op::Action => Life::Succeeded { output: output.clone() },
+                Op::Compensate => Life::Compensated,
             };
-            state.steps.insert(call.step.clone(), next);
+            put(state, call, next);
             state.attention.remove(call);
         }
         (_, Event::CallUnusable { call, attempt, .. } | Event::CallUnknown { call, attempt, .. }) => {
@@ -119,20 +119,25 @@ pub(crate) fn apply(state: &mut State, recorded: &Recorded) -> Result<(), &'stat
 
         (_, Event::CallRefused { call, .. }) => {
             let never_sent = CallState { request: None, attempt: 0, phase: Phase::Halted, may_have_happened: false };
-            let next = match (call.op, state.status, state.steps.remove(&call.step)) {
-                (Op::Action, Status::Running, None) => StepState::Calling(never_sent),
-                (Op::Action, _, Some(StepState::Calling(call))) => StepState::Calling(halted(call)?),
-                (Op::Compensate, _, Some(StepState::Compensating { was, call })) => {
-                    StepState::Compensating { was, call: halted(call)? }
+            let next = match (call.op, state.status, take(state, call)?) {
+                (Op::Action, Status::Running, None) => Life::Calling(never_sent),
+                (Op::Action, _, Some(Life::Calling(call))) => Life::Calling(halted(call)?),
+                (Op::Compensate, _, Some(Life::Compensating { was, call })) => {
+                    Life::Compensating { was, call: halted(call)? }
                 }
-                (Op::Compensate, Status::Compensating, Some(step)) => {
-                    StepState::Compensating { was: undoable(step)?, call: never_sent }
+                (Op::Compensate, Status::Compensating, Some(life)) => {
+                    Life::Compensating { was: undoable(life)?, call: never_sent }
                 }
                 _ => return Err("there is no such call to refuse"),
             };
-            state.steps.insert(call.step.clone(), next);
+            put(state, call, next);
         }
 
+        (Status::Running, Event::ItemsListed { step, items }) => {
+            let output = items.is_empty().then(|| Arc::new(Value::Array(vec![])));
+            let each = Each { items: items.clone(), lives: vec![None; items.len()], output };
+            begin_step(state, step, StepState::Each(each))?;
+        }
         (Status::Running, Event::StepSkipped { step }) => begin_step(state, step, StepState::Skipped)?,
         (Status::Running, Event::StepRefused { step, .. }) => begin_step(state, step, StepState::Refused)?,
 
@@ -169,38 +174,20 @@ pub(crate) fn apply(state: &mut State, recorded: &Recorded) -> Result<(), &'stat
             state.attention.remove(&CallId::action(step));
         }
 
-        (_, Event::StepFailed { step, how }) => match state.steps.get(step) {
-            Some(StepState::Waiting(waiting)) => {
-                match (how, waiting, state.status) {
-                    (FailedStep::TimedOut, Waiting::Signal { until: Some(until), .. }, Status::Running)
-                        if *until <= at => {}
-                    (FailedStep::CutShort, _, Status::Compensating) => {}
-                    _ => return Err("a wait ends when its time is over, or with the saga's failure"),
-                }
-                state.steps.insert(step.clone(), StepState::Failed(*how));
+        (_, Event::StepFailed { step, index, how }) => {
+            let action = CallId { step: step.clone(), index: *index, op: Op::Action };
+            match (state.steps.get(step), index) {
+                (Some(StepState::Waiting(waiting)), None) => wait_failed(waiting, *how, state.status, at)?,
+                (Some(StepState::Refused), None) if *how == FailedStep::NeverSent => {}
+                _ => call_failed(state.call(&action), *how)?,
             }
-            Some(StepState::Refused) if *how == FailedStep::NeverSent => {
-                state.attention.remove(&CallId::action(step));
-                state.steps.insert(step.clone(), StepState::Failed(*how));
+            state.attention.remove(&action);
+            // Whatever it was before, nothing is left of it but how it failed.
+            match index {
+                None => drop(state.steps.insert(step.clone(), StepState::Failed(*how))),
+                Some(_) => put(state, &action, Life::Failed(*how)),
             }
-            Some(StepState::Calling(CallState { phase: Phase::Closed | Phase::Halted, may_have_happened, .. })) => {
-                match (how, may_have_happened) {
-                    (FailedStep::NeverSent, true) => {
-                        return Err("an attempt may have happened, and that is never cleared");
-                    }
-                    (FailedStep::Unresolved | FailedStep::Unusable, false) => {
-                        return Err("no attempt may have happened");
-                    }
-                    (FailedStep::TimedOut | FailedStep::CutShort, _) => return Err("it does not wait"),
-                    (FailedStep::Rejected, _)
-                    | (FailedStep::NeverSent, false)
-                    | (FailedStep::Unresolved | FailedStep::Unusable, true) => {}
-                }
-                state.attention.remove(&CallId::action(step));
-                state.steps.insert(step.clone(), StepState::Failed(*how));
-            }
-            _ => return Err("only a step whose attempts are over can fail"),
-        },
+        }
 
         (_, Event::AttentionRaised { call, reason, .. }) => {
             let refused = call.op == Op::Action && matches!(state.steps.get(&call.step), Some(StepState::Refused));
@@ -236,6 +223,7 @@ pub(crate) fn apply(state: &mut State, recorded: &Recorded) -> Result<(), &'stat
             | Event::CompensationStarted { .. }
             | Event::StepSkipped { .. }
             | Event::StepRefused { .. }
+            | Event::ItemsListed { .. }
             | Event::SleepStarted { .. }
             | Event::SleepEnded { .. }
             | Event::AwaitStarted { .. }
@@ -319,26 +307,86 @@ fn halted(call: CallState) -> Result<CallState, &'static str> {
     }
 }
 
-fn undoable(step: StepState) -> Result<Undoable, &'static str> {
-    match step {
-        StepState::Succeeded { output } => Ok(Undoable::Succeeded { output }),
-        StepState::Failed(FailedStep::Unusable) => Ok(Undoable::Unusable),
-        StepState::Failed(FailedStep::Unresolved) => Ok(Undoable::Unresolved),
-        StepState::Failed(
-            FailedStep::Rejected | FailedStep::NeverSent | FailedStep::TimedOut | FailedStep::CutShort,
-        )
-        | StepState::Waiting(_)
-        | StepState::Skipped
-        | StepState::Refused
-        | StepState::Calling(_)
-        | StepState::Compensating { .. }
-        | StepState::Compensated => Err("this step has nothing to undo"),
+fn undoable(life: Life) -> Result<Undoable, &'static str> {
+    match life {
+        Life::Succeeded { output } => Ok(Undoable::Succeeded { output }),
+        Life::Failed(FailedStep::Unusable) => Ok(Undoable::Unusable),
+        Life::Failed(FailedStep::Unresolved) => Ok(Undoable::Unresolved),
+        Life::Failed(FailedStep::Rejected | FailedStep::NeverSent | FailedStep::TimedOut | FailedStep::CutShort)
+        | Life::Calling(_)
+        | Life::Compensating { .. }
+        | Life::Compensated => Err("this step has nothing to undo"),
     }
 }
 
+fn wait_failed(waiting: &Waiting, how: FailedStep, status: Status, at: Time) -> Result<(), &'static str> {
+    match (how, waiting, status) {
+        (FailedStep::TimedOut, Waiting::Signal { until: Some(until), .. }, Status::Running) if *until <= at => Ok(()),
+        (FailedStep::CutShort, _, Status::Compensating) => Ok(()),
+        _ => Err("a wait ends when its time is over, or with the saga's failure"),
+    }
+}
+
+fn call_failed(call: Option<&CallState>, how: FailedStep) -> Result<(), &'static str> {
+    let Some(CallState { phase: Phase::Closed | Phase::Halted, may_have_happened, .. }) = call else {
+        return Err("only a step whose attempts are over can fail");
+    };
+    match (how, may_have_happened) {
+        (FailedStep::NeverSent, true) => Err("an attempt may have happened, and that is never cleared"),
+        (FailedStep::Unresolved | FailedStep::Unusable, false) => Err("no attempt may have happened"),
+        (FailedStep::TimedOut | FailedStep::CutShort, _) => Err("it does not wait"),
+        (FailedStep::Rejected, _)
+        | (FailedStep::NeverSent, false)
+        | (FailedStep::Unresolved | FailedStep::Unusable, true) => Ok(()),
+    }
+}
+
+/// The life of the step or item of a call, taken out of the state. `None`: it has not begun.
+fn take(state: &mut State, id: &CallId) -> Result<Option<Life>, &'static str> {
+    match (state.steps.get_mut(&id.step), id.index) {
+        (Some(StepState::Each(each)), Some(index)) => {
+            each.lives.get_mut(index as usize).map(Option::take).ok_or("there is no such item")
+        }
+        (Some(StepState::Each(_)), None) | (_, Some(_)) => Err("a step calls for itself, or for each item"),
+        (None, None) => Ok(None),
+        (Some(_), None) => match state.steps.remove(&id.step).and_then(StepState::into_life) {
+            Some(life) => Ok(Some(life)),
+            None => Err("this step does not call"),
+        },
+    }
+}
+
+/// What was [`take`]n comes back as what it has become.
+fn put(state: &mut State, id: &CallId, life: Life) {
+    match (state.steps.get_mut(&id.step), id.index) {
+        (Some(StepState::Each(each)), Some(index)) => {
+            if let Some(place) = each.lives.get_mut(index as usize) {
+                *place = Some(life);
+            }
+            let succeeded = |life: &Option<Life>| matches!(life, Some(Life::Succeeded { .. }));
+            if each.output.is_none() && each.lives.iter().all(succeeded) {
+                each.output = Some(outputs(&each.lives));
+            }
+        }
+        _ => drop(state.steps.insert(id.step.clone(), life.into())),
+    }
+}
+
+/// In order of the items.
+fn outputs(lives: &[Option<Life>]) -> Arc<Value> {
+    let outputs = lives.iter().flatten().filter_map(|life| life.output().map(|output| Value::clone(output)));
+    Arc::new(Value::Array(outputs.collect()))
+}
+
 fn call_mut<'s>(state: &'s mut State, id: &CallId) -> Option<&'s mut CallState> {
-    match (state.steps.get_mut(&id.step)?, id.op) {
-        (StepState::Calling(call), Op::Action) | (StepState::Compensating { call, .. }, Op::Compensate) => Some(call),
+    match (state.steps.get_mut(&id.step)?, id.op, id.index) {
+        (StepState::Calling(call), Op::Action, None) | (StepState::Compensating { call, .. }, Op::Compensate, None) => {
+            Some(call)
+        }
+        (StepState::Each(each), op, Some(index)) => {
+            let (way, call) = each.lives.get_mut(index as usize)?.as_mut()?.under_way_mut()?;
+            (way == op).then_some(call)
+        }
         _ => None,
     }
 }

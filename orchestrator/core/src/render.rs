@@ -1,6 +1,6 @@
 //! The bytes of a call, from a definition and a state. Canonical: the same state renders the same bytes.
 
-use std::{fmt::Write as _, sync::Arc};
+use std::fmt::Write as _;
 
 use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
@@ -40,22 +40,23 @@ pub struct Rendered {
 /// help; the call is *refused here*.
 pub fn render(definition: &Definition, state: &State, id: &CallId) -> Result<Rendered, String> {
     let (_, step) = definition.step(&id.step).ok_or_else(|| format!("the definition has no step {}", id.step))?;
-    let own = match id.op {
-        Op::Action => None,
-        Op::Compensate => state.output_of(id.step.as_str()).cloned(),
+    let own = Own {
+        step: id.step.as_str(),
+        output: state.own_output(id).filter(|_| id.op == Op::Compensate).map(|output| &**output),
+        item: item(state, id),
     };
     let call = step.call_of(id.op).ok_or_else(|| format!("{} has no {}", id.step, id.op.as_str()))?;
-    request(call, step, state, own)
+    request(call, state, &own)
 }
 
 /// An action is sent only if its compensation could be sent too, even when the action's reply is lost.
 ///
 /// # Errors
 /// As [`render`].
-pub(crate) fn check_compensation(step: &Step, state: &State) -> Result<(), String> {
-    step.call_of(Op::Compensate).map_or(Ok(()), |call| {
-        parts(call, step, state, None).map(drop).map_err(|why| format!("its compensation: {why}"))
-    })
+pub(crate) fn check_compensation(step: &Step, state: &State, id: &CallId) -> Result<(), String> {
+    let own = Own { step: step.name.as_str(), output: None, item: item(state, id) };
+    step.call_of(Op::Compensate)
+        .map_or(Ok(()), |call| parts(call, state, &own).map(drop).map_err(|why| format!("its compensation: {why}")))
 }
 
 /// The value of the saga's `output`.
@@ -97,6 +98,25 @@ pub(crate) fn until(template: &Template, state: &State, now: Time) -> Result<Tim
     Ok(time)
 }
 
+/// The items of a `for_each`.
+///
+/// # Errors
+/// As [`render`]; or it is no list, or longer than anybody should call for.
+pub(crate) fn items(list: &Template, state: &State) -> Result<Vec<Value>, String> {
+    let bytes = |items: &[Value]| items.iter().map(|item| item.to_string().len()).sum::<usize>();
+    match list.render(&|path| value(state, None, path)) {
+        Ok(Value::Array(items)) if items.len() > limits::ITEMS => {
+            Err(format!("for_each: {} items are more than {}", items.len(), limits::ITEMS))
+        }
+        Ok(Value::Array(items)) if bytes(&items) > limits::OUTPUT_BYTES => {
+            Err(format!("for_each: the items are larger than {} bytes", limits::OUTPUT_BYTES))
+        }
+        Ok(Value::Array(items)) => Ok(items),
+        Ok(other) => Err(format!("for_each: no list, but {}", short(&other))),
+        Err(why) => Err(format!("for_each: {why}")),
+    }
+}
+
 /// A value for people, as much of it as a message bears.
 fn short(value: &Value) -> String {
     const CHARS: usize = 60;
@@ -104,8 +124,8 @@ fn short(value: &Value) -> String {
     if text.chars().count() <= CHARS { text } else { text.chars().take(CHARS).chain("…".chars()).collect() }
 }
 
-fn request(call: &Call, step: &Step, state: &State, own: Option<Arc<Value>>) -> Result<Rendered, String> {
-    let Parts { path, headers, body } = parts(call, step, state, own)?;
+fn request(call: &Call, state: &State, own: &Own<'_>) -> Result<Rendered, String> {
+    let Parts { path, headers, body } = parts(call, state, own)?;
     let digest = Digest::of(&[call.method.as_str().as_bytes(), path.as_bytes(), body.as_deref().unwrap_or_default()]);
     Ok(Rendered { service: call.service.clone(), method: call.method, path, headers, body, digest })
 }
@@ -116,9 +136,8 @@ struct Parts {
     body: Option<Vec<u8>>,
 }
 
-fn parts(call: &Call, step: &Step, state: &State, own: Option<Arc<Value>>) -> Result<Parts, String> {
-    let own = Own { step: step.name.as_str(), output: own };
-    let lookup = |path: &[Segment]| value(state, Some(&own), path);
+fn parts(call: &Call, state: &State, own: &Own<'_>) -> Result<Parts, String> {
+    let lookup = |path: &[Segment]| value(state, Some(own), path);
     let path = path(&call.path, &lookup)?;
     let mut headers = Vec::with_capacity(call.headers.len());
     for (name, template) in &call.headers {
@@ -142,7 +161,13 @@ fn parts(call: &Call, step: &Step, state: &State, own: Option<Arc<Value>>) -> Re
 /// The step whose call is rendered: its own output is absent for an action, and for a compensation after a lost reply.
 struct Own<'a> {
     step: &'a str,
-    output: Option<Arc<Value>>,
+    output: Option<&'a Value>,
+    /// For a step that calls once for each.
+    item: Option<(&'a Value, u32)>,
+}
+
+fn item<'s>(state: &'s State, id: &CallId) -> Option<(&'s Value, u32)> {
+    state.item(id).zip(id.index)
 }
 
 /// What the names of the language mean in a saga from its start on.
@@ -167,9 +192,11 @@ pub(crate) fn start_value(saga: SagaId, started: &Started, at: Time, path: &[Seg
 fn value(state: &State, own: Option<&Own<'_>>, path: &[Segment]) -> Option<Value> {
     let Segment::Name(root) = path.first()? else { return None };
     match (&**root, &path[1..]) {
+        ("item", rest) => walk(own?.item?.0, rest).cloned(),
+        ("index", []) => Some(own?.item?.1.into()),
         ("steps", [Segment::Name(step), Segment::Name(output), rest @ ..]) if &**output == "output" => {
             match own.filter(|own| own.step == &**step) {
-                Some(own) => walk(own.output.as_deref()?, rest).cloned(),
+                Some(own) => walk(own.output?, rest).cloned(),
                 None => walk(state.output_of(step)?, rest).cloned(),
             }
         }

@@ -58,6 +58,100 @@ pub enum StepState {
     Compensating { was: Undoable, call: CallState },
     /// It is undone.
     Compensated,
+    /// It calls once for each item.
+    Each(Each),
+}
+
+/// A step that calls once for each item.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Each {
+    pub items: Arc<[Value]>,
+    /// Of each item; `None`: its turn has not come.
+    pub lives: Vec<Option<Life>>,
+    /// In order of the items, once all have succeeded.
+    pub output: Option<Arc<Value>>,
+}
+
+/// The life of a step that calls, or of one item of it.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Life {
+    Calling(CallState),
+    Succeeded { output: Arc<Value> },
+    Failed(FailedStep),
+    Compensating { was: Undoable, call: CallState },
+    Compensated,
+}
+
+impl Life {
+    /// Its call under way, and which way it goes.
+    pub fn under_way(&self) -> Option<(Op, &CallState)> {
+        match self {
+            Self::Calling(call) => Some((Op::Action, call)),
+            Self::Compensating { call, .. } => Some((Op::Compensate, call)),
+            Self::Succeeded { .. } | Self::Failed(_) | Self::Compensated => None,
+        }
+    }
+
+    pub(crate) fn under_way_mut(&mut self) -> Option<(Op, &mut CallState)> {
+        match self {
+            Self::Calling(call) => Some((Op::Action, call)),
+            Self::Compensating { call, .. } => Some((Op::Compensate, call)),
+            Self::Succeeded { .. } | Self::Failed(_) | Self::Compensated => None,
+        }
+    }
+
+    /// Something of it is to be undone, if the saga is, and is not undone yet (invariant 5).
+    pub(crate) fn owes_undo(&self) -> bool {
+        match self {
+            Self::Succeeded { .. } | Self::Compensating { .. } => true,
+            Self::Failed(how) => how.owes_undo(),
+            Self::Calling(_) | Self::Compensated => false,
+        }
+    }
+
+    /// What it gave, as long as it stands.
+    pub fn output(&self) -> Option<&Arc<Value>> {
+        match self {
+            Self::Succeeded { output } | Self::Compensating { was: Undoable::Succeeded { output }, .. } => Some(output),
+            _ => None,
+        }
+    }
+}
+
+impl From<Life> for StepState {
+    fn from(life: Life) -> Self {
+        match life {
+            Life::Calling(call) => Self::Calling(call),
+            Life::Succeeded { output } => Self::Succeeded { output },
+            Life::Failed(how) => Self::Failed(how),
+            Life::Compensating { was, call } => Self::Compensating { was, call },
+            Life::Compensated => Self::Compensated,
+        }
+    }
+}
+
+impl StepState {
+    /// The same as [`Life::owes_undo`].
+    pub(crate) fn owes_undo(&self) -> bool {
+        match self {
+            Self::Succeeded { .. } | Self::Compensating { .. } => true,
+            Self::Failed(how) => how.owes_undo(),
+            Self::Each(each) => each.lives.iter().flatten().any(Life::owes_undo),
+            Self::Skipped | Self::Refused | Self::Waiting(_) | Self::Calling(_) | Self::Compensated => false,
+        }
+    }
+
+    /// The same as the life of a call. `None`: it is a step that does not call, or does for many items.
+    pub(crate) fn into_life(self) -> Option<Life> {
+        match self {
+            Self::Calling(call) => Some(Life::Calling(call)),
+            Self::Succeeded { output } => Some(Life::Succeeded { output }),
+            Self::Failed(how) => Some(Life::Failed(how)),
+            Self::Compensating { was, call } => Some(Life::Compensating { was, call }),
+            Self::Compensated => Some(Life::Compensated),
+            Self::Skipped | Self::Refused | Self::Waiting(_) | Self::Each(_) => None,
+        }
+    }
 }
 
 /// What a step waits for.
@@ -139,15 +233,36 @@ impl State {
             StepState::Succeeded { output } | StepState::Compensating { was: Undoable::Succeeded { output }, .. } => {
                 Some(output)
             }
+            StepState::Each(each) => each.output.as_ref(),
+            _ => None,
+        }
+    }
+
+    /// What the action of this call gave, as long as it stands.
+    pub(crate) fn own_output(&self, id: &CallId) -> Option<&Arc<Value>> {
+        match (self.steps.get(&id.step)?, id.index) {
+            (StepState::Each(each), Some(index)) => each.lives.get(index as usize)?.as_ref()?.output(),
+            (StepState::Each(_), None) | (_, Some(_)) => None,
+            (_, None) => self.output_of(id.step.as_str()),
+        }
+    }
+
+    /// The item that this call is for.
+    pub(crate) fn item(&self, id: &CallId) -> Option<&Value> {
+        match (self.steps.get(&id.step)?, id.index) {
+            (StepState::Each(each), Some(index)) => each.items.get(index as usize),
             _ => None,
         }
     }
 
     /// The call, if it is under way.
     pub fn call(&self, id: &CallId) -> Option<&CallState> {
-        match (self.steps.get(&id.step)?, id.op) {
-            (StepState::Calling(call), Op::Action) | (StepState::Compensating { call, .. }, Op::Compensate) => {
-                Some(call)
+        match (self.steps.get(&id.step)?, id.op, id.index) {
+            (StepState::Calling(call), Op::Action, None)
+            | (StepState::Compensating { call, .. }, Op::Compensate, None) => Some(call),
+            (StepState::Each(each), op, Some(index)) => {
+                let (way, call) = each.lives.get(index as usize)?.as_ref()?.under_way()?;
+                (way == op).then_some(call)
             }
             _ => None,
         }
@@ -155,10 +270,18 @@ impl State {
 
     /// Calls under way, in order of their steps' names.
     pub fn calls(&self) -> impl Iterator<Item = (CallId, &CallState)> {
-        self.steps.iter().filter_map(|(name, step)| match step {
-            StepState::Calling(call) => Some((CallId::action(name), call)),
-            StepState::Compensating { call, .. } => Some((CallId::compensate(name), call)),
-            _ => None,
+        self.steps.iter().flat_map(|(name, step)| {
+            let (alone, items) = match step {
+                StepState::Calling(call) => (Some((CallId::action(name), call)), &[][..]),
+                StepState::Compensating { call, .. } => (Some((CallId::compensate(name), call)), &[][..]),
+                StepState::Each(each) => (None, &each.lives[..]),
+                _ => (None, &[][..]),
+            };
+            let items = items.iter().zip(0_u32..).filter_map(move |(life, index)| {
+                let (op, call) = life.as_ref()?.under_way()?;
+                Some((CallId { step: name.clone(), index: Some(index), op }, call))
+            });
+            alone.into_iter().chain(items)
         })
     }
 

@@ -284,6 +284,31 @@ fn cases() -> Vec<Case> {
             "a: { await: go, timeout: 1d, output: { by: '${{ signal.by }}' } }\nb: { call: 'x POST /${{ steps.a.output.bye }}', compensate: { call: x POST /u } }",
             [("E0404", 5, 27)],
         ),
+        // ---- items
+        steps(
+            "a for_each on the pivot",
+            "p: { pivot: true, for_each: '${{ input.l }}', call: x POST /p }",
+            [("E0316", 4, 21)],
+        ),
+        step("a for_each that is a number", "call: x POST /a, for_each: 3", [("E0203", 4, 35)]),
+        step("a for_each that is text", "call: x POST /a, for_each: a b c", [("E0203", 4, 35)]),
+        step("concurrency 0", "call: x POST /a, for_each: [1], concurrency: 0", [("E0206", 4, 53)]),
+        step("concurrency 1000", "call: x POST /a, for_each: [1], concurrency: 1000", [("E0206", 4, 53)]),
+        step("concurrency for nothing", "call: x POST /a, concurrency: 2", [("E0317", 4, 25)]),
+        steps("items of a sleep", "a: { sleep: 1s, for_each: [1] }", [("E0317", 4, 19)]),
+        step("an item without items", "call: 'x POST /${{ item }}'", [("E0402", 4, 27)]),
+        step("an item that chooses the items", "call: x POST /a, for_each: '${{ item }}'", [("E0402", 4, 40)]),
+        steps(
+            "an item outside its step",
+            "a: { for_each: [1], call: 'x POST /${{ index }}', compensate: { call: 'x POST /${{ item }}' } }\nb: { call: 'x POST /${{ item }}', compensate: { call: x POST /u } }",
+            [("E0402", 5, 27)],
+        ),
+        step("an item in an output", "for_each: [1], call: x POST /a, output: '${{ item }}'", [("E0402", 4, 53)]),
+        steps(
+            "the output of items as if it were one",
+            "a: { for_each: [1], call: x POST /a, output: { i: '${{ response.body.i }}' }, compensate: { call: \"x POST /${{ steps.a.output.i | default('x') }}\" } }\nb: { call: 'x POST /${{ steps.a.output[0].i }}/${{ steps.a.output.i }}/${{ steps.a.output[0].j }}', compensate: { call: x POST /u } }",
+            [("E0404", 5, 54), ("E0404", 5, 78)],
+        ),
         // ---- labels
         case("labels that are a list", &format!("saga: s\nlabels: [a]\nsteps:\n{one}"), [("E0203", 2, 9)]),
         case("a label that is a list", &format!("saga: s\nlabels: {{ a: [1] }}\nsteps:\n{one}"), [("E0203", 2, 14)]),

@@ -15,13 +15,20 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Map, json};
 
 const CAUSES: fn() -> Vec<Cause> = || {
-    let failed = |failure| Cause::StepFailed { step: "charge".into(), failure, reason: "409: no cover".to_owned() };
+    let failed =
+        |failure| Cause::StepFailed { step: "charge".into(), index: None, failure, reason: "409: no cover".to_owned() };
     vec![
         failed(Failure::Rejected),
         failed(Failure::Unusable),
         failed(Failure::AttemptsExhausted),
         failed(Failure::RefusedHere),
         failed(Failure::TimedOut),
+        Cause::StepFailed {
+            step: "charge".into(),
+            index: Some(3),
+            failure: Failure::Rejected,
+            reason: "409: no cover".to_owned(),
+        },
         Cause::Cancelled { reason: None },
         Cause::Cancelled { reason: Some("changed my mind".to_owned()) },
         Cause::DeadlinePassed,
@@ -120,7 +127,10 @@ fn events() -> Vec<Event> {
         |output| Event::SignalTaken { step: "charge".into(), signal: "approved".into(), output: Arc::new(output) };
     events.push(taken(json!(null)));
     events.push(taken(json!({ "by": "ada" })));
-    events.extend(HOW.map(|how| Event::StepFailed { step: "charge".into(), how }));
+    events.push(Event::ItemsListed { step: "charge".into(), items: [json!("a"), json!({ "n": 1 })].into() });
+    events.push(Event::ItemsListed { step: "charge".into(), items: [].into() });
+    events.extend(HOW.map(|how| Event::StepFailed { step: "charge".into(), index: None, how }));
+    events.push(Event::StepFailed { step: "charge".into(), index: Some(3), how: FailedStep::Unresolved });
     let raised = |reason| Event::AttentionRaised { call: call.clone(), reason, detail: "look".to_owned() };
     events.extend(REASONS.map(raised));
     events.extend(CAUSES().into_iter().map(|cause| Event::CompensationStarted { cause }));
@@ -155,6 +165,7 @@ fn is_listed(event: &Event) {
         | Event::AwaitStarted { .. }
         | Event::SignalReceived { .. }
         | Event::SignalTaken { .. }
+        | Event::ItemsListed { .. }
         | Event::StepFailed { .. }
         | Event::AttentionRaised { .. }
         | Event::CancelRequested { .. }

@@ -37,7 +37,7 @@ use crate::{
 const APPEND_RETRY_FIRST: Duration = Duration::from_millis(50);
 const APPEND_RETRY_MOST: Duration = Duration::from_secs(2);
 
-/// Messages that wait for a driver: at most one answer for each step's call, and cancels. Beyond it senders wait.
+/// Messages that wait for a driver: answers of calls, cancels and signals. Beyond it senders wait.
 const MAILBOX_MESSAGES: usize = 256;
 
 /// A saga in memory. There is one driver per saga, and it has at most one append outstanding.

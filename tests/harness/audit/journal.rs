@@ -126,8 +126,15 @@ pub enum Event {
         step: String,
         signal: String,
     },
+    /// The step calls once for each.
+    ItemsListed {
+        step: String,
+        items: Vec<Value>,
+    },
     StepFailed {
         step: String,
+        #[serde(default)]
+        index: Option<u32>,
         how: How,
     },
     AttentionRaised {
@@ -158,7 +165,11 @@ pub enum How {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Cause {
-    StepFailed { step: String },
+    StepFailed {
+        step: String,
+        #[serde(default)]
+        index: Option<u32>,
+    },
     Cancelled {},
     DeadlinePassed,
 }

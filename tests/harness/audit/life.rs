@@ -17,7 +17,10 @@ pub(super) struct Life {
     pub(super) status: Status,
     /// Calls of which the journal has heard.
     pub(super) calls: BTreeMap<Call, CallLife>,
-    failed: BTreeMap<String, How>,
+    /// By the action of the step, or of the item.
+    failed: BTreeMap<Call, How>,
+    /// How many items a step calls for.
+    pub(super) items: BTreeMap<String, usize>,
     pub(super) skipped: BTreeSet<String>,
     /// They cannot begin.
     refused: BTreeSet<String>,
@@ -134,7 +137,9 @@ impl Life {
     }
 
     fn action_succeeded(&self, step: &str) -> bool {
-        self.calls.iter().any(|(call, life)| call.op == Op::Action && call.step == step && life.succeeded().is_some())
+        let of_it = |call: &Call| call.op == Op::Action && call.step == step;
+        let succeeded = self.calls.iter().filter(|(call, life)| of_it(call) && life.succeeded().is_some()).count();
+        succeeded == self.items.get(step).copied().unwrap_or(1)
     }
 
     /// It succeeded, or its `if` was false.
@@ -156,6 +161,7 @@ pub(super) fn live(saga: &Saga, shape: &Shape, found: &mut Found) -> Life {
         status: Status::Running,
         calls: BTreeMap::new(),
         failed: BTreeMap::new(),
+        items: BTreeMap::new(),
         skipped: BTreeSet::new(),
         refused: BTreeSet::new(),
         waits: Waits::default(),
@@ -262,11 +268,14 @@ fn step(life: &mut Life, recorded: &Recorded, shape: &Shape) -> Result<(), Strin
             life.attention.remove(&Call::action(step));
             life.waits.take(step, signal)?;
         }
-        Event::StepFailed { step, how: how @ (How::TimedOut | How::CutShort) } => {
+        Event::ItemsListed { step, items } => list(life, shape, step, items.len())?,
+        Event::StepFailed { step, how: how @ (How::TimedOut | How::CutShort), .. } => {
             life.waits.fail(step, *how, recorded.at, life.status == Status::Running)?;
-            life.failed.insert(step.clone(), *how);
+            life.failed.insert(Call::action(step), *how);
         }
-        Event::StepFailed { step, how } => fail(life, shape, step, *how)?,
+        Event::StepFailed { step, index, how } => {
+            fail(life, shape, &Call { step: step.clone(), index: *index, op: Op::Action }, *how)?;
+        }
         Event::AttentionRaised { call, reason } => {
             life.attention.insert(call.clone());
             let halts = !matches!(reason.as_str(), "attempts_exhausted" | "stale_epoch" | "other_body" | "timed_out");
@@ -329,9 +338,17 @@ fn intend(life: &Life, shape: &Shape, call: &Call) -> Result<(), String> {
             Outcome::Rejected { .. } => !life.attention.contains(call),
             Outcome::NotSent | Outcome::Unknown => false,
         });
-        if before.open().is_some() || over || life.failed.contains_key(&call.step) && call.op == Op::Action {
+        if before.open().is_some() || over || life.failed.contains_key(call) {
             return Err("the call is under way or over".to_owned());
         }
+    }
+    let right = match (step.each, call.index, life.items.get(&call.step)) {
+        (false, None, _) => true,
+        (true, Some(index), Some(items)) => (index as usize) < *items,
+        _ => false,
+    };
+    if !right {
+        return Err("it calls for itself, or once for each item of its list".to_owned());
     }
     match call.op {
         Op::Action if life.skipped.contains(&call.step) || life.refused.contains(&call.step) => {
@@ -353,7 +370,7 @@ fn needs_are_met(life: &Life, needs: &[String]) -> Result<(), String> {
 /// A step is found to have no call to make.
 fn begin_without_call(life: &Life, shape: &Shape, name: &str) -> Result<(), String> {
     let step = shape.step(name).ok_or("the definition has no such step")?;
-    if !step.conditional && step.waits.as_deref() != Some("until") {
+    if !step.conditional && !step.each && step.waits.as_deref() != Some("until") {
         return Err("this step cannot be skipped or refused".to_owned());
     }
     may_begin(life, step)
@@ -365,11 +382,20 @@ fn may_begin(life: &Life, step: &Step) -> Result<(), String> {
         || life.skipped.contains(name)
         || life.refused.contains(name)
         || life.waits.knows(name)
-        || life.failed.contains_key(name);
+        || life.items.contains_key(name)
+        || life.failed.contains_key(&Call::action(name));
     if life.status != Status::Running || begun {
         return Err("this step cannot begin now".to_owned());
     }
     needs_are_met(life, &step.needs)
+}
+
+/// The list of a step that calls once for each.
+fn list(life: &mut Life, shape: &Shape, name: &str, items: usize) -> Result<(), String> {
+    let step = shape.step(name).filter(|step| step.each).ok_or("this step calls for no items")?;
+    may_begin(life, step)?;
+    life.items.insert(name.to_owned(), items);
+    Ok(())
 }
 
 fn wait(life: &mut Life, shape: &Shape, name: &str, signal: Option<&String>, until: i64) -> Result<(), String> {
@@ -398,17 +424,17 @@ fn close(life: &mut Life, recorded: &Recorded, call: &Call, attempt: u32, outcom
     }
 }
 
-/// A step may fail only as its attempts say.
-fn fail(life: &mut Life, shape: &Shape, step: &str, how: How) -> Result<(), String> {
-    let action = Call::action(step);
-    life.attention.remove(&action);
-    if life.failed.insert(step.to_owned(), how).is_some() {
+/// A step, or an item of it, may fail only as its attempts say.
+fn fail(life: &mut Life, shape: &Shape, action: &Call, how: How) -> Result<(), String> {
+    life.attention.remove(action);
+    if life.failed.insert(action.clone(), how).is_some() {
         return Err("a step fails once".to_owned());
     }
+    let step = action.step.as_str();
     if life.refused.contains(step) {
         return if how == How::NeverSent { Ok(()) } else { Err("it never came to a call".to_owned()) };
     }
-    let call = life.calls.get(&action).ok_or("a step that was never begun cannot fail")?;
+    let call = life.calls.get(action).ok_or("a step that was never begun cannot fail")?;
     if call.open().is_some() || call.succeeded().is_some() {
         return Err("only a step whose attempts are over can fail".to_owned());
     }
@@ -430,8 +456,10 @@ fn fail(life: &mut Life, shape: &Shape, step: &str, how: How) -> Result<(), Stri
 
 fn turn_back(life: &Life, cause: &Cause) -> Result<(), String> {
     match cause {
-        Cause::StepFailed { step } if life.failed.contains_key(step) => Ok(()),
-        Cause::StepFailed { step } => Err(format!("step {step} has not failed")),
+        Cause::StepFailed { step, index } => {
+            let action = Call { step: step.clone(), index: *index, op: Op::Action };
+            if life.failed.contains_key(&action) { Ok(()) } else { Err(format!("{action} has not failed")) }
+        }
         Cause::Cancelled {} | Cause::DeadlinePassed => before_pivot(life),
     }
 }

@@ -26,6 +26,8 @@ pub struct Step {
     pub reads: bool,
     pub undone: Undone,
     pub pivot: bool,
+    /// It calls once for each item of a list.
+    pub each: bool,
     /// It has an `if`.
     pub conditional: bool,
     /// What must have succeeded before it, directly.
@@ -75,7 +77,8 @@ impl Shape {
             let pivot = step.get("pivot").and_then(Value::as_bool).unwrap_or(false);
             let conditional = step.get("if").is_some();
             let reads = words.next() == Some("GET");
-            read.push(Step { name, service, waits, reads, undone, pivot, conditional, needs });
+            let each = step.get("for_each").is_some();
+            read.push(Step { name, service, waits, each, reads, undone, pivot, conditional, needs });
         }
         Ok(Self { digest: digest.to_owned(), steps: read })
     }

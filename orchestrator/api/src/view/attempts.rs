@@ -81,6 +81,7 @@ impl Calls {
             | Event::Released
             | Event::StepSkipped { .. }
             | Event::StepRefused { .. }
+            | Event::ItemsListed { .. }
             | Event::SleepStarted { .. }
             | Event::SleepEnded { .. }
             | Event::AwaitStarted { .. }

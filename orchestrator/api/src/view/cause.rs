@@ -14,8 +14,9 @@ pub(super) fn view(cause: &Cause, deadline_at: Option<Time>, definition: &Defini
 
 fn kind(cause: &Cause) -> v1::CauseKind {
     match cause {
-        Cause::StepFailed { step, failure, reason } => v1::CauseKind::StepFailed {
+        Cause::StepFailed { step, index, failure, reason } => v1::CauseKind::StepFailed {
             step: step.to_string(),
+            index: *index,
             failure: match failure {
                 Failure::Rejected => v1::Failure::Rejected,
                 Failure::Unusable => v1::Failure::Unusable,
@@ -32,9 +33,11 @@ fn kind(cause: &Cause) -> v1::CauseKind {
 
 fn summary(cause: &Cause, deadline_at: Option<Time>, definition: &Definition) -> String {
     match cause {
-        Cause::StepFailed { step, failure, reason } => {
+        Cause::StepFailed { step, index, failure, reason } => {
             let reason = spoken(reason);
-            let Some(service) = service(step, definition) else {
+            let service = service(step, definition);
+            let step = index.map_or_else(|| step.to_string(), |index| format!("{step}[{index}]"));
+            let Some(service) = service else {
                 // A step that waits has nobody to speak of.
                 return match failure {
                     Failure::TimedOut => format!("{step} waited in vain: {reason}"),

@@ -56,8 +56,8 @@ impl Waits {
             }
             Event::SleepEnded { step } => self.end(step, at, WaitOutcome::Slept),
             Event::SignalTaken { step, .. } => self.end(step, at, WaitOutcome::Signalled),
-            Event::StepFailed { step, how: FailedStep::TimedOut } => self.end(step, at, WaitOutcome::TimedOut),
-            Event::StepFailed { step, how: FailedStep::CutShort } => self.end(step, at, WaitOutcome::CutShort),
+            Event::StepFailed { step, how: FailedStep::TimedOut, .. } => self.end(step, at, WaitOutcome::TimedOut),
+            Event::StepFailed { step, how: FailedStep::CutShort, .. } => self.end(step, at, WaitOutcome::CutShort),
             _ => {}
         }
     }

@@ -54,9 +54,19 @@ fn does(step: &StepView, call: Option<&CallView>) -> String {
 }
 
 pub(super) fn attempts(call: &CallView, started_at: DateTime<Utc>, ended: bool, style: Style) -> Vec<String> {
+    tried(&call.attempts, call.refused.as_deref(), started_at, ended, style)
+}
+
+pub(super) fn tried(
+    attempts: &[AttemptView],
+    refused: Option<&str>,
+    started_at: DateTime<Utc>,
+    ended: bool,
+    style: Style,
+) -> Vec<String> {
     let mut lines: Vec<String> =
-        call.attempts.iter().map(|attempt| line(attempt, call.attempts.len(), started_at, ended, style)).collect();
-    if let Some(refused) = &call.refused {
+        attempts.iter().map(|attempt| line(attempt, attempts.len(), started_at, ended, style)).collect();
+    if let Some(refused) = refused {
         let why = format!("cannot be sent: {}", tame(refused, DETAIL_CHARS));
         lines.push(format!("      {}", style.paint(Tone::Bad, &why)));
     }

@@ -6,6 +6,7 @@
 
 mod attention;
 mod calls;
+mod items;
 #[cfg(test)]
 mod tests;
 mod waits;
@@ -79,6 +80,7 @@ fn steps(saga: &SagaView, style: Style) -> Vec<String> {
         if let Some(call) = &step.action {
             lines.extend(calls::attempts(call, saga.started_at, saga.status.is_terminal(), style));
         }
+        lines.extend(step.items.iter().flat_map(|items| items::lines(items, saga, style)));
         lines.extend(step.wait.as_ref().and_then(|wait| waits::line(wait, saga.started_at, style)));
     }
     lines
@@ -91,7 +93,8 @@ fn undone(saga: &SagaView, style: Style) -> Vec<String> {
         .iter()
         .filter_map(|step| {
             let call = step.compensation.as_ref()?;
-            let first = call.attempts.first().map(|attempt| attempt.intended_at);
+            let of_items = step.items.iter().flatten().filter_map(|item| item.undo_attempts.first());
+            let first = call.attempts.iter().chain(of_items).map(|attempt| attempt.intended_at).min();
             // One that cannot be sent has no attempt, and still is what a person looks for.
             first.or_else(|| call.refused.as_ref().map(|_| saga.updated_at)).map(|at| (step, at))
         })
@@ -110,6 +113,7 @@ fn undone(saga: &SagaView, style: Style) -> Vec<String> {
         let status = style.paint(look.tone, look.word);
         lines.push(columns.line(step, Some(call), &look, &status, style));
         lines.extend(calls::attempts(call, saga.started_at, saga.status.is_terminal(), style));
+        lines.extend(step.items.iter().flat_map(|items| items::undone(items, saga, style)));
     }
     lines
 }

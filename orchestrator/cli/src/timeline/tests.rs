@@ -188,3 +188,23 @@ fn waits_show_what_they_are_for_how_long_and_what_came_of_them() {
     let more = json!({ "attention": [{ "step": "delivered", "op": "action", "reason": "timed_out", "detail": "no signal", "since": at(40) }] });
     insta::assert_snapshot!(timeline(&saga("running", 90_000_000, steps, more), Style::PLAIN));
 }
+
+#[test]
+fn items_are_counted_and_those_that_went_differently_are_shown() {
+    let item = |index: u32, status: &str, attempts: Vec<Value>, undo: Vec<Value>| json!({ "index": index, "status": status, "item": { "sku": format!("s{index}") }, "attempts": attempts, "undo_attempts": undo });
+    let mut step = step(
+        "reserve",
+        "unresolved",
+        call("inventory", "POST", "/reservations/${{ item.sku }}", vec![]),
+        Some(call("inventory", "DELETE", "/reservations/${{ item.sku }}", vec![])),
+    );
+    let lost = vec![attempt(1, 2, 5, "unknown", Some(503), ""), attempt(2, 7, 9, "unknown", None, "timeout")];
+    step["items"] = json!([
+        item(0, "compensated", ok(2, 201), ok(41, 200)),
+        item(1, "compensating", lost, vec![attempt(1, 30, 35, "rejected", Some(409), "409: busy")]),
+        item(2, "rejected", vec![attempt(1, 10, 12, "rejected", Some(409), "409: sold out")], vec![]),
+        item(3, "pending", vec![], vec![]),
+        item(4, "succeeded", ok(2, 201), vec![]),
+    ]);
+    insta::assert_snapshot!(timeline(&saga("compensating", 47, vec![step], json!({})), Style::PLAIN));
+}

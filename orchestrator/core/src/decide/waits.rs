@@ -80,7 +80,7 @@ impl Draft<'_> {
         let why = format!("no signal `{signal}` came by {}", until.to_rfc3339());
         let side = self.definition.step(step).map_or(Side::Before, |(_, step)| step.side);
         match side {
-            Side::Before => self.fail(step, FailedStep::TimedOut, Failure::TimedOut, why),
+            Side::Before => self.fail(&CallId::action(step), FailedStep::TimedOut, Failure::TimedOut, why),
             Side::Pivot | Side::After => self.attention(&CallId::action(step), AttentionReason::TimedOut, why),
         }
     }
@@ -88,7 +88,7 @@ impl Draft<'_> {
     pub(super) fn cut_waits_short(&mut self) {
         let waits: Vec<StepName> = self.state.waits().map(|(step, _)| step.clone()).collect();
         for step in waits {
-            self.push(Event::StepFailed { step, how: FailedStep::CutShort });
+            self.fail_step(&CallId::action(&step), FailedStep::CutShort);
         }
     }
 

@@ -66,6 +66,7 @@ fn step() -> Value {
         })
         .collect();
     schema["oneOf"] = kinds.into();
+    schema["dependentRequired"] = json!({ "concurrency": ["for_each"] });
     schema["allOf"] = json!([
         { "if": { "required": ["await"] }, "then": { "required": ["timeout"] } },
         {
@@ -75,7 +76,9 @@ fn step() -> Value {
         },
         {
             "if": { "required": ["pivot"], "properties": { "pivot": { "const": true } } },
-            "then": { "not": { "anyOf": [{ "required": ["compensate"] }, { "required": ["if"] }] } },
+            "then": {
+                "not": { "anyOf": [{ "required": ["compensate"] }, { "required": ["if"] }, { "required": ["for_each"] }] },
+            },
         },
     ]);
     schema
@@ -120,6 +123,8 @@ fn step_value(key: &str) -> Value {
         "sleep" => json!({ "$ref": "#/$defs/duration" }),
         "until" => json!({ "type": "string", "examples": ["${{ input.starts_at }}", "2026-12-24T18:00:00Z"] }),
         "await" => json!({ "type": "string", "pattern": NAME }),
+        "for_each" => json!({ "anyOf": [{ "type": "array" }, { "$ref": "#/$defs/expression" }] }),
+        "concurrency" => json!({ "type": "integer", "minimum": 1, "maximum": limits::CONCURRENCY }),
         "if" => json!({ "$ref": "#/$defs/expression" }),
         "needs" => json!({ "type": "array", "items": { "type": "string", "pattern": NAME } }),
         "output" => json!({}),

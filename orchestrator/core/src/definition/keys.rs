@@ -57,6 +57,8 @@ pub(crate) const STEP: Keys = Keys {
         key("await", "Waits for a signal of this name, at most `timeout`."),
         key("body", "JSON body of the call; `${{ … }}` may stand anywhere in it."),
         key("headers", "Further headers of the call."),
+        key("for_each", "A list, or `${{ … }}` that is one: the step calls once for each `item`. Evaluated once."),
+        key("concurrency", "How many items are called, or undone, at once; 1 by default."),
         key("if", "`${{ … }}`, true or false: with false the step is skipped. Evaluated once, when its needs are met."),
         key("needs", "Names of the steps that must be done first. One step has it, all have it."),
         key("timeout", "Longest time for one attempt of a call; of an `await` for the signal."),
@@ -66,12 +68,15 @@ pub(crate) const STEP: Keys = Keys {
         key("compensate", "The call that undoes this step, or `none` with a `reason`."),
         key("reason", "Why `compensate: none` is right."),
     ],
-    not_yet: &["saga", "input", "for_each", "concurrency", "async", "probe", "idempotent"],
+    not_yet: &["saga", "input", "async", "probe", "idempotent"],
 };
 
 /// What a step may do. It does exactly one of these, and each has keys of its own; `if` and `needs` go with all of them.
 pub(crate) const KINDS: [(&str, &[&str]); 4] = [
-    ("call", &["body", "headers", "timeout", "retry", "output", "pivot", "compensate", "reason"]),
+    (
+        "call",
+        &["body", "headers", "timeout", "retry", "output", "pivot", "compensate", "reason", "for_each", "concurrency"],
+    ),
     ("sleep", &[]),
     ("until", &[]),
     ("await", &["timeout", "output"]),

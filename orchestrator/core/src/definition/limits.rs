@@ -30,6 +30,12 @@ pub const TIMEOUT: Duration = Duration::from_secs(24 * 3600);
 pub const BACKOFF: Duration = Duration::from_secs(24 * 3600);
 /// The forward path of a saga.
 pub const DEADLINE: Duration = Duration::from_secs(366 * 24 * 3600);
+/// Items of one step: each is a call with attempts of its own, in one journal and one memory.
+pub const ITEMS: usize = 1_000;
+/// Items called at once. What is more is a load that belongs into the service's own bulkhead.
+pub const CONCURRENCY: u32 = 100;
+/// The outputs of all items of a step together; each has an equal share.
+pub const ITEMS_OUTPUT_BYTES: usize = 1024 * 1024;
 /// A sleep, or the wait for a signal: as long as a saga may take. Whoever waits longer is better started later.
 pub const WAIT: Duration = DEADLINE;
 /// The payload of a signal: it lives in journal and memory until it is taken. Data belongs to the services. How many are kept is

@@ -23,6 +23,8 @@ mod waits;
 pub use diagnostic::{Diagnostic, Mark, Severity, code};
 pub use duration::parse as parse_duration;
 pub use json_schema::json_schema;
-pub use model::{Await, Call, CallStep, Definition, InputError, Kind, Method, Retry, Side, Step, StepIx, Undo, Wait};
+pub use model::{
+    Await, Call, CallStep, Definition, Each, InputError, Kind, Method, Retry, Side, Step, StepIx, Undo, Wait,
+};
 pub use parse::{Checked, parse};
 pub use schema::InputSchema;

@@ -93,6 +93,17 @@ pub struct CallStep {
     pub undo: Undo,
     /// Computed from the response; what later steps may refer to.
     pub output: Option<Template>,
+    /// It calls once for each of these.
+    pub each: Option<Each>,
+}
+
+/// What a step calls for, one by one.
+#[derive(Debug)]
+pub struct Each {
+    /// A list.
+    pub list: Template,
+    /// So many items are called, or undone, at once.
+    pub concurrency: u32,
 }
 
 /// How a step is undone.

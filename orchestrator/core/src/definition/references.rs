@@ -1,5 +1,7 @@
 //! Every path an expression reads must exist by the time it is read, as far as that can be known from the definition.
 
+mod outputs;
+
 use super::{
     diagnostic::{Mark, code},
     model::StepIx,
@@ -12,6 +14,8 @@ use crate::expr::{PathUse, Segment, Template, opening};
 /// Where an expression stands decides what it may read.
 #[derive(Clone, Copy)]
 enum Place {
+    /// What decides whether and for what a step runs.
+    Begin(StepIx),
     /// Body, path or header of a step's action.
     Action(StepIx),
     /// The same of its compensation.
@@ -46,7 +50,10 @@ struct Spot<'n> {
 pub(super) fn check(reader: &mut Reader<'_>, root: &Node, order: &Order, entries: &[(Key, Node)]) {
     let mut checker = Checker { reader, order, entries, input: root.get("input") };
     for (ix, (_, step)) in entries.iter().enumerate() {
-        for name in ["if", "until", "call", "body", "headers"] {
+        for name in ["if", "until", "for_each"] {
+            checker.all(step.get(name), Place::Begin(ix));
+        }
+        for name in ["call", "body", "headers"] {
             checker.all(step.get(name), Place::Action(ix));
             checker.all(step.get("compensate").and_then(|undo| undo.get(name)), Place::Compensation(ix));
         }
@@ -100,6 +107,11 @@ impl Checker<'_, '_, '_> {
                 let message = format!("this `output` is computed from `{from}` alone, not from `{}`", names[0]);
                 self.unknown(at, message, "");
             }
+            ("item" | "index", Place::Action(ix) | Place::Compensation(ix)) if self.has(ix, "for_each") => {}
+            ("item" | "index", _) => {
+                let hint = "they are what a step with `for_each` calls for, in its call and its compensation";
+                self.unknown(at, format!("there is no `{}` here", names[0]), hint);
+            }
             ("steps", Place::Start) => self.unknown(at, "labels are computed before any step has run", ""),
             ("saga", Place::Start) if names.get(1) == Some(&"labels") => {
                 self.unknown(at, "labels cannot refer to labels", "refer to `input`");
@@ -112,7 +124,9 @@ impl Checker<'_, '_, '_> {
                     Place::Response => &["response"][..],
                     Place::Signal => &["signal"],
                     Place::Start => &["input", "saga"],
-                    Place::Action(_) | Place::Compensation(_) | Place::End => &["input", "saga", "steps"],
+                    Place::Begin(_) | Place::Action(_) | Place::Compensation(_) | Place::End => {
+                        &["input", "saga", "steps"]
+                    }
                 };
                 let hint = match self.reader.findings.nearest(other, known.iter().copied()) {
                     Some(near) => format!("did you mean `{near}`?"),
@@ -121,6 +135,10 @@ impl Checker<'_, '_, '_> {
                 self.unknown(at, format!("there is nothing called `{other}` here"), hint);
             }
         }
+    }
+
+    fn has(&self, ix: StepIx, key: &str) -> bool {
+        self.entries[ix].1.get(key).is_some()
     }
 
     fn error(&mut self, code: &'static str, at: Spot<'_>, message: impl Into<String>, hint: impl Into<String>) {
@@ -181,60 +199,6 @@ impl Checker<'_, '_, '_> {
             let message = format!("`input.{name}` need not be there");
             let hint = format!("add it to `required`, or write `input.{name} | default(…)`");
             self.warn(code::INPUT_MAY_BE_MISSING, at, message, hint);
-        }
-    }
-
-    fn steps(&mut self, path: &PathUse, names: &[&str], place: Place, at: Spot<'_>) {
-        let Some(name) = names.get(1) else {
-            return self.unknown(at, "`steps` alone is no value", "steps.<name>.output");
-        };
-        let Some(ix) = self.entries.iter().position(|(key, _)| key.name == *name) else {
-            let near = self.reader.findings.nearest(name, self.entries.iter().map(|(key, _)| key.name.as_str()));
-            let hint = near.map_or_else(String::new, |near| format!("did you mean `{near}`?"));
-            return self.unknown(at, format!("there is no step `{name}`"), hint);
-        };
-        if names.get(2) != Some(&"output") {
-            return self.unknown(at, format!("of a step only the output can be read: `steps.{name}.output`"), "");
-        }
-        match place {
-            Place::Compensation(own) if own == ix => {
-                if !path.guarded {
-                    let message = format!("after a lost reply `{name}` has no output, and must be undone all the same");
-                    let hint = "use a value known before the call, e.g. saga.id, or add `| default(…)`";
-                    self.error(code::OWN_OUTPUT_WITHOUT_DEFAULT, at, message, hint);
-                }
-            }
-            Place::Action(own) | Place::Compensation(own) if !self.order.places[own].ancestors.contains(&ix) => {
-                let message = format!("`{name}` need not have succeeded when `{}` starts", self.entries[own].0.name);
-                let hint = format!("let it need `{name}`, directly or through others");
-                return self.error(code::NOT_SUCCEEDED_BY_THEN, at, message, hint);
-            }
-            Place::Action(_) | Place::Compensation(_) | Place::Response | Place::Signal | Place::End | Place::Start
-                if !path.guarded && self.entries[ix].1.get("if").is_some() =>
-            {
-                let message = format!("`{name}` has an `if`: skipped, it has no output");
-                let hint = "say what to take instead: `| default(…)` right behind it";
-                self.error(code::OUTPUT_MAY_BE_SKIPPED, at, message, hint);
-            }
-            Place::Action(_) | Place::Compensation(_) | Place::Response | Place::Signal | Place::End | Place::Start => {
-            }
-        }
-        let sleeps = ["sleep", "until"].iter().any(|kind| self.entries[ix].1.get(kind).is_some());
-        match (self.entries[ix].1.get("output").map(|output| &output.value), names.get(3)) {
-            (None, _) if sleeps => {
-                self.error(code::NO_OUTPUT, at, format!("`{name}` only sleeps and has no output"), "");
-            }
-            (None, _) => {
-                let from = if self.entries[ix].1.get("await").is_some() { "signal" } else { "response.body" };
-                let hint = format!("give `{name}` an output, e.g. `output: {{ id: \"${{{{ {from}.id }}}}\" }}`");
-                self.error(code::NO_OUTPUT, at, format!("step `{name}` has no output"), hint);
-            }
-            (Some(Tree::Map(fields)), Some(wanted)) if !fields.iter().any(|(key, _)| key.name == *wanted) => {
-                let near = self.reader.findings.nearest(wanted, fields.iter().map(|(key, _)| key.name.as_str()));
-                let hint = near.map_or_else(String::new, |near| format!("did you mean `{near}`?"));
-                self.error(code::NO_OUTPUT, at, format!("the output of `{name}` has no `{wanted}`"), hint);
-            }
-            (Some(_), _) => {}
         }
     }
 }

@@ -3,13 +3,14 @@
 use super::{
     calls::{self, Defaults, Role},
     diagnostic::code,
-    keys,
-    model::{CallStep, Kind, Retry, Side, Step, Undo},
+    keys, limits,
+    model::{CallStep, Each, Kind, Retry, Side, Step, Undo},
     node::{Key, Node, Tree},
     order::Place,
     reader::{Fields, Reader},
     waits,
 };
+use crate::expr::Template;
 
 /// Reads a step. `None` if anything about it is wrong; what is wrong has been said.
 pub(super) fn read(
@@ -65,8 +66,36 @@ fn call(
         Some(node) => Some(reader.template(node)?),
         None => None,
     };
+    let each = match fields.get("for_each") {
+        Some(node) => Some(each(reader, fields, node, side)?),
+        None => None,
+    };
+    if each.is_none() && fields.get("concurrency").is_some() {
+        let hint = "it says how many items of `for_each` are called at once";
+        reader.error(code::OF_ANOTHER_KIND, fields.key_at("concurrency"), "`concurrency` without `for_each`", hint);
+    }
     let undo = undo(reader, key, fields, side, defaults, action.as_ref().and_then(|action| action.timeout));
-    Some(CallStep { action: action?, undo: undo?, output })
+    Some(CallStep { action: action?, undo: undo?, output, each })
+}
+
+fn each(reader: &mut Reader<'_>, fields: &Fields<'_>, node: &Node, side: Side) -> Option<Each> {
+    if side == Side::Pivot {
+        not_at_the_pivot(reader, fields, "for_each");
+    }
+    let concurrency = match fields.get("concurrency") {
+        Some(node) => reader.integer(node, "concurrency", 1, limits::CONCURRENCY)?,
+        None => 1,
+    };
+    let list = match &node.value {
+        Tree::List(_) => reader.template(node)?,
+        Tree::Text(_) => Template::Whole(reader.expression(node, "for_each")?),
+        _ => {
+            let message = format!("for_each is a list or an expression, not {}", node.what());
+            reader.error(code::WRONG_TYPE, node.at, message, "for_each: \"${{ input.items }}\"");
+            return None;
+        }
+    };
+    Some(Each { list, concurrency })
 }
 
 /// The pivot is the one step of which everybody must know that it runs, and once.

@@ -101,6 +101,11 @@ pub(crate) fn action(step: &str) -> CallId {
     CallId::action(&step.into())
 }
 
+/// The call of one item.
+pub(crate) fn nth(index: u32, call: CallId) -> CallId {
+    CallId { index: Some(index), ..call }
+}
+
 impl Run {
     pub(crate) fn of(yaml: &str) -> Self {
         Self::with_input(yaml, json!({}))
@@ -149,6 +154,11 @@ impl Run {
     /// The open attempt of the step's action comes back.
     pub(crate) fn answers(self, step: &str, reply: Reply) -> Self {
         self.call_answers(action(step), reply)
+    }
+
+    /// The same for one item.
+    pub(crate) fn item_answers(self, step: &str, index: u32, reply: Reply) -> Self {
+        self.call_answers(nth(index, action(step)), reply)
     }
 
     /// The open attempt of the step's compensation comes back.
@@ -297,7 +307,9 @@ pub(crate) fn words(event: &Event) -> String {
         Event::AwaitStarted { step, signal, .. } => format!("awaits {step} {signal}"),
         Event::SignalReceived { signal, .. } => format!("signal {signal}"),
         Event::SignalTaken { step, signal, .. } => format!("taken {step} {signal}"),
-        Event::StepFailed { step, how } => format!("failed {step} {}", word(how)),
+        Event::ItemsListed { step, items } => format!("items {step} {}", items.len()),
+        Event::StepFailed { step, index: None, how } => format!("failed {step} {}", word(how)),
+        Event::StepFailed { step, index: Some(index), how } => format!("failed {step}[{index}] {}", word(how)),
         Event::AttentionRaised { call, reason, .. } => format!("attention {call} {}", word(reason)),
         Event::CancelRequested { .. } => "cancel requested".to_owned(),
         Event::CompensationStarted { .. } => "compensating".to_owned(),

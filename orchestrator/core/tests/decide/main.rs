@@ -5,6 +5,7 @@ mod cancel_and_deadline;
 mod conditions;
 mod dsl;
 mod forward;
+mod items;
 mod pivot;
 mod refused_here;
 mod signals;

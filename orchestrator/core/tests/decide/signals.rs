@@ -123,7 +123,8 @@ fn as_many_signals_are_kept_as_may_be_taken_and_a_skipped_step_takes_none() {
 fn a_wait_that_times_out_before_the_pivot_fails_its_step() {
     let run = Run::of(APPROVAL).answers("a", ok()).passes(DAY);
     let run = run.says(["failed ask timed_out", "compensating", "intended a compensate 1"]);
-    let Some(Cause::StepFailed { step, failure: Failure::TimedOut, reason }) = run.state.cause.clone() else {
+    let Some(Cause::StepFailed { step, index: None, failure: Failure::TimedOut, reason }) = run.state.cause.clone()
+    else {
         panic!("{:?}", run.state.cause)
     };
     assert_eq!((step.as_str(), reason.as_str()), ("ask", "no signal `approved` came by 1970-01-02T00:16:40.000000Z"));

@@ -114,6 +114,11 @@ fn signals_out_of_their_order_are_noticed() {
 }
 
 #[test]
+fn items_without_bound_are_noticed() {
+    is_noticed(Broken::NoConcurrency, &["others are under way"]);
+}
+
+#[test]
 fn undoing_at_an_unknown_pivot_is_noticed() {
     is_noticed(Broken::PivotLikeAnyStep, &["point of no return"]);
 }
@@ -193,7 +198,7 @@ fn the_plans_reach_what_the_laws_are_about() {
     let strategy = plan::plans();
     let mut runner = TestRunner::new_with_rng(Config::default(), TestRng::deterministic_rng(RngAlgorithm::ChaCha));
     let (mut parallel, mut pivots, mut transparent, mut deadlines, mut alone) = (0, 0, 0, 0, 0);
-    let (mut conditional, mut sleeping, mut awaiting) = (0, 0, 0);
+    let (mut conditional, mut sleeping, mut awaiting, mut items) = (0, 0, 0, 0);
     for _ in 0..200 {
         let definition = strategy.new_tree(&mut runner).expect("a plan").current().definition();
         let steps = &definition.steps;
@@ -204,6 +209,7 @@ fn the_plans_reach_what_the_laws_are_about() {
         pivots += u32::from(steps.iter().any(|step| step.side == Side::Pivot));
         transparent += u32::from(steps.iter().any(|step| matches!(step.undo(), Undo::Nothing { .. })));
         deadlines += u32::from(definition.deadline.is_some());
+        items += u32::from(steps.iter().any(|step| step.call().is_some_and(|call| call.each.is_some())));
         awaiting += u32::from(definition.awaited().next().is_some());
         let sleeps = |step: &Step| matches!(step.kind, Kind::Wait(Wait::Sleep(_) | Wait::Until(_)));
         sleeping += u32::from(steps.iter().any(sleeps));
@@ -218,6 +224,7 @@ fn the_plans_reach_what_the_laws_are_about() {
         ("conditional", conditional),
         ("sleeping", sleeping),
         ("awaiting", awaiting),
+        ("items", items),
         ("alone", alone),
     ] {
         assert!(count >= 10, "{what}: {count} of 200");

@@ -22,6 +22,11 @@ pub(crate) struct Plan {
 #[derive(Clone, Debug)]
 enum Kind {
     Call,
+    /// Calls for so many items, so many at once.
+    Each {
+        items: usize,
+        concurrency: u8,
+    },
     Sleep {
         seconds: u8,
     },
@@ -81,7 +86,8 @@ pub(crate) enum Fate {
 pub(crate) fn plans() -> impl Strategy<Value = Plan> {
     let condition = prop_oneof![4 => Just(None), 1 => any::<bool>().prop_map(Some)];
     let kind = prop_oneof![
-        8 => Just(Kind::Call),
+        7 => Just(Kind::Call),
+        2 => (0_usize..4, 1_u8..4).prop_map(|(items, concurrency)| Kind::Each { items, concurrency }),
         1 => (1_u8..100).prop_map(|seconds| Kind::Sleep { seconds }),
         1 => Just(Kind::Until),
         2 => (0_u8..2).prop_map(Kind::Await),
@@ -155,7 +161,7 @@ impl Plan {
         let plan = &self.steps[ix];
         let waits = match &plan.kind {
             _ if self.pivot == Some(ix) => None,
-            Kind::Call => None,
+            Kind::Call | Kind::Each { .. } => None,
             Kind::Sleep { seconds } => Some(format!("sleep: {seconds}s")),
             Kind::Until => Some("until: '${{ input.later }}'".to_owned()),
             Kind::Await(name) => Some(format!("await: g{name}\n    timeout: 30s\n    output: '${{{{ signal }}}}'")),
@@ -182,6 +188,9 @@ impl Plan {
             "  s{ix}:\n    call: x POST /s{ix}\n    output: {{ id: '${{{{ response.body.id }}}}' }}\n    retry: {{ attempts: {}, backoff: 10ms, max_backoff: 1s }}\n",
             plan.attempts
         );
+        if let (Kind::Each { items, concurrency }, false) = (&plan.kind, self.pivot == Some(ix)) {
+            writeln!(text, "    for_each: {:?}\n    concurrency: {concurrency}", &[1, 2, 3][..*items]).expect("a text");
+        }
         match self.pivot {
             Some(pivot) if pivot == ix => text.push_str("    pivot: true\n"),
             Some(pivot) if pivot < ix => {}

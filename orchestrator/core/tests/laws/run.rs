@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use amends_core::{
     Begin, CanSignal, Command, Input, Reply, Signal, Terms, begin, can_signal, decide,
-    definition::{Definition, Kind, Side, Undo},
+    definition::{CallStep, Definition, Kind, Side, Undo},
     event::{Event, Recorded},
     evolve, fold,
     ids::{CallId, Op, SagaId, StepName},
@@ -32,6 +32,7 @@ pub(crate) enum Broken {
     SleepEndsEarly,
     SignalLost,
     LastSignalFirst,
+    NoConcurrency,
     PivotLikeAnyStep,
     DoesNotAwait,
     AdoptionForgets,
@@ -111,6 +112,11 @@ impl Run {
             match broken {
                 Broken::WrongOrder => step.ancestors.clear(),
                 Broken::IfIgnored => step.condition = None,
+                Broken::NoConcurrency => {
+                    if let Kind::Call(CallStep { each: Some(each), .. }) = &mut step.kind {
+                        each.concurrency = 9;
+                    }
+                }
                 Broken::PivotLikeAnyStep if step.side == Side::Pivot => step.side = Side::Before,
                 _ => {}
             }

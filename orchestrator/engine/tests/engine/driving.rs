@@ -369,3 +369,37 @@ async fn a_step_whose_if_is_false_is_not_called_and_costs_no_commit() {
     assert_eq!(town.services.calls(), ["one action 1 @1", "three action 1 @1"]);
     assert_eq!(town.store.written().commits, 3, "the start and two steps");
 }
+
+#[tokio::test]
+async fn items_are_called_so_many_at_once_each_with_its_own_index() {
+    let town = Town::new(memory(), 8, 8).await;
+    let each = "
+saga: each
+steps:
+  one: { for_each: '${{ input.list }}', concurrency: 2, call: 'a POST /one/${{ item }}', compensate: { call: a DELETE /one } }
+  two: { call: \"b POST /two\", compensate: { call: b DELETE /two } }
+";
+    town.register(each).await;
+    town.services.when("one action", Does::Holds(200, json!({})));
+    let input = json!({ "list": ["x", "y", "z"] });
+    let saga = town.engine.start(Start { input, ..start("each") }).await.expect("starts").saga;
+    let two_calls = async {
+        while town.services.calls().len() < 2 {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    };
+    tokio::time::timeout(crate::town::SOON, two_calls).await.expect("two at once");
+    assert_eq!(town.services.calls().len(), 2);
+    town.services.let_go();
+    assert_eq!(town.ended(saga).await, Status::Completed);
+    let indices: BTreeSet<Option<u32>> = town
+        .journal(saga)
+        .await
+        .iter()
+        .filter_map(|row| match &row.event {
+            Event::CallSucceeded { call, .. } => Some(call.index),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(indices, BTreeSet::from([None, Some(0), Some(1), Some(2)]));
+}

@@ -180,7 +180,14 @@ pub struct CauseView {
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum CauseKind {
     /// A step failed.
-    StepFailed { step: String, failure: Failure, reason: String },
+    StepFailed {
+        step: String,
+        /// The item, for a step that calls once for each.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        index: Option<u32>,
+        failure: Failure,
+        reason: String,
+    },
     /// Somebody asked for it.
     Cancelled {
         #[serde(default, skip_serializing_if = "Option::is_none")]

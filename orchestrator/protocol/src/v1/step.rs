@@ -22,6 +22,9 @@ pub struct StepView {
     /// What it waits for, if it is a step that waits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wait: Option<WaitView>,
+    /// One for each item, if it is a step that calls once for each; then `action` and `compensation` have no attempts of their own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub items: Option<Vec<ItemView>>,
     /// What it calls, if it is a step that calls.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub action: Option<CallView>,
@@ -99,6 +102,26 @@ pub struct CallView {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refused: Option<String>,
     pub attempts: Vec<AttemptView>,
+}
+
+/// One item of a step that calls once for each.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct ItemView {
+    /// From 0, in order of the list.
+    pub index: u32,
+    pub status: StepStatus,
+    /// As it stood in the list.
+    pub item: Value,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output: Option<Value>,
+    /// The attempts of its call.
+    pub attempts: Vec<AttemptView>,
+    /// The attempts to undo it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub undo_attempts: Vec<AttemptView>,
+    /// Why its call is not made, or not undone, if it cannot be sent as the definition says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused: Option<String>,
 }
 
 /// One wait: a sleep, or for a signal.

@@ -1,4 +1,4 @@
-//! Lies about waits, signals and steps that were skipped.
+//! Lies about waits, signals, items and steps that were skipped.
 
 use serde_json::{Value, json};
 
@@ -124,4 +124,53 @@ fn a_skipped_step_that_is_called_or_applied_is_reported() {
     let mut story = completed();
     story.effect(&Call::action("take"), 1, Effect::Applied);
     reported(&story, 1, "it was applied 1, undone 0 times");
+}
+
+// ---- items ----------------------------------------------------------------------------------------------------------
+
+const ITEMS: &str = r#"
+saga: made
+steps:
+  hold: { for_each: "${{ input.lines }}", call: stock POST /holds, compensate: { call: stock POST /unholds } }
+  send: { call: post POST /parcels, pivot: true }
+"#;
+
+fn listed(items: &[u32]) -> Story {
+    let mut story = Story::of(ITEMS);
+    story.json(json!({ "kind": "items_listed", "step": "hold", "items": items }));
+    story
+}
+
+fn item(index: u32) -> Call {
+    Call { index: Some(index), ..Call::action("hold") }
+}
+
+#[test]
+fn items_as_promised_pass() {
+    let mut story = listed(&[7, 8]);
+    story.attempt(&item(0), 1, Comes::Done);
+    story.attempt(&item(1), 1, Comes::Done);
+    assert_eq!(check(&finish(story).evidence), []);
+    assert_eq!(check(&finish(listed(&[])).evidence), []);
+}
+
+#[test]
+fn an_item_that_was_left_out_or_is_not_in_the_list_is_reported() {
+    let mut story = listed(&[7, 8]);
+    story.attempt(&item(0), 1, Comes::Done);
+    reported(&finish(story), 2, "it needs hold");
+    let mut story = listed(&[7]);
+    story.attempt(&item(1), 1, Comes::Done);
+    reported(&story, 2, "once for each item of its list");
+    let mut story = listed(&[7]);
+    story.attempt(&Call::action("hold"), 1, Comes::Done);
+    reported(&story, 2, "once for each item of its list");
+}
+
+#[test]
+fn an_item_that_is_applied_twice_is_reported() {
+    let mut story = listed(&[7]);
+    story.attempt(&item(0), 1, Comes::Done);
+    story.effect(&item(0), 1, Effect::Applied);
+    reported(&story, 6, "applied 2 times");
 }
