@@ -1,14 +1,21 @@
 //! `evolve`: what an event does to a state. The one match over the life of a saga; every pair it does not name is illegal.
 
+mod calls;
+mod waits;
+
 use std::{collections::BTreeMap, sync::Arc};
 
 use serde_json::Value;
 
+use self::{
+    calls::{again, call_failed, call_mut, first, halted, open, put, take, undoable},
+    waits::{timed_out, wait_failed},
+};
 use crate::{
     event::{AttentionReason, Event, FailedStep, Recorded, Started},
     ids::{CallId, Op, SagaId, StepName},
     signals,
-    state::{CallState, Each, Life, Phase, Received, State, StepState, Undoable, Waiting},
+    state::{CallState, Each, Life, Phase, Received, State, StepState, Waiting},
     summary::Status,
     time::Time,
 };
@@ -264,138 +271,6 @@ fn begin_step(state: &mut State, step: &StepName, as_what: StepState) -> Result<
     match state.steps.insert(step.clone(), as_what) {
         None => Ok(()),
         Some(_) => Err("the step has begun already"),
-    }
-}
-
-/// The wait goes on, and nothing ends it any more but its signal.
-fn timed_out(state: &mut State, call: &CallId, at: Time) -> Result<(), &'static str> {
-    match (call.op, state.steps.get_mut(&call.step)) {
-        (Op::Action, Some(StepState::Waiting(Waiting::Signal { until, .. })))
-            if until.is_some_and(|until| until <= at) =>
-        {
-            *until = None;
-            Ok(())
-        }
-        _ => Err("its time is not over"),
-    }
-}
-
-fn first(due_at: Time, request: &crate::ids::Digest) -> CallState {
-    CallState { request: Some(request.clone()), attempt: 1, phase: Phase::Open { due_at }, may_have_happened: false }
-}
-
-/// One more attempt of the same call: the same bytes, the next number.
-fn again(call: CallState, due_at: Time, request: &crate::ids::Digest) -> Result<CallState, &'static str> {
-    match call.phase {
-        Phase::Open { .. } => Err("the attempt before it has no outcome yet"),
-        Phase::Closed | Phase::Halted if call.request.as_ref().is_some_and(|before| before != request) => {
-            Err("every attempt of a call sends the same bytes")
-        }
-        Phase::Closed | Phase::Halted => Ok(CallState {
-            request: Some(request.clone()),
-            attempt: call.attempt.saturating_add(1),
-            phase: Phase::Open { due_at },
-            may_have_happened: call.may_have_happened,
-        }),
-    }
-}
-
-fn halted(call: CallState) -> Result<CallState, &'static str> {
-    match call.phase {
-        Phase::Open { .. } => Err("the attempt has no outcome yet"),
-        Phase::Closed | Phase::Halted => Ok(CallState { phase: Phase::Halted, ..call }),
-    }
-}
-
-fn undoable(life: Life) -> Result<Undoable, &'static str> {
-    match life {
-        Life::Succeeded { output } => Ok(Undoable::Succeeded { output }),
-        Life::Failed(FailedStep::Unusable) => Ok(Undoable::Unusable),
-        Life::Failed(FailedStep::Unresolved) => Ok(Undoable::Unresolved),
-        Life::Failed(FailedStep::Rejected | FailedStep::NeverSent | FailedStep::TimedOut | FailedStep::CutShort)
-        | Life::Calling(_)
-        | Life::Compensating { .. }
-        | Life::Compensated => Err("this step has nothing to undo"),
-    }
-}
-
-fn wait_failed(waiting: &Waiting, how: FailedStep, status: Status, at: Time) -> Result<(), &'static str> {
-    match (how, waiting, status) {
-        (FailedStep::TimedOut, Waiting::Signal { until: Some(until), .. }, Status::Running) if *until <= at => Ok(()),
-        (FailedStep::CutShort, _, Status::Compensating) => Ok(()),
-        _ => Err("a wait ends when its time is over, or with the saga's failure"),
-    }
-}
-
-fn call_failed(call: Option<&CallState>, how: FailedStep) -> Result<(), &'static str> {
-    let Some(CallState { phase: Phase::Closed | Phase::Halted, may_have_happened, .. }) = call else {
-        return Err("only a step whose attempts are over can fail");
-    };
-    match (how, may_have_happened) {
-        (FailedStep::NeverSent, true) => Err("an attempt may have happened, and that is never cleared"),
-        (FailedStep::Unresolved | FailedStep::Unusable, false) => Err("no attempt may have happened"),
-        (FailedStep::TimedOut | FailedStep::CutShort, _) => Err("it does not wait"),
-        (FailedStep::Rejected, _)
-        | (FailedStep::NeverSent, false)
-        | (FailedStep::Unresolved | FailedStep::Unusable, true) => Ok(()),
-    }
-}
-
-/// The life of the step or item of a call, taken out of the state. `None`: it has not begun.
-fn take(state: &mut State, id: &CallId) -> Result<Option<Life>, &'static str> {
-    match (state.steps.get_mut(&id.step), id.index) {
-        (Some(StepState::Each(each)), Some(index)) => {
-            each.lives.get_mut(index as usize).map(Option::take).ok_or("there is no such item")
-        }
-        (Some(StepState::Each(_)), None) | (_, Some(_)) => Err("a step calls for itself, or for each item"),
-        (None, None) => Ok(None),
-        (Some(_), None) => match state.steps.remove(&id.step).and_then(StepState::into_life) {
-            Some(life) => Ok(Some(life)),
-            None => Err("this step does not call"),
-        },
-    }
-}
-
-/// What was [`take`]n comes back as what it has become.
-fn put(state: &mut State, id: &CallId, life: Life) {
-    match (state.steps.get_mut(&id.step), id.index) {
-        (Some(StepState::Each(each)), Some(index)) => {
-            if let Some(place) = each.lives.get_mut(index as usize) {
-                *place = Some(life);
-            }
-            let succeeded = |life: &Option<Life>| matches!(life, Some(Life::Succeeded { .. }));
-            if each.output.is_none() && each.lives.iter().all(succeeded) {
-                each.output = Some(outputs(&each.lives));
-            }
-        }
-        _ => drop(state.steps.insert(id.step.clone(), life.into())),
-    }
-}
-
-/// In order of the items.
-fn outputs(lives: &[Option<Life>]) -> Arc<Value> {
-    let outputs = lives.iter().flatten().filter_map(|life| life.output().map(|output| Value::clone(output)));
-    Arc::new(Value::Array(outputs.collect()))
-}
-
-fn call_mut<'s>(state: &'s mut State, id: &CallId) -> Option<&'s mut CallState> {
-    match (state.steps.get_mut(&id.step)?, id.op, id.index) {
-        (StepState::Calling(call), Op::Action, None) | (StepState::Compensating { call, .. }, Op::Compensate, None) => {
-            Some(call)
-        }
-        (StepState::Each(each), op, Some(index)) => {
-            let (way, call) = each.lives.get_mut(index as usize)?.as_mut()?.under_way_mut()?;
-            (way == op).then_some(call)
-        }
-        _ => None,
-    }
-}
-
-/// The call whose attempt is open.
-fn open<'s>(state: &'s mut State, id: &CallId, attempt: u32) -> Result<&'s mut CallState, &'static str> {
-    match call_mut(state, id) {
-        Some(call) if call.attempt == attempt && matches!(call.phase, Phase::Open { .. }) => Ok(call),
-        _ => Err("this attempt is not open"),
     }
 }
 
