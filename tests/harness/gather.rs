@@ -68,7 +68,7 @@ fn sums(scene: &Scene, service: &str, found: BTreeMap<String, i64>, evidence: &E
     let mut moved = BTreeMap::<&str, i64>::new();
     let mut nets = BTreeMap::<_, i64>::new();
     for entry in evidence.ledgers.get(service).into_iter().flatten() {
-        *nets.entry((entry.saga, entry.call.step.as_str())).or_default() += match entry.effect {
+        *nets.entry((entry.saga, entry.call.step.as_str(), entry.call.index)).or_default() += match entry.effect {
             Effect::Applied => 1,
             Effect::Undone => -1,
             Effect::Null => 0,
@@ -76,9 +76,10 @@ fn sums(scene: &Scene, service: &str, found: BTreeMap<String, i64>, evidence: &E
     }
     for moves in scene.plan.moves.iter().filter(|moves| moves.service == service) {
         for saga in &evidence.sagas {
-            let net = nets.get(&(saga.id, moves.step)).copied().unwrap_or(0);
-            if let Some((whose, change)) = change(moves, saga, net) {
-                *moved.entry(whose).or_default() += change;
+            for ((_, _, index), net) in nets.iter().filter(|((id, step, _), _)| *id == saga.id && *step == moves.step) {
+                if let Some((whose, change)) = change(moves, saga, *index, *net) {
+                    *moved.entry(whose).or_default() += change;
+                }
             }
         }
     }
@@ -93,9 +94,14 @@ fn sums(scene: &Scene, service: &str, found: BTreeMap<String, i64>, evidence: &E
         .collect()
 }
 
-fn change<'s>(moves: &Move, saga: &'s Saga, net: i64) -> Option<(&'s str, i64)> {
-    let Event::SagaStarted { input, .. } = &saga.journal.first()?.event else { return None };
-    let whose = input.get(moves.whose)?.as_str()?;
-    let how_much = input.get(moves.how_much).and_then(Value::as_i64)?;
+/// By the input, or by the item, of a step that calls once for each.
+fn change<'s>(moves: &Move, saga: &'s Saga, index: Option<u32>, net: i64) -> Option<(&'s str, i64)> {
+    let from = saga.journal.iter().find_map(|row| match (&row.event, index) {
+        (Event::SagaStarted { input, .. }, None) => Some(input),
+        (Event::ItemsListed { step, items }, Some(index)) if step == moves.step => items.get(index as usize),
+        _ => None,
+    })?;
+    let whose = from.get(moves.whose)?.as_str()?;
+    let how_much = from.get(moves.how_much).and_then(Value::as_i64)?;
     Some((whose, moves.sign * how_much * net))
 }

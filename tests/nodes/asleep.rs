@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use amends_client::Signal;
 use amends_protocol::v1::SagaStatus;
 use amends_tests::{
     audit::journal::Event,
@@ -12,6 +13,7 @@ use amends_tests::{
     words::{self, Op},
 };
 use anyhow::{Context, Result};
+use serde_json::json;
 use uuid::Uuid;
 
 use crate::measure::{Times, between, due_at, hand_overs};
@@ -91,6 +93,30 @@ async fn a_cancel_at_any_node_wakes_a_saga_that_sleeps() -> Result<()> {
         let journal = cluster.journal(*saga).await?;
         let woken = journal.iter().find(|row| row.event == Event::Adopted).context("somebody woke it")?;
         assert!(between(asked_at, woken.at) < Duration::from_secs(2), "long before its retry was due");
+    }
+    cluster.at_rest().await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_signal_at_any_node_wakes_a_saga_that_awaits_it() -> Result<()> {
+    let cluster = Cluster::start(Plan::approvals().patient(), SLEEPY).await?;
+    let sagas = cluster.begin_many(0, 3, Town::order(1, 60_000)).await?;
+    asleep(&cluster, &sagas).await?;
+    for (node, saga) in sagas.iter().enumerate() {
+        let client = cluster.client(node)?;
+        let signal = |name: &str| Signal {
+            name: name.to_owned(),
+            key: Some(format!("{saga}-{name}")),
+            payload: json!({ "by": "ada" }),
+        };
+        client.signal(*saga, &signal("delivered")).await.context("it comes early and is kept")?;
+        client.signal(*saga, &signal("approved")).await?;
+        assert_eq!(cluster.ended(node, *saga).await?.status, SagaStatus::Completed, "asked at node {node}");
+        let elsewhere = cluster.client((node + 1) % 3)?;
+        elsewhere
+            .signal(*saga, &signal("approved"))
+            .await
+            .context("the same signal, after the end, at another node")?;
     }
     cluster.at_rest().await
 }

@@ -6,10 +6,11 @@
 use std::{any::Any, time::Duration};
 
 use amends_core::{
+    UnfitSignal,
     definition::{Diagnostic, InputError},
     ids::SagaId,
 };
-use amends_engine::{CancelError, RegisterError, StartError};
+use amends_engine::{CancelError, RegisterError, SignalError, StartError};
 use amends_protocol::problem::{Problem, ProblemError, ProblemType};
 use amends_store::StoreError;
 use axum::{
@@ -59,6 +60,8 @@ pub(crate) enum ApiError {
     StartedUnread { saga: SagaId, source: Box<ApiError> },
     #[error(transparent)]
     Cancel(#[from] CancelError),
+    #[error("{1}")]
+    Signal(SagaId, #[source] SignalError),
     #[error(transparent)]
     Register(#[from] RegisterError),
     #[error(transparent)]
@@ -119,6 +122,19 @@ impl ApiError {
                 CancelError::UnknownSaga => plain(StatusCode::NOT_FOUND, Kind::UnknownSaga, text),
                 CancelError::TooLate { .. } => plain(StatusCode::CONFLICT, Kind::TooLate, text),
                 CancelError::Store(error) => store(error),
+            },
+            Self::Signal(saga, error) => match error {
+                SignalError::UnknownSaga => {
+                    plain(StatusCode::NOT_FOUND, Kind::UnknownSaga, format!("there is no saga {saga}"))
+                }
+                SignalError::Unfit(UnfitSignal::TooLarge) => {
+                    plain(StatusCode::PAYLOAD_TOO_LARGE, Kind::BodyTooLarge, text)
+                }
+                SignalError::Unfit(_) => plain(StatusCode::UNPROCESSABLE_ENTITY, Kind::InvalidSignal, text),
+                SignalError::KeyReused => plain(StatusCode::CONFLICT, Kind::KeyReused, text),
+                SignalError::TooLate { .. } => plain(StatusCode::CONFLICT, Kind::NotAwaited, text),
+                SignalError::Ended => plain(StatusCode::GONE, Kind::SagaEnded, text),
+                SignalError::Store(error) => store(error),
             },
             Self::Register(error) => match error {
                 RegisterError::TooLarge { .. } => plain(StatusCode::PAYLOAD_TOO_LARGE, Kind::BodyTooLarge, text),

@@ -99,6 +99,7 @@ impl<const STATUS: u16> IntoResponses for ProblemWith<STATUS> {
             400 => "A part of the request is malformed: path, query, header or the syntax of the body",
             404 => "There is no such thing",
             409 => "It cannot be done any more",
+            410 => "The saga has ended",
             413 => "The body is too large",
             415 => "The body has another content type than is read here",
             422 => "The body can be read, but is not what it should be; `errors` says where",
@@ -117,6 +118,7 @@ impl<const STATUS: u16> IntoResponses for ProblemWith<STATUS> {
 pub(crate) type BadRequest = ProblemWith<400>;
 pub(crate) type NotFound = ProblemWith<404>;
 pub(crate) type Conflict = ProblemWith<409>;
+pub(crate) type Gone = ProblemWith<410>;
 pub(crate) type BodyTooLarge = ProblemWith<413>;
 pub(crate) type NotJson = ProblemWith<415>;
 pub(crate) type NotYaml = ProblemWith<415>;

@@ -1,6 +1,9 @@
 //! Parts of a path: a saga's id, a definition's name and version.
 
-use amends_core::{definition::limits, ids::SagaId};
+use amends_core::{
+    definition::limits,
+    ids::{SagaId, SignalName},
+};
 use axum::extract::{FromRequestParts, Path};
 use http::request::Parts;
 
@@ -8,6 +11,9 @@ use crate::error::ApiError;
 
 /// `{id}`
 pub(crate) struct InPath(pub(crate) SagaId);
+
+/// `{id}` and `{name}` of a signal
+pub(crate) struct SignalInPath(pub(crate) SagaId, pub(crate) SignalName);
 
 /// `{name}`
 pub(crate) struct NameInPath(pub(crate) String);
@@ -19,13 +25,35 @@ impl<S: Send + Sync> FromRequestParts<S> for InPath {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-        const HYPHENATED_CHARS: usize = 36;
         let Path(text) = Path::<String>::from_request_parts(parts, state).await.map_err(refused)?;
-        // Uuid reads braces, URNs and bare digits too; one saga has one address.
-        let id = Some(&text).filter(|text| text.len() == HYPHENATED_CHARS).and_then(|text| text.parse().ok());
-        let refuse = || ApiError::InvalidPath("a saga's id is a UUID, 8-4-4-4-12 hex digits".to_owned());
-        id.map(Self).ok_or_else(refuse)
+        parse_id(&text).map(Self)
     }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for SignalInPath {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let Path((id, name)) = Path::<(String, String)>::from_request_parts(parts, state).await.map_err(refused)?;
+        let fits = name.len() <= limits::NAME_BYTES
+            && name.starts_with(|c: char| c.is_ascii_alphabetic())
+            && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
+        if !fits {
+            let why = format!(
+                "a signal's name: a letter, then letters, digits, `-`, `_`; at most {} bytes",
+                limits::NAME_BYTES
+            );
+            return Err(ApiError::InvalidPath(why));
+        }
+        Ok(Self(parse_id(&id)?, name.as_str().into()))
+    }
+}
+
+fn parse_id(text: &str) -> Result<SagaId, ApiError> {
+    const HYPHENATED_CHARS: usize = 36;
+    // Uuid reads braces, URNs and bare digits too; one saga has one address.
+    let id = Some(text).filter(|text| text.len() == HYPHENATED_CHARS).and_then(|text| text.parse().ok());
+    id.ok_or_else(|| ApiError::InvalidPath("a saga's id is a UUID, 8-4-4-4-12 hex digits".to_owned()))
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for NameInPath {

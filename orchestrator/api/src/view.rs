@@ -5,14 +5,16 @@
 
 mod attempts;
 mod cause;
+mod items;
 #[cfg(test)]
 mod tests;
+mod waits;
 
 use std::collections::BTreeMap;
 
 use amends_core::{
     Illegal,
-    definition::{Call, Definition, Side, Step, Undo},
+    definition::{Call, Definition, Side, Step},
     event::{self, Event, Recorded},
     fold,
     ids::{CallId, Op, SagaId},
@@ -25,7 +27,7 @@ use amends_store::Head;
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 
-use self::attempts::Calls;
+use self::{attempts::Calls, waits::Waits};
 
 /// The view of a saga.
 ///
@@ -35,7 +37,8 @@ pub fn view(saga: SagaId, journal: &[Recorded], definition: &Definition) -> Resu
     let state = fold(saga, journal)?;
     let mut calls = Calls::read(journal);
     let attention = attention(&state, &calls);
-    let steps = definition.steps.iter().map(|step| step_view(step, definition, &state, &mut calls)).collect();
+    let waits = Waits::read(journal);
+    let steps = definition.steps.iter().map(|step| step_view(step, definition, &state, &mut calls, &waits)).collect();
     let started = &state.started;
     Ok(v1::SagaView {
         id: saga.0,
@@ -83,11 +86,10 @@ pub(crate) fn stub(head: &Head) -> v1::SagaView {
     }
 }
 
-fn step_view(step: &Step, definition: &Definition, state: &State, calls: &mut Calls) -> v1::StepView {
-    let compensation = match step.undo() {
-        Undo::Call(call) => Some(call_view(call, &CallId::compensate(&step.name), calls)),
-        Undo::Nothing { .. } | Undo::Never => None,
-    };
+fn step_view(step: &Step, definition: &Definition, state: &State, calls: &mut Calls, waits: &Waits) -> v1::StepView {
+    let compensation = step.call_of(Op::Compensate);
+    let compensation = compensation.map(|call| call_view(call, &CallId::compensate(&step.name), calls));
+    let action = step.call_of(Op::Action).map(|call| call_view(call, &CallId::action(&step.name), calls));
     let stands = state.step(&step.name);
     v1::StepView {
         name: step.name.to_string(),
@@ -95,7 +97,9 @@ fn step_view(step: &Step, definition: &Definition, state: &State, calls: &mut Ca
         pivot: step.side == Side::Pivot,
         output: stands.and_then(output).filter(|output| !output.is_null()),
         needs: step.needs.iter().map(|need| definition.steps[*need].name.to_string()).collect(),
-        action: Some(call_view(&step.call().action, &CallId::action(&step.name), calls)),
+        wait: waits.of(step),
+        items: stands.and_then(|stands| items::views(step, stands, calls)),
+        action,
         compensation,
     }
 }
@@ -114,14 +118,25 @@ fn call_view(call: &Call, id: &CallId, calls: &mut Calls) -> v1::CallView {
 fn step_status(step: Option<&StepState>) -> v1::StepStatus {
     match step {
         None => v1::StepStatus::Pending,
+        Some(StepState::Skipped) => v1::StepStatus::Skipped,
+        Some(StepState::Refused | StepState::Waiting(_)) => v1::StepStatus::Waiting,
         Some(StepState::Calling(_)) => v1::StepStatus::Calling,
         Some(StepState::Succeeded { .. }) => v1::StepStatus::Succeeded,
-        Some(StepState::Failed(event::FailedStep::Rejected)) => v1::StepStatus::Rejected,
-        Some(StepState::Failed(event::FailedStep::NeverSent)) => v1::StepStatus::Failed,
-        Some(StepState::Failed(event::FailedStep::Unusable)) => v1::StepStatus::Unusable,
-        Some(StepState::Failed(event::FailedStep::Unresolved)) => v1::StepStatus::Unresolved,
+        Some(StepState::Failed(how)) => failed(*how),
         Some(StepState::Compensating { .. }) => v1::StepStatus::Compensating,
         Some(StepState::Compensated) => v1::StepStatus::Compensated,
+        Some(StepState::Each(each)) => items::status_of(each),
+    }
+}
+
+fn failed(how: event::FailedStep) -> v1::StepStatus {
+    match how {
+        event::FailedStep::Rejected => v1::StepStatus::Rejected,
+        event::FailedStep::NeverSent | event::FailedStep::TimedOut | event::FailedStep::CutShort => {
+            v1::StepStatus::Failed
+        }
+        event::FailedStep::Unusable => v1::StepStatus::Unusable,
+        event::FailedStep::Unresolved => v1::StepStatus::Unresolved,
     }
 }
 
@@ -130,7 +145,11 @@ fn output(step: &StepState) -> Option<Value> {
         StepState::Succeeded { output } | StepState::Compensating { was: Undoable::Succeeded { output }, .. } => {
             Some(Value::clone(output))
         }
-        StepState::Calling(_)
+        StepState::Each(each) => each.output.as_deref().cloned(),
+        StepState::Skipped
+        | StepState::Refused
+        | StepState::Waiting(_)
+        | StepState::Calling(_)
         | StepState::Failed(_)
         | StepState::Compensated
         | StepState::Compensating { was: Undoable::Unusable | Undoable::Unresolved, .. } => None,
@@ -169,6 +188,7 @@ fn attention_reason(reason: event::AttentionReason) -> v1::AttentionReason {
         event::AttentionReason::RejectedAfterUnknown => v1::AttentionReason::RejectedAfterUnknown,
         event::AttentionReason::StaleEpoch => v1::AttentionReason::StaleEpoch,
         event::AttentionReason::OtherBody => v1::AttentionReason::OtherBody,
+        event::AttentionReason::TimedOut => v1::AttentionReason::TimedOut,
     }
 }
 

@@ -10,6 +10,7 @@ mod commands;
 mod config;
 mod demo;
 mod exit;
+mod json_argument;
 mod log;
 mod output;
 mod remote;

@@ -18,7 +18,7 @@ use amends_protocol::v1::{Live, Ready, Version};
 use reqwest::{Method, Url, redirect};
 
 pub use error::ClientError;
-pub use sagas::{List, Start, StartAnswer};
+pub use sagas::{List, Signal, Start, StartAnswer};
 
 /// How long the client waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,6 +7,7 @@ use amends_protocol::{
     v1::{CancelRequest, HistoryEntry, IDEMPOTENT_REPLAYED, Page, SagaItem, SagaStatus, SagaView, StartRequest},
 };
 use reqwest::Method;
+use serde_json::Value;
 use uuid::Uuid;
 
 use crate::{Client, ClientError};
@@ -113,6 +114,31 @@ impl Client {
             .json(&CancelRequest { reason })
             .ask()
             .await
+    }
+}
+
+/// A signal, with what goes beside its payload.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Signal {
+    /// What a step of the saga awaits.
+    pub name: String,
+    /// 1 to 255 visible characters. With it the signal may be repeated: it is one signal.
+    pub key: Option<String>,
+    pub payload: Value,
+}
+
+impl Client {
+    /// Gives a saga a signal; answers with the saga as it then stands.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn signal(&self, id: Uuid, signal: &Signal) -> Result<SagaView, ClientError> {
+        let segments = ["v1", "sagas", &id.to_string(), "signals", &signal.name];
+        let mut request = self.request(Method::POST, &segments).json(&signal.payload);
+        if let Some(key) = &signal.key {
+            request = request.header(IDEMPOTENCY_KEY.as_str(), "the key", &quoted(key))?;
+        }
+        request.ask().await
     }
 }
 

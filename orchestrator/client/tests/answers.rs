@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use amends_client::{Client, ClientError, List, Start, Timeouts};
+use amends_client::{Client, ClientError, List, Signal, Start, Timeouts};
 use amends_protocol::{
     problem::ProblemType,
     v1::{SagaStatus, StartRequest},
@@ -66,6 +66,19 @@ async fn a_start_carries_its_key_quoted_and_its_wait_and_tells_a_replay() {
     assert!(asked.contains("idempotency-key: \"a\\\"b\"\r\n"), "{asked}");
     assert!(asked.contains("prefer: wait=2\r\n"), "{asked}");
     assert!(asked.ends_with(r#"{"definition":"place-order"}"#), "{asked}");
+}
+
+#[tokio::test]
+async fn a_signal_carries_its_key_quoted_and_its_payload_as_it_is() {
+    let (client, asked) = answering(answer("202 Accepted", "", SAGA)).await;
+    let signal =
+        Signal { name: "approved/../x".into(), key: Some("a 1".into()), payload: serde_json::json!({ "by": "ada" }) };
+    client.signal(uuid::Uuid::from_u128(7), &signal).await.unwrap();
+    let asked = asked.await.unwrap();
+    let place = "POST /v1/sagas/00000000-0000-0000-0000-000000000007/signals/approved%2F..%2Fx HTTP/1.1";
+    assert!(asked.starts_with(place), "{asked}");
+    assert!(asked.contains("idempotency-key: \"a 1\"\r\n"), "{asked}");
+    assert!(asked.ends_with(r#"{"by":"ada"}"#), "{asked}");
 }
 
 #[tokio::test]

@@ -4,19 +4,22 @@
 //! same `evolve` that reads a journal: what is decided can always be folded.
 
 mod advance;
+mod items;
 mod judge;
+mod waits;
 
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
 use crate::{
-    definition::{Definition, Side, Step, Undo},
+    definition::{Definition, Side, Step},
     event::{Cause, Event, Recorded, Started},
     evolve,
     ids::{CallId, Op, SagaId},
     render::Rendered,
     reply::{Outcome, Reply, Terms, classify},
+    signals::Signal,
     state::{Phase, State, StepState},
     summary::Status,
     time::Time,
@@ -37,6 +40,8 @@ pub enum Input {
     TimePassed,
     /// Somebody wants the saga undone. [`can_cancel`] says before whether that is possible.
     CancelRequested { reason: Option<String> },
+    /// A signal came. [`crate::can_signal`] says before what it is.
+    Signalled(Signal),
 }
 
 /// Whether a cancel has an effect.
@@ -55,6 +60,7 @@ pub enum CanCancel {
 pub struct Begin {
     pub version: u32,
     pub input: Arc<Value>,
+    /// As [`crate::labels()`] gives them.
     pub labels: Map<String, Value>,
     pub traceparent: Option<String>,
 }
@@ -66,15 +72,7 @@ pub fn begin(definition: &Definition, saga: SagaId, with: Begin, now: Time) -> V
 
 /// The same with the state that they make and the requests that they intend.
 pub fn begin_with(definition: &Definition, saga: SagaId, with: Begin, now: Time) -> (State, Decision) {
-    let started = Started {
-        name: definition.name.clone(),
-        version: with.version,
-        definition: definition.digest.clone(),
-        input: with.input,
-        labels: with.labels,
-        deadline_at: definition.deadline.map(|deadline| now + deadline),
-        traceparent: with.traceparent,
-    };
+    let started = started(definition, with, now);
     let first = Recorded { seq: 1, epoch: 1, at: now, event: Event::SagaStarted(Box::new(started)) };
     let mut state = evolve::begin(saga, &first).expect("invariant: a start begins a journal");
     let mut draft = Draft::new(definition, &mut state, now);
@@ -82,6 +80,18 @@ pub fn begin_with(definition: &Definition, saga: SagaId, with: Begin, now: Time)
     draft.advance();
     let Draft { events, requests, .. } = draft;
     (state, Decision { events, requests })
+}
+
+pub(crate) fn started(definition: &Definition, with: Begin, now: Time) -> Started {
+    Started {
+        name: definition.name.clone(),
+        version: with.version,
+        definition: definition.digest.clone(),
+        input: with.input,
+        labels: with.labels,
+        deadline_at: definition.deadline.map(|deadline| now + deadline),
+        traceparent: with.traceparent,
+    }
 }
 
 /// What an input means now; nothing, if it is late or has no effect.
@@ -128,6 +138,7 @@ pub fn decide_in_place(definition: &Definition, state: &mut State, input: Input,
             return draft.decision();
         }
         Input::CancelRequested { reason } => draft.cancel(reason),
+        Input::Signalled(signal) => draft.signalled(signal),
     }
     draft.advance();
     draft.decision()
@@ -148,8 +159,11 @@ fn point_of_no_return(definition: &Definition, state: &State) -> bool {
     let pivot = definition.steps.iter().find(|step| step.side == Side::Pivot);
     pivot.and_then(|pivot| state.step(&pivot.name)).is_some_and(|step| match step {
         StepState::Calling(call) => call.attempt > 0,
-        StepState::Failed(_) => false,
-        StepState::Succeeded { .. } | StepState::Compensating { .. } | StepState::Compensated => true,
+        // A pivot has no `if`, does not wait and calls once.
+        StepState::Skipped | StepState::Refused | StepState::Waiting(_) | StepState::Failed(_) => false,
+        StepState::Succeeded { .. } | StepState::Compensating { .. } | StepState::Compensated | StepState::Each(_) => {
+            true
+        }
     })
 }
 
@@ -204,18 +218,15 @@ impl<'d> Draft<'d> {
 
     fn answer(&mut self, id: &CallId, attempt: u32, reply: Reply, terms: &Terms) {
         let Some(step) = self.open(id, attempt) else { return };
-        let call = match (id.op, step.undo()) {
-            (Op::Compensate, Undo::Call(call)) => call,
-            (Op::Action, _) | (Op::Compensate, Undo::Nothing { .. } | Undo::Never) => &step.call().action,
-        };
-        let outcome = classify(step.call(), call, id.op, reply, terms);
+        let (Some(of), Some(call)) = (step.call(), step.call_of(id.op)) else { return };
+        let outcome = classify(of, call, id.op, reply, terms, self.output_bytes(&id.step));
         self.judge(id, attempt, outcome);
     }
 
     fn withdrawn(&mut self, id: &CallId, attempt: u32) {
         if self.open(id, attempt).is_some() && self.state.status == Status::Compensating && id.op == Op::Action {
             self.push(Event::CallWithdrawn { call: id.clone(), attempt });
-            self.fail_step_in_doubt(&id.step);
+            self.fail_step_in_doubt(id);
         }
     }
 
@@ -259,6 +270,7 @@ pub fn outstanding(definition: &Definition, state: &State) -> Vec<Command> {
         })
         .collect();
     let deadline_counts = state.status == Status::Running && !point_of_no_return(definition, state);
+    owed.extend(state.waits().filter_map(|(_, waiting)| waiting.until()).map(|at| Command::Wake { at }));
     owed.extend(state.started.deadline_at.filter(|_| deadline_counts).map(|at| Command::Wake { at }));
     owed
 }

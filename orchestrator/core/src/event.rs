@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::{
-    ids::{CallId, Digest, StepName},
+    ids::{CallId, Digest, SignalName, StepName},
     time::Time,
 };
 
@@ -77,9 +77,42 @@ pub enum Event {
     CallWithdrawn { call: CallId, attempt: u32 },
     /// This call is never made: it cannot be rendered, or would not send the bytes it sent before.
     CallRefused { call: CallId, reason: String },
-    /// The step is over without having succeeded.
-    StepFailed { step: StepName, how: FailedStep },
-    /// A person has to look; `call` says at what.
+    /// Its `if` was false: it is done, with no output.
+    StepSkipped { step: StepName },
+    /// The step cannot begin: what decides whether and how it runs has no value.
+    StepRefused { step: StepName, reason: String },
+    /// The step sleeps until then.
+    SleepStarted { step: StepName, until: Time },
+    /// It has slept.
+    SleepEnded { step: StepName },
+    /// The step awaits a signal of this name, at most until then.
+    AwaitStarted { step: StepName, signal: SignalName, until: Time },
+    /// A signal came. It is kept until a step takes it.
+    SignalReceived {
+        signal: SignalName,
+        /// A signal that comes again under this key is the same one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        key: Option<Arc<str>>,
+        #[serde(default, skip_serializing_if = "is_null")]
+        payload: Arc<Value>,
+    },
+    /// The step has what it awaited: the oldest signal of this name that nobody took before.
+    SignalTaken {
+        step: StepName,
+        signal: SignalName,
+        #[serde(default, skip_serializing_if = "is_null")]
+        output: Arc<Value>,
+    },
+    /// The step calls once for each of these.
+    ItemsListed { step: StepName, items: Arc<[Value]> },
+    /// The step, or one item of it, is over without having succeeded.
+    StepFailed {
+        step: StepName,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        index: Option<u32>,
+        how: FailedStep,
+    },
+    /// A person has to look; `call` says at what. A step that has not come to its call is meant by its action.
     AttentionRaised { call: CallId, reason: AttentionReason, detail: String },
     /// Somebody asked for the saga to be undone.
     CancelRequested {
@@ -127,7 +160,14 @@ pub struct Started {
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Cause {
     /// A step failed.
-    StepFailed { step: StepName, failure: Failure, reason: String },
+    StepFailed {
+        step: StepName,
+        /// The item, for steps that run once per item.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        index: Option<u32>,
+        failure: Failure,
+        reason: String,
+    },
     /// Somebody asked for it.
     Cancelled {
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -149,6 +189,20 @@ pub enum FailedStep {
     Unusable,
     /// An attempt may have happened: to be undone.
     Unresolved,
+    /// The signal it awaited did not come in time: nothing to undo.
+    TimedOut,
+    /// It waited when the saga failed: nothing to undo.
+    CutShort,
+}
+
+impl FailedStep {
+    /// It happened, or may have.
+    pub fn owes_undo(self) -> bool {
+        match self {
+            Self::Unusable | Self::Unresolved => true,
+            Self::Rejected | Self::NeverSent | Self::TimedOut | Self::CutShort => false,
+        }
+    }
 }
 
 /// Why a step failed.
@@ -163,6 +217,8 @@ pub enum Failure {
     AttemptsExhausted,
     /// It could not be sent as the definition says.
     RefusedHere,
+    /// The signal it awaited did not come in time.
+    TimedOut,
 }
 
 /// Why a person has to look.
@@ -183,6 +239,8 @@ pub enum AttentionReason {
     StaleEpoch,
     /// The participant has stored another body under this key; it goes on being retried.
     OtherBody,
+    /// The signal it awaits did not come in time, behind the pivot; it goes on waiting.
+    TimedOut,
 }
 
 impl AttentionReason {
@@ -190,7 +248,7 @@ impl AttentionReason {
     pub fn halts(self) -> bool {
         match self {
             Self::Rejected | Self::RefusedHere | Self::Unusable | Self::RejectedAfterUnknown => true,
-            Self::AttemptsExhausted | Self::StaleEpoch | Self::OtherBody => false,
+            Self::AttemptsExhausted | Self::StaleEpoch | Self::OtherBody | Self::TimedOut => false,
         }
     }
 }

@@ -1,13 +1,21 @@
 //! `evolve`: what an event does to a state. The one match over the life of a saga; every pair it does not name is illegal.
 
+mod calls;
+mod waits;
+
 use std::{collections::BTreeMap, sync::Arc};
 
 use serde_json::Value;
 
+use self::{
+    calls::{again, call_failed, call_mut, first, halted, open, put, take, undoable},
+    waits::{timed_out, wait_failed},
+};
 use crate::{
-    event::{Event, FailedStep, Recorded, Started},
-    ids::{CallId, Op, SagaId},
-    state::{CallState, Phase, State, StepState, Undoable},
+    event::{AttentionReason, Event, FailedStep, Recorded, Started},
+    ids::{CallId, Op, SagaId, StepName},
+    signals,
+    state::{CallState, Each, Life, Phase, Received, State, StepState, Waiting},
     summary::Status,
     time::Time,
 };
@@ -75,20 +83,20 @@ pub(crate) fn apply(state: &mut State, recorded: &Recorded) -> Result<(), &'stat
         (_, Event::Released) => state.released = true,
 
         (status, Event::CallIntended { call, attempt, due_at, request, pivot }) => {
-            let next = match (call.op, status, state.steps.remove(&call.step)) {
-                (Op::Action, Status::Running, None) => StepState::Calling(first(*due_at, request)),
-                (Op::Action, Status::Running, Some(StepState::Calling(before))) => {
-                    StepState::Calling(again(before, *due_at, request)?)
+            let next = match (call.op, status, take(state, call)?) {
+                (Op::Action, Status::Running, None) => Life::Calling(first(*due_at, request)),
+                (Op::Action, Status::Running, Some(Life::Calling(before))) => {
+                    Life::Calling(again(before, *due_at, request)?)
                 }
-                (Op::Compensate, Status::Compensating, Some(StepState::Compensating { was, call })) => {
-                    StepState::Compensating { was, call: again(call, *due_at, request)? }
+                (Op::Compensate, Status::Compensating, Some(Life::Compensating { was, call })) => {
+                    Life::Compensating { was, call: again(call, *due_at, request)? }
                 }
-                (Op::Compensate, Status::Compensating, Some(step)) => {
-                    StepState::Compensating { was: undoable(step)?, call: first(*due_at, request) }
+                (Op::Compensate, Status::Compensating, Some(life)) => {
+                    Life::Compensating { was: undoable(life)?, call: first(*due_at, request) }
                 }
                 _ => return Err("this call cannot be intended now"),
             };
-            state.steps.insert(call.step.clone(), next);
+            put(state, call, next);
             if state.call(call).map(|call| call.attempt) != Some(*attempt) {
                 return Err("attempts are counted from 1 without gaps");
             }
@@ -98,10 +106,10 @@ pub(crate) fn apply(state: &mut State, recorded: &Recorded) -> Result<(), &'stat
         (_, Event::CallSucceeded { call, attempt, output, .. }) => {
             open(state, call, *attempt)?;
             let next = match call.op {
-                Op::Action => StepState::Succeeded { output: output.clone() },
-                Op::Compensate => StepState::Compensated,
+                Op::Action => Life::Succeeded { output: output.clone() },
+                Op::Compensate => Life::Compensated,
             };
-            state.steps.insert(call.step.clone(), next);
+            put(state, call, next);
             state.attention.remove(call);
         }
         (_, Event::CallUnusable { call, attempt, .. } | Event::CallUnknown { call, attempt, .. }) => {
@@ -118,46 +126,90 @@ pub(crate) fn apply(state: &mut State, recorded: &Recorded) -> Result<(), &'stat
 
         (_, Event::CallRefused { call, .. }) => {
             let never_sent = CallState { request: None, attempt: 0, phase: Phase::Halted, may_have_happened: false };
-            let next = match (call.op, state.status, state.steps.remove(&call.step)) {
-                (Op::Action, Status::Running, None) => StepState::Calling(never_sent),
-                (Op::Action, _, Some(StepState::Calling(call))) => StepState::Calling(halted(call)?),
-                (Op::Compensate, _, Some(StepState::Compensating { was, call })) => {
-                    StepState::Compensating { was, call: halted(call)? }
+            let next = match (call.op, state.status, take(state, call)?) {
+                (Op::Action, Status::Running, None) => Life::Calling(never_sent),
+                (Op::Action, _, Some(Life::Calling(call))) => Life::Calling(halted(call)?),
+                (Op::Compensate, _, Some(Life::Compensating { was, call })) => {
+                    Life::Compensating { was, call: halted(call)? }
                 }
-                (Op::Compensate, Status::Compensating, Some(step)) => {
-                    StepState::Compensating { was: undoable(step)?, call: never_sent }
+                (Op::Compensate, Status::Compensating, Some(life)) => {
+                    Life::Compensating { was: undoable(life)?, call: never_sent }
                 }
                 _ => return Err("there is no such call to refuse"),
             };
-            state.steps.insert(call.step.clone(), next);
+            put(state, call, next);
         }
 
-        (_, Event::StepFailed { step, how }) => match state.steps.get(step) {
-            Some(StepState::Calling(CallState { phase: Phase::Closed | Phase::Halted, may_have_happened, .. })) => {
-                match (how, may_have_happened) {
-                    (FailedStep::NeverSent, true) => {
-                        return Err("an attempt may have happened, and that is never cleared");
-                    }
-                    (FailedStep::Unresolved | FailedStep::Unusable, false) => {
-                        return Err("no attempt may have happened");
-                    }
-                    (FailedStep::Rejected, _)
-                    | (FailedStep::NeverSent, false)
-                    | (FailedStep::Unresolved | FailedStep::Unusable, true) => {}
-                }
-                state.attention.remove(&CallId::action(step));
-                state.steps.insert(step.clone(), StepState::Failed(*how));
+        (Status::Running, Event::ItemsListed { step, items }) => {
+            let output = items.is_empty().then(|| Arc::new(Value::Array(vec![])));
+            let each = Each { items: items.clone(), lives: vec![None; items.len()], output };
+            begin_step(state, step, StepState::Each(each))?;
+        }
+        (Status::Running, Event::StepSkipped { step }) => begin_step(state, step, StepState::Skipped)?,
+        (Status::Running, Event::StepRefused { step, .. }) => begin_step(state, step, StepState::Refused)?,
+
+        (Status::Running, Event::SleepStarted { step, until }) => {
+            begin_step(state, step, StepState::Waiting(Waiting::Sleep { until: *until }))?;
+        }
+        (Status::Running, Event::SleepEnded { step }) => match state.steps.get(step) {
+            Some(StepState::Waiting(Waiting::Sleep { until })) if *until <= at => {
+                state.steps.insert(step.clone(), StepState::Succeeded { output: Arc::new(Value::Null) });
             }
-            _ => return Err("only a step whose attempts are over can fail"),
+            _ => return Err("only a step that has slept long enough is done with it"),
         },
+        (Status::Running, Event::AwaitStarted { step, signal, until }) => {
+            let waiting = Waiting::Signal { signal: signal.clone(), since: recorded.seq, until: Some(*until) };
+            begin_step(state, step, StepState::Waiting(waiting))?;
+        }
+        (Status::Running, Event::SignalReceived { signal, key, payload }) => {
+            let again = |before: &Received| before.signal == *signal && key.is_some() && before.key == *key;
+            if state.signals.iter().any(again) {
+                return Err("a signal under the same key is the same signal");
+            }
+            let (signal, key, digest) = (signal.clone(), key.clone(), signals::digest(payload));
+            state.signals.push(Received { signal, key, digest, kept: Some(payload.clone()) });
+        }
+        (Status::Running, Event::SignalTaken { step, signal, output }) => {
+            match state.steps.get(step) {
+                Some(StepState::Waiting(Waiting::Signal { signal: awaited, .. })) if awaited == signal => {}
+                _ => return Err("the step does not await this signal"),
+            }
+            let oldest =
+                state.signals.iter_mut().find(|received| received.signal == *signal && received.kept.is_some());
+            oldest.ok_or("there is no such signal to take")?.kept = None;
+            state.steps.insert(step.clone(), StepState::Succeeded { output: output.clone() });
+            state.attention.remove(&CallId::action(step));
+        }
+
+        (_, Event::StepFailed { step, index, how }) => {
+            let action = CallId { step: step.clone(), index: *index, op: Op::Action };
+            match (state.steps.get(step), index) {
+                (Some(StepState::Waiting(waiting)), None) => wait_failed(waiting, *how, state.status, at)?,
+                (Some(StepState::Refused), None) if *how == FailedStep::NeverSent => {}
+                _ => call_failed(state.call(&action), *how)?,
+            }
+            state.attention.remove(&action);
+            // Whatever it was before, nothing is left of it but how it failed.
+            match index {
+                None => drop(state.steps.insert(step.clone(), StepState::Failed(*how))),
+                Some(_) => put(state, &action, Life::Failed(*how)),
+            }
+        }
 
         (_, Event::AttentionRaised { call, reason, .. }) => {
-            let under_way = call_mut(state, call).ok_or("attention is about a call under way")?;
-            if reason.halts() {
-                if matches!(under_way.phase, Phase::Open { .. }) {
-                    return Err("the attempt has no outcome yet");
+            let refused = call.op == Op::Action && matches!(state.steps.get(&call.step), Some(StepState::Refused));
+            match call_mut(state, call) {
+                Some(under_way) if reason.halts() => {
+                    if matches!(under_way.phase, Phase::Open { .. }) {
+                        return Err("the attempt has no outcome yet");
+                    }
+                    under_way.phase = Phase::Halted;
                 }
-                under_way.phase = Phase::Halted;
+                Some(_) if *reason == AttentionReason::TimedOut => return Err("a call does not time out like a wait"),
+                Some(_) => {}
+                None if refused && *reason == AttentionReason::RefusedHere => {}
+                None if *reason == AttentionReason::TimedOut => timed_out(state, call, at)?,
+                None => return Err("attention is about a call under way, or a step that cannot begin"),
             }
             state.attention.insert(call.clone(), *reason);
         }
@@ -176,6 +228,14 @@ pub(crate) fn apply(state: &mut State, recorded: &Recorded) -> Result<(), &'stat
             Status::Running | Status::Compensating | Status::Succeeded,
             Event::CancelRequested { .. }
             | Event::CompensationStarted { .. }
+            | Event::StepSkipped { .. }
+            | Event::StepRefused { .. }
+            | Event::ItemsListed { .. }
+            | Event::SleepStarted { .. }
+            | Event::SleepEnded { .. }
+            | Event::AwaitStarted { .. }
+            | Event::SignalReceived { .. }
+            | Event::SignalTaken { .. }
             | Event::SagaCompleted { .. }
             | Event::SagaCompensated,
         ) => return Err("the saga's status does not allow it"),
@@ -201,67 +261,25 @@ fn fresh(saga: SagaId, started: &Started, first: &Recorded) -> State {
         cause: None,
         steps: BTreeMap::new(),
         attention: BTreeMap::new(),
+        signals: Vec::new(),
         output: Arc::new(Value::Null),
     }
 }
 
-fn first(due_at: Time, request: &crate::ids::Digest) -> CallState {
-    CallState { request: Some(request.clone()), attempt: 1, phase: Phase::Open { due_at }, may_have_happened: false }
-}
-
-/// One more attempt of the same call: the same bytes, the next number.
-fn again(call: CallState, due_at: Time, request: &crate::ids::Digest) -> Result<CallState, &'static str> {
-    match call.phase {
-        Phase::Open { .. } => Err("the attempt before it has no outcome yet"),
-        Phase::Closed | Phase::Halted if call.request.as_ref().is_some_and(|before| before != request) => {
-            Err("every attempt of a call sends the same bytes")
-        }
-        Phase::Closed | Phase::Halted => Ok(CallState {
-            request: Some(request.clone()),
-            attempt: call.attempt.saturating_add(1),
-            phase: Phase::Open { due_at },
-            may_have_happened: call.may_have_happened,
-        }),
-    }
-}
-
-fn halted(call: CallState) -> Result<CallState, &'static str> {
-    match call.phase {
-        Phase::Open { .. } => Err("the attempt has no outcome yet"),
-        Phase::Closed | Phase::Halted => Ok(CallState { phase: Phase::Halted, ..call }),
-    }
-}
-
-fn undoable(step: StepState) -> Result<Undoable, &'static str> {
-    match step {
-        StepState::Succeeded { output } => Ok(Undoable::Succeeded { output }),
-        StepState::Failed(FailedStep::Unusable) => Ok(Undoable::Unusable),
-        StepState::Failed(FailedStep::Unresolved) => Ok(Undoable::Unresolved),
-        StepState::Failed(FailedStep::Rejected | FailedStep::NeverSent)
-        | StepState::Calling(_)
-        | StepState::Compensating { .. }
-        | StepState::Compensated => Err("this step has nothing to undo"),
-    }
-}
-
-fn call_mut<'s>(state: &'s mut State, id: &CallId) -> Option<&'s mut CallState> {
-    match (state.steps.get_mut(&id.step)?, id.op) {
-        (StepState::Calling(call), Op::Action) | (StepState::Compensating { call, .. }, Op::Compensate) => Some(call),
-        _ => None,
-    }
-}
-
-/// The call whose attempt is open.
-fn open<'s>(state: &'s mut State, id: &CallId, attempt: u32) -> Result<&'s mut CallState, &'static str> {
-    match call_mut(state, id) {
-        Some(call) if call.attempt == attempt && matches!(call.phase, Phase::Open { .. }) => Ok(call),
-        _ => Err("this attempt is not open"),
+/// A step that comes to no call.
+fn begin_step(state: &mut State, step: &StepName, as_what: StepState) -> Result<(), &'static str> {
+    match state.steps.insert(step.clone(), as_what) {
+        None => Ok(()),
+        Some(_) => Err("the step has begun already"),
     }
 }
 
 fn end(state: &mut State, status: Status, at: Time) -> Result<(), &'static str> {
     if state.calls().next().is_some() {
         return Err("a call is under way");
+    }
+    if state.waits().next().is_some() {
+        return Err("a step still waits");
     }
     state.status = status;
     state.ended_at = Some(at);

@@ -3,6 +3,7 @@
 use std::{borrow::Borrow, fmt, str::FromStr, sync::Arc};
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
@@ -83,6 +84,10 @@ name!(
     /// The name of a service in the catalogue. Never a host.
     ServiceName
 );
+name!(
+    /// The name of a signal that steps await.
+    SignalName
+);
 
 /// Which way a call goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -157,6 +162,19 @@ impl Digest {
             text.push(char::from(b"0123456789abcdef"[usize::from(byte & 15)]));
         }
         Self(text.into())
+    }
+}
+
+/// The same value with its keys in order, so that the order in which somebody writes them does not count.
+pub fn canonical(value: &Value) -> Value {
+    match value {
+        Value::Object(map) => {
+            let mut entries: Vec<_> = map.iter().collect();
+            entries.sort_by_key(|(key, _)| key.as_str());
+            Value::Object(entries.into_iter().map(|(key, value)| (key.clone(), canonical(value))).collect())
+        }
+        Value::Array(items) => items.iter().map(canonical).collect(),
+        other => other.clone(),
     }
 }
 

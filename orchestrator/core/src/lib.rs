@@ -16,9 +16,11 @@ pub mod event;
 mod evolve;
 pub mod expr;
 pub mod ids;
+mod labels;
 mod render;
 mod reply;
 mod retry;
+mod signals;
 pub mod state;
 pub mod summary;
 pub mod time;
@@ -27,5 +29,7 @@ pub use decide::{
     Begin, CanCancel, Command, Decision, Input, begin, begin_with, can_cancel, decide, decide_in_place, outstanding,
 };
 pub use evolve::{Illegal, begin as begin_state, evolve, fold};
+pub use labels::labels;
 pub use render::{Rendered, render};
 pub use reply::{Answer, Outcome, RefusedThere, Reply, Terms, classify};
+pub use signals::{CanSignal, Signal, UnfitSignal, can_signal, check_signal};

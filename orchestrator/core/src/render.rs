@@ -1,15 +1,17 @@
 //! The bytes of a call, from a definition and a state. Canonical: the same state renders the same bytes.
 
-use std::{fmt::Write as _, sync::Arc};
+use std::fmt::Write as _;
 
 use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 
 use crate::{
-    definition::{Call, Definition, Method, Step, Undo, limits},
-    expr::{Piece, Segment, walk, written},
-    ids::{CallId, Digest, Op, ServiceName},
+    definition::{Call, Definition, Method, Step, limits},
+    event::Started,
+    expr::{Expression, Piece, Segment, Template, walk, written},
+    ids::{CallId, Digest, Op, SagaId, ServiceName},
     state::State,
+    time::Time,
 };
 
 /// What unreserved characters of RFC 3986 leave to encode: everything else, so that a value stays one segment.
@@ -38,26 +40,23 @@ pub struct Rendered {
 /// help; the call is *refused here*.
 pub fn render(definition: &Definition, state: &State, id: &CallId) -> Result<Rendered, String> {
     let (_, step) = definition.step(&id.step).ok_or_else(|| format!("the definition has no step {}", id.step))?;
-    let own = match id.op {
-        Op::Action => None,
-        Op::Compensate => state.output_of(id.step.as_str()).cloned(),
+    let own = Own {
+        step: id.step.as_str(),
+        output: state.own_output(id).filter(|_| id.op == Op::Compensate).map(|output| &**output),
+        item: item(state, id),
     };
-    match (id.op, step.undo()) {
-        (Op::Action, _) => request(&step.call().action, step, state, None),
-        (Op::Compensate, Undo::Call(call)) => request(call, step, state, own),
-        (Op::Compensate, Undo::Nothing { .. } | Undo::Never) => Err(format!("{} has no compensation", id.step)),
-    }
+    let call = step.call_of(id.op).ok_or_else(|| format!("{} has no {}", id.step, id.op.as_str()))?;
+    request(call, state, &own)
 }
 
 /// An action is sent only if its compensation could be sent too, even when the action's reply is lost.
 ///
 /// # Errors
 /// As [`render`].
-pub(crate) fn check_compensation(step: &Step, state: &State) -> Result<(), String> {
-    match step.undo() {
-        Undo::Call(call) => parts(call, step, state, None).map(drop).map_err(|why| format!("its compensation: {why}")),
-        Undo::Nothing { .. } | Undo::Never => Ok(()),
-    }
+pub(crate) fn check_compensation(step: &Step, state: &State, id: &CallId) -> Result<(), String> {
+    let own = Own { step: step.name.as_str(), output: None, item: item(state, id) };
+    step.call_of(Op::Compensate)
+        .map_or(Ok(()), |call| parts(call, state, &own).map(drop).map_err(|why| format!("its compensation: {why}")))
 }
 
 /// The value of the saga's `output`.
@@ -73,8 +72,60 @@ pub(crate) fn output(definition: &Definition, state: &State) -> Result<Value, St
     Ok(output)
 }
 
-fn request(call: &Call, step: &Step, state: &State, own: Option<Arc<Value>>) -> Result<Rendered, String> {
-    let Parts { path, headers, body } = parts(call, step, state, own)?;
+/// Whether a step runs, by its `if`.
+///
+/// # Errors
+/// As [`render`]; or it is neither true nor false.
+pub(crate) fn condition(condition: &Expression, state: &State) -> Result<bool, String> {
+    match condition.evaluate(&|path| value(state, None, path)) {
+        Ok(Value::Bool(runs)) => Ok(runs),
+        Ok(other) => Err(format!("if: neither true nor false, but {}", short(&other))),
+        Err(why) => Err(format!("if: {why}")),
+    }
+}
+
+/// The time at which an `until` ends.
+///
+/// # Errors
+/// As [`render`]; or it is no time, or further away than anybody waits.
+pub(crate) fn until(template: &Template, state: &State, now: Time) -> Result<Time, String> {
+    let value = template.render(&|path| value(state, None, path)).map_err(|why| format!("until: {why}"))?;
+    let time = value.as_str().and_then(Time::parse_rfc3339);
+    let time = time.ok_or_else(|| format!("until: no time of RFC 3339, but {}", short(&value)))?;
+    if time > now + limits::WAIT {
+        return Err(format!("until: {} is more than {} days away", short(&value), limits::WAIT.as_secs() / 86_400));
+    }
+    Ok(time)
+}
+
+/// The items of a `for_each`.
+///
+/// # Errors
+/// As [`render`]; or it is no list, or longer than anybody should call for.
+pub(crate) fn items(list: &Template, state: &State) -> Result<Vec<Value>, String> {
+    let bytes = |items: &[Value]| items.iter().map(|item| item.to_string().len()).sum::<usize>();
+    match list.render(&|path| value(state, None, path)) {
+        Ok(Value::Array(items)) if items.len() > limits::ITEMS => {
+            Err(format!("for_each: {} items are more than {}", items.len(), limits::ITEMS))
+        }
+        Ok(Value::Array(items)) if bytes(&items) > limits::OUTPUT_BYTES => {
+            Err(format!("for_each: the items are larger than {} bytes", limits::OUTPUT_BYTES))
+        }
+        Ok(Value::Array(items)) => Ok(items),
+        Ok(other) => Err(format!("for_each: no list, but {}", short(&other))),
+        Err(why) => Err(format!("for_each: {why}")),
+    }
+}
+
+/// A value for people, as much of it as a message bears.
+fn short(value: &Value) -> String {
+    const CHARS: usize = 60;
+    let text = value.to_string();
+    if text.chars().count() <= CHARS { text } else { text.chars().take(CHARS).chain("…".chars()).collect() }
+}
+
+fn request(call: &Call, state: &State, own: &Own<'_>) -> Result<Rendered, String> {
+    let Parts { path, headers, body } = parts(call, state, own)?;
     let digest = Digest::of(&[call.method.as_str().as_bytes(), path.as_bytes(), body.as_deref().unwrap_or_default()]);
     Ok(Rendered { service: call.service.clone(), method: call.method, path, headers, body, digest })
 }
@@ -85,9 +136,8 @@ struct Parts {
     body: Option<Vec<u8>>,
 }
 
-fn parts(call: &Call, step: &Step, state: &State, own: Option<Arc<Value>>) -> Result<Parts, String> {
-    let own = Own { step: step.name.as_str(), output: own };
-    let lookup = |path: &[Segment]| value(state, Some(&own), path);
+fn parts(call: &Call, state: &State, own: &Own<'_>) -> Result<Parts, String> {
+    let lookup = |path: &[Segment]| value(state, Some(own), path);
     let path = path(&call.path, &lookup)?;
     let mut headers = Vec::with_capacity(call.headers.len());
     for (name, template) in &call.headers {
@@ -111,30 +161,46 @@ fn parts(call: &Call, step: &Step, state: &State, own: Option<Arc<Value>>) -> Re
 /// The step whose call is rendered: its own output is absent for an action, and for a compensation after a lost reply.
 struct Own<'a> {
     step: &'a str,
-    output: Option<Arc<Value>>,
+    output: Option<&'a Value>,
+    /// For a step that calls once for each.
+    item: Option<(&'a Value, u32)>,
 }
 
-/// What the names of the language mean in a call of a saga.
+fn item<'s>(state: &'s State, id: &CallId) -> Option<(&'s Value, u32)> {
+    state.item(id).zip(id.index)
+}
+
+/// What the names of the language mean in a saga from its start on.
+pub(crate) fn start_value(saga: SagaId, started: &Started, at: Time, path: &[Segment]) -> Option<Value> {
+    let Segment::Name(root) = path.first()? else { return None };
+    match (&**root, &path[1..]) {
+        ("input", rest) => walk(&started.input, rest).cloned(),
+        ("saga", [Segment::Name(name), rest @ ..]) => match (&**name, rest) {
+            ("id", []) => Some(saga.to_string().into()),
+            ("name", []) => Some(started.name.to_string().into()),
+            ("version", []) => Some(started.version.into()),
+            ("started_at", []) => Some(at.to_rfc3339().into()),
+            ("labels", [Segment::Name(label), rest @ ..]) => walk(started.labels.get(&**label)?, rest).cloned(),
+            ("labels", []) => Some(Value::Object(started.labels.clone())),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// What they mean once steps have run.
 fn value(state: &State, own: Option<&Own<'_>>, path: &[Segment]) -> Option<Value> {
     let Segment::Name(root) = path.first()? else { return None };
     match (&**root, &path[1..]) {
-        ("input", rest) => walk(&state.started.input, rest).cloned(),
-        ("saga", [Segment::Name(name), rest @ ..]) => match (&**name, rest) {
-            ("id", []) => Some(state.saga.to_string().into()),
-            ("name", []) => Some(state.started.name.to_string().into()),
-            ("version", []) => Some(state.started.version.into()),
-            ("started_at", []) => Some(state.started_at.to_rfc3339().into()),
-            ("labels", [Segment::Name(label), rest @ ..]) => walk(state.started.labels.get(&**label)?, rest).cloned(),
-            ("labels", []) => Some(Value::Object(state.started.labels.clone())),
-            _ => None,
-        },
+        ("item", rest) => walk(own?.item?.0, rest).cloned(),
+        ("index", []) => Some(own?.item?.1.into()),
         ("steps", [Segment::Name(step), Segment::Name(output), rest @ ..]) if &**output == "output" => {
             match own.filter(|own| own.step == &**step) {
-                Some(own) => walk(own.output.as_deref()?, rest).cloned(),
+                Some(own) => walk(own.output?, rest).cloned(),
                 None => walk(state.output_of(step)?, rest).cloned(),
             }
         }
-        _ => None,
+        _ => start_value(state.saga, &state.started, state.started_at, path),
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use crate::{
-    definition::{Call, CallStep, limits},
+    definition::{Call, CallStep},
     expr::{Segment, walk},
     ids::Op,
 };
@@ -62,8 +62,8 @@ pub enum Outcome {
     Unknown { status: Option<u16>, reason: String, retry_after: Option<Duration>, refused: Option<RefusedThere> },
 }
 
-/// The outcome of an attempt.
-pub fn classify(step: &CallStep, call: &Call, op: Op, reply: Reply, terms: &Terms) -> Outcome {
+/// The outcome of an attempt. An output of more than `output_bytes` is of no use.
+pub fn classify(step: &CallStep, call: &Call, op: Op, reply: Reply, terms: &Terms, output_bytes: usize) -> Outcome {
     let answer = match reply {
         Reply::NotSent { reason } => return Outcome::NotSent { reason },
         Reply::Lost { reason } => {
@@ -87,8 +87,10 @@ pub fn classify(step: &CallStep, call: &Call, op: Op, reply: Reply, terms: &Term
     let definite = answer.acked || !terms.barrier;
     let rejects = terms.reject_on.as_ref().is_none_or(|statuses| statuses.contains(&status));
     match status {
-        200..=299 if definite => succeeded(step, op, &answer),
-        _ if definite && op == Op::Compensate && call.success_on.contains(&status) => succeeded(step, op, &answer),
+        200..=299 if definite => succeeded(step, op, &answer, output_bytes),
+        _ if definite && op == Op::Compensate && call.success_on.contains(&status) => {
+            succeeded(step, op, &answer, output_bytes)
+        }
         408 | 425 | 429 => unknown(&answer, format!("answered {status}")),
         // Only a barrier stores its no. The word of a plain service is not worth more for looking like an ack.
         400..=499 if definite && rejects => {
@@ -107,7 +109,7 @@ fn unknown(answer: &Answer, reason: String) -> Outcome {
     Outcome::Unknown { status: Some(answer.status), reason, retry_after: answer.retry_after, refused: None }
 }
 
-fn succeeded(step: &CallStep, op: Op, answer: &Answer) -> Outcome {
+fn succeeded(step: &CallStep, op: Op, answer: &Answer, output_bytes: usize) -> Outcome {
     let status = answer.status;
     let Some(template) = step.output.as_ref().filter(|_| op == Op::Action) else {
         return Outcome::Success { status, output: Value::Null };
@@ -131,8 +133,8 @@ fn succeeded(step: &CallStep, op: Op, answer: &Answer) -> Outcome {
         answer.headers.iter().map(|(name, value)| (name.clone(), Value::String(value.clone()))).collect();
     let response = serde_json::json!({ "response": { "status": status, "headers": headers, "body": body } });
     match template.render(&|path| walk(&response, path).cloned()) {
-        Ok(output) if output.to_string().len() > limits::OUTPUT_BYTES => {
-            Outcome::Unusable { status, reason: format!("the output is larger than {} bytes", limits::OUTPUT_BYTES) }
+        Ok(output) if output.to_string().len() > output_bytes => {
+            Outcome::Unusable { status, reason: format!("the output is larger than {output_bytes} bytes") }
         }
         Ok(output) => Outcome::Success { status, output },
         Err(reason) => Outcome::Unusable { status, reason: format!("output: {reason}") },

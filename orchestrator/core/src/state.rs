@@ -1,12 +1,15 @@
 //! What a journal folds to: where a saga stands. Every variant holds only what is true there.
 
+mod life;
+
 use std::{collections::BTreeMap, sync::Arc};
 
 use serde_json::Value;
 
+pub use self::life::Life;
 use crate::{
     event::{AttentionReason, Cause, FailedStep, Started},
-    ids::{CallId, Digest, Op, SagaId, StepName},
+    ids::{CallId, Digest, Op, SagaId, SignalName, StepName},
     summary::{Status, Summary},
     time::Time,
 };
@@ -34,12 +37,20 @@ pub struct State {
     pub steps: BTreeMap<StepName, StepState>,
     /// What a person has to look at.
     pub attention: BTreeMap<CallId, AttentionReason>,
+    /// Signals that came, in order.
+    pub signals: Vec<Received>,
     pub output: Arc<Value>,
 }
 
 /// One step. A step that is in no map is pending.
 #[derive(Clone, Debug, PartialEq)]
 pub enum StepState {
+    /// Its `if` was false.
+    Skipped,
+    /// It cannot begin, and waits for an operator.
+    Refused,
+    /// It sleeps, or awaits a signal.
+    Waiting(Waiting),
     /// Its action is under way.
     Calling(CallState),
     /// It is done.
@@ -50,6 +61,54 @@ pub enum StepState {
     Compensating { was: Undoable, call: CallState },
     /// It is undone.
     Compensated,
+    /// It calls once for each item.
+    Each(Each),
+}
+
+/// A step that calls once for each item.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Each {
+    pub items: Arc<[Value]>,
+    /// Of each item; `None`: its turn has not come.
+    pub lives: Vec<Option<Life>>,
+    /// In order of the items, once all have succeeded.
+    pub output: Option<Arc<Value>>,
+}
+
+/// What a step waits for.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Waiting {
+    Sleep {
+        until: Time,
+    },
+    Signal {
+        signal: SignalName,
+        /// The `seq` of the event with which it began: of several that await the same, the first gets the first.
+        since: u64,
+        /// `None`: that is over, and a person was asked to look.
+        until: Option<Time>,
+    },
+}
+
+impl Waiting {
+    /// When it ends by itself.
+    pub fn until(&self) -> Option<Time> {
+        match self {
+            Self::Sleep { until } => Some(*until),
+            Self::Signal { until, .. } => *until,
+        }
+    }
+}
+
+/// A signal that came.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Received {
+    pub signal: SignalName,
+    pub key: Option<Arc<str>>,
+    /// Of its payload.
+    pub digest: Digest,
+    /// `None`: a step has taken it.
+    pub kept: Option<Arc<Value>>,
 }
 
 /// What can be undone.
@@ -95,15 +154,36 @@ impl State {
             StepState::Succeeded { output } | StepState::Compensating { was: Undoable::Succeeded { output }, .. } => {
                 Some(output)
             }
+            StepState::Each(each) => each.output.as_ref(),
+            _ => None,
+        }
+    }
+
+    /// What the action of this call gave, as long as it stands.
+    pub(crate) fn own_output(&self, id: &CallId) -> Option<&Arc<Value>> {
+        match (self.steps.get(&id.step)?, id.index) {
+            (StepState::Each(each), Some(index)) => each.lives.get(index as usize)?.as_ref()?.output(),
+            (StepState::Each(_), None) | (_, Some(_)) => None,
+            (_, None) => self.output_of(id.step.as_str()),
+        }
+    }
+
+    /// The item that this call is for.
+    pub(crate) fn item(&self, id: &CallId) -> Option<&Value> {
+        match (self.steps.get(&id.step)?, id.index) {
+            (StepState::Each(each), Some(index)) => each.items.get(index as usize),
             _ => None,
         }
     }
 
     /// The call, if it is under way.
     pub fn call(&self, id: &CallId) -> Option<&CallState> {
-        match (self.steps.get(&id.step)?, id.op) {
-            (StepState::Calling(call), Op::Action) | (StepState::Compensating { call, .. }, Op::Compensate) => {
-                Some(call)
+        match (self.steps.get(&id.step)?, id.op, id.index) {
+            (StepState::Calling(call), Op::Action, None)
+            | (StepState::Compensating { call, .. }, Op::Compensate, None) => Some(call),
+            (StepState::Each(each), op, Some(index)) => {
+                let (way, call) = each.lives.get(index as usize)?.as_ref()?.under_way()?;
+                (way == op).then_some(call)
             }
             _ => None,
         }
@@ -111,11 +191,32 @@ impl State {
 
     /// Calls under way, in order of their steps' names.
     pub fn calls(&self) -> impl Iterator<Item = (CallId, &CallState)> {
+        self.steps.iter().flat_map(|(name, step)| {
+            let (alone, items) = match step {
+                StepState::Calling(call) => (Some((CallId::action(name), call)), &[][..]),
+                StepState::Compensating { call, .. } => (Some((CallId::compensate(name), call)), &[][..]),
+                StepState::Each(each) => (None, &each.lives[..]),
+                _ => (None, &[][..]),
+            };
+            let items = items.iter().zip(0_u32..).filter_map(move |(life, index)| {
+                let (op, call) = life.as_ref()?.under_way()?;
+                Some((CallId { step: name.clone(), index: Some(index), op }, call))
+            });
+            alone.into_iter().chain(items)
+        })
+    }
+
+    /// Steps that wait, in order of their names.
+    pub fn waits(&self) -> impl Iterator<Item = (&StepName, &Waiting)> {
         self.steps.iter().filter_map(|(name, step)| match step {
-            StepState::Calling(call) => Some((CallId::action(name), call)),
-            StepState::Compensating { call, .. } => Some((CallId::compensate(name), call)),
+            StepState::Waiting(waiting) => Some((name, waiting)),
             _ => None,
         })
+    }
+
+    /// The oldest signal of that name that nobody has taken.
+    pub fn kept(&self, signal: &SignalName) -> Option<&Arc<Value>> {
+        self.signals.iter().filter(|received| received.signal == *signal).find_map(|received| received.kept.as_ref())
     }
 
     /// The row beside the journal (invariant 2).
@@ -136,6 +237,7 @@ impl State {
             Phase::Closed | Phase::Halted => None,
         });
         let deadline = self.started.deadline_at.filter(|_| self.status == Status::Running && !self.past_return);
-        due.chain(deadline).min()
+        let waits = self.waits().filter_map(|(_, waiting)| waiting.until());
+        due.chain(waits).chain(deadline).min()
     }
 }

@@ -27,6 +27,11 @@ impl Add<Duration> for Time {
 }
 
 impl Time {
+    /// RFC 3339 with any offset; what is finer than a microsecond is cut off.
+    pub fn parse_rfc3339(text: &str) -> Option<Self> {
+        DateTime::parse_from_rfc3339(text).ok().map(|time| Self(time.timestamp_micros()))
+    }
+
     /// RFC 3339 in UTC with microseconds. Years beyond chrono's calendar are written as its last one.
     pub fn to_rfc3339(self) -> String {
         DateTime::from_timestamp_micros(self.0)
@@ -47,6 +52,18 @@ mod tests {
             (1_795_539_661_000_123, "2026-11-24T17:01:01.000123Z"),
         ] {
             assert_eq!(Time(micros).to_rfc3339(), text);
+            assert_eq!(Time::parse_rfc3339(text), Some(Time(micros)));
+        }
+    }
+
+    #[test]
+    fn a_time_is_read_with_its_offset_and_nothing_else_is_a_time() {
+        let noon = Time::parse_rfc3339("2026-11-24T12:00:00Z");
+        for text in ["2026-11-24T13:00:00+01:00", "2026-11-24t12:00:00.0000004z", "2026-11-24T00:00:00-12:00"] {
+            assert_eq!(Time::parse_rfc3339(text), noon, "{text}");
+        }
+        for text in ["", "2026-11-24", "2026-11-24T12:00:00", "2026-13-24T12:00:00Z", "1795539661", "tomorrow"] {
+            assert_eq!(Time::parse_rfc3339(text), None, "{text}");
         }
     }
 }

@@ -15,22 +15,36 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Map, json};
 
 const CAUSES: fn() -> Vec<Cause> = || {
-    let failed = |failure| Cause::StepFailed { step: "charge".into(), failure, reason: "409: no cover".to_owned() };
+    let failed =
+        |failure| Cause::StepFailed { step: "charge".into(), index: None, failure, reason: "409: no cover".to_owned() };
     vec![
         failed(Failure::Rejected),
         failed(Failure::Unusable),
         failed(Failure::AttemptsExhausted),
         failed(Failure::RefusedHere),
+        failed(Failure::TimedOut),
+        Cause::StepFailed {
+            step: "charge".into(),
+            index: Some(3),
+            failure: Failure::Rejected,
+            reason: "409: no cover".to_owned(),
+        },
         Cause::Cancelled { reason: None },
         Cause::Cancelled { reason: Some("changed my mind".to_owned()) },
         Cause::DeadlinePassed,
     ]
 };
 
-const HOW: [FailedStep; 4] =
-    [FailedStep::Rejected, FailedStep::NeverSent, FailedStep::Unusable, FailedStep::Unresolved];
+const HOW: [FailedStep; 6] = [
+    FailedStep::Rejected,
+    FailedStep::NeverSent,
+    FailedStep::Unusable,
+    FailedStep::Unresolved,
+    FailedStep::TimedOut,
+    FailedStep::CutShort,
+];
 
-const REASONS: [AttentionReason; 7] = [
+const REASONS: [AttentionReason; 8] = [
     AttentionReason::AttemptsExhausted,
     AttentionReason::Rejected,
     AttentionReason::RefusedHere,
@@ -38,6 +52,7 @@ const REASONS: [AttentionReason; 7] = [
     AttentionReason::RejectedAfterUnknown,
     AttentionReason::StaleEpoch,
     AttentionReason::OtherBody,
+    AttentionReason::TimedOut,
 ];
 
 /// Each kind of event, with every optional part there and not there.
@@ -95,7 +110,27 @@ fn events() -> Vec<Event> {
         },
         Event::SagaCompensated,
     ];
-    events.extend(HOW.map(|how| Event::StepFailed { step: "charge".into(), how }));
+    events.push(Event::StepSkipped { step: "charge".into() });
+    events.push(Event::StepRefused { step: "charge".into(), reason: "if: neither true nor false".to_owned() });
+    let until = Time(1_795_539_661_000_123);
+    events.push(Event::SleepStarted { step: "charge".into(), until });
+    events.push(Event::SleepEnded { step: "charge".into() });
+    events.push(Event::AwaitStarted { step: "charge".into(), signal: "approved".into(), until });
+    let received = |key: Option<&str>, payload| Event::SignalReceived {
+        signal: "approved".into(),
+        key: key.map(Into::into),
+        payload: Arc::new(payload),
+    };
+    events.push(received(None, json!(null)));
+    events.push(received(Some("a-1"), json!({ "by": "ada" })));
+    let taken =
+        |output| Event::SignalTaken { step: "charge".into(), signal: "approved".into(), output: Arc::new(output) };
+    events.push(taken(json!(null)));
+    events.push(taken(json!({ "by": "ada" })));
+    events.push(Event::ItemsListed { step: "charge".into(), items: [json!("a"), json!({ "n": 1 })].into() });
+    events.push(Event::ItemsListed { step: "charge".into(), items: [].into() });
+    events.extend(HOW.map(|how| Event::StepFailed { step: "charge".into(), index: None, how }));
+    events.push(Event::StepFailed { step: "charge".into(), index: Some(3), how: FailedStep::Unresolved });
     let raised = |reason| Event::AttentionRaised { call: call.clone(), reason, detail: "look".to_owned() };
     events.extend(REASONS.map(raised));
     events.extend(CAUSES().into_iter().map(|cause| Event::CompensationStarted { cause }));
@@ -123,6 +158,14 @@ fn is_listed(event: &Event) {
         | Event::CallUnknown { .. }
         | Event::CallWithdrawn { .. }
         | Event::CallRefused { .. }
+        | Event::StepSkipped { .. }
+        | Event::StepRefused { .. }
+        | Event::SleepStarted { .. }
+        | Event::SleepEnded { .. }
+        | Event::AwaitStarted { .. }
+        | Event::SignalReceived { .. }
+        | Event::SignalTaken { .. }
+        | Event::ItemsListed { .. }
         | Event::StepFailed { .. }
         | Event::AttentionRaised { .. }
         | Event::CancelRequested { .. }

@@ -67,6 +67,16 @@ fn what_the_schema_refuses_core_refuses_too() {
         ("pivot: true", "pivot: yes please"),
         ("pivot: true", "pivot: true\n    compensate: { call: shipping POST /undo }"),
         ("pivot: true", "pivot: true\n    sleep: 30m"),
+        ("pivot: true", "pivot: true\n    if: \"${{ input.quantity > 1 }}\""),
+        ("pivot: true", "pivot: true\n    if: true"),
+        ("pivot: true", "sleep: 30m"),
+        ("pivot: true\n    call: shipping POST /shipments", "await: go"),
+        ("pivot: true\n    call: shipping POST /shipments", "sleep: 30"),
+        ("pivot: true", "for_each: [1]\n    pivot: true"),
+        ("timeout: 2s, retry", "concurrency: 2, retry"),
+        ("deadline: 1h", "labels: [customer]"),
+        ("deadline: 1h", "labels: { customer: null }"),
+        ("deadline: 1h", "labels: { \"the customer\": 1 }"),
         ("attempts: 5", "attempts: 0"),
         ("attempts: 5", "attempts: 1000000000"),
         ("attempts: 5", "attempts: often"),
@@ -97,8 +107,17 @@ fn what_core_takes_the_schema_takes_too() {
         "call: x PUT /a?b=c, headers: { X-Tenant: '1' }, needs: [], retry: { attempts: 1, backoff: PT1S }, compensate: { call: x POST /u, retry: { attempts: unlimited } }",
         "call: x PATCH /a, timeout: 1h30m, pivot: true, output: '${{ response.status }}', retry: { factor: 1.5 }",
         "call: x PATCH /a, timeout: PT2H30M, pivot: true",
+        "for_each: [1, '${{ saga.id }}'], concurrency: 100, call: 'x POST /${{ item }}', compensate: none, reason: reads",
+        "for_each: '${{ input.list }}', call: x POST /a, compensate: { call: 'x DELETE /a/${{ index }}' }",
+        "sleep: 30m, if: '${{ true }}'",
+        "until: '2026-12-24T18:00:00+01:00', needs: []",
+        "until: '${{ saga.started_at }}'",
+        "await: go-on, timeout: 7d, output: { by: '${{ signal.by | default(1) }}' }",
+        "if: '${{ 1 + 1 == 2 }}', call: x PATCH /a, compensate: none, reason: reads only",
     ] {
-        let yaml = format!("saga: s.1\nversion: 3\noutput: 1\nsteps:\n  a_b-1: {{ {step} }}\n");
+        let yaml = format!(
+            "saga: s.1\nversion: 3\nlabels: {{ a.b: 1, c: true, d: '${{{{ saga.id }}}}' }}\noutput: 1\nsteps:\n  a_b-1: {{ {step} }}\n"
+        );
         let taken = parse(&yaml, None).definition.is_some();
         let errors: Vec<String> = validator.iter_errors(&as_json(&yaml)).map(|error| error.to_string()).collect();
         assert!(taken, "core refuses {step}: {:?}", parse(&yaml, None).diagnostics);

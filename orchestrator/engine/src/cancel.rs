@@ -53,6 +53,9 @@ fn judge(came: Came) -> Result<Cancelled, CancelError> {
         Came::PastPivot => too_late("the call of the saga's pivot may have been made: it can only go forward"),
         Came::Ended => too_late("the saga has ended"),
         Came::UnknownSaga => Err(CancelError::UnknownSaga),
-        Came::NotUnderstood => too_late("the saga's owner runs an older version of Amends, which does not know cancel"),
+        // The other two are said of signals, never of a cancel.
+        Came::NotUnderstood | Came::KeyReused | Came::NotAwaited => {
+            too_late("the saga's owner runs an older version of Amends, which does not know cancel")
+        }
     }
 }

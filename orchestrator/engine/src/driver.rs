@@ -3,7 +3,7 @@
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use amends_core::{
-    CanCancel, Command, Input, Rendered, can_cancel, decide_in_place,
+    CanCancel, CanSignal, Command, Input, Rendered, can_cancel, can_signal, decide_in_place,
     definition::{Definition, Side},
     event::Recorded,
     fold,
@@ -30,7 +30,7 @@ use crate::{
 const APPEND_RETRY_FIRST: Duration = Duration::from_millis(50);
 const APPEND_RETRY_MOST: Duration = Duration::from_secs(2);
 
-/// Messages that wait for a driver. Beyond it senders wait.
+/// Messages that wait for a driver: cancels and signals. Beyond it senders wait.
 const MAILBOX_MESSAGES: usize = 64;
 
 /// A saga in memory. There is one driver per saga, and it has at most one append outstanding.
@@ -185,6 +185,10 @@ impl Driver {
     async fn run(&mut self, first: Option<Input>) -> End {
         // Before anything is dispatched: what an earlier owner intended must not be sent as if it were this one's.
         let mut inputs: Vec<Input> = first.into_iter().collect();
+        // A saga may begin with a wait; what is claimed is looked at when its adoption is written.
+        if inputs.is_empty() && self.only_waits() {
+            return self.release().await;
+        }
         loop {
             if !inputs.is_empty()
                 && let Err(end) =
@@ -226,6 +230,7 @@ impl Driver {
     async fn take(&mut self, messages: Vec<Message>) -> Result<(), End> {
         let mut events = Vec::new();
         let mut answers: Vec<(oneshot::Sender<CanCancel>, CanCancel)> = Vec::new();
+        let mut signalled: Vec<(oneshot::Sender<CanSignal>, CanSignal)> = Vec::new();
         let mut verdicts: Vec<Verdict> = Vec::new();
         let mut messages = messages.into_iter();
         while let Some(message) =
@@ -239,6 +244,12 @@ impl Driver {
                     answers.extend(verdict.map(|verdict| (verdict, can)));
                     verdicts.extend(note.map(|note| inbox::verdict(note, Came::from(can))));
                     Input::CancelRequested { reason }
+                }
+                Message::Signal { signal, note, verdict } => {
+                    let can = can_signal(&self.definition, &self.state, &signal);
+                    signalled.extend(verdict.map(|verdict| (verdict, can)));
+                    verdicts.extend(note.map(|note| inbox::verdict(note, Came::from(can))));
+                    Input::Signalled(signal)
                 }
                 Message::NotUnderstood { note } => {
                     verdicts.push(inbox::verdict(note, Came::NotUnderstood));
@@ -263,6 +274,9 @@ impl Driver {
         }
         for (verdict, can) in answers {
             // Nobody waits any more if the caller went away.
+            let _ = verdict.send(can);
+        }
+        for (verdict, can) in signalled {
             let _ = verdict.send(can);
         }
         if sleeps { Err(End::Released) } else { Ok(()) }
@@ -385,7 +399,7 @@ impl Driver {
     /// A plain service has no tombstone: an action that the dead owner sent must have had its time before it is undone.
     fn not_before(&self, call: &CallId) -> Time {
         let Some((_, step)) = self.definition.step(&call.step) else { return Time(i64::MIN) };
-        let action = &step.call().action;
+        let Some(action) = step.call_of(Op::Action) else { return Time(i64::MIN) };
         match (self.adopted_at, self.engine.inner.catalogue.get(&action.service)) {
             (Some(adopted_at), Some(service)) if call.op == Op::Compensate && service.contract == Contract::Plain => {
                 adopted_at + action.timeout.unwrap_or(service.timeout)
@@ -414,10 +428,7 @@ impl Driver {
         let service = self.engine.inner.catalogue.get(&rendered.service);
         let service = service.ok_or_else(|| format!("the catalogue has no service {}", rendered.service))?;
         let (_, step) = self.definition.step(&call.step).expect("invariant: an intended call has a step");
-        let timeout = match (call.op, step.undo()) {
-            (Op::Compensate, amends_core::definition::Undo::Call(undo)) => undo.timeout,
-            _ => step.call().action.timeout,
-        };
+        let timeout = step.call_of(call.op).and_then(|call| call.timeout);
         let counts = call.op == Op::Action && step.side != Side::After;
         let headers = CallHeaders {
             saga: self.state.saga.0,

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use amends_core::{
+    UnfitSignal,
     definition::{Diagnostic, InputError},
     ids::SagaId,
 };
@@ -36,6 +37,25 @@ pub enum CancelError {
     UnknownSaga,
     #[error("{why}")]
     TooLate { why: String },
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Why a signal was not taken in.
+#[derive(Debug, thiserror::Error)]
+pub enum SignalError {
+    #[error("there is no such saga")]
+    UnknownSaga,
+    /// None that the saga's definition knows, whatever its state.
+    #[error(transparent)]
+    Unfit(#[from] UnfitSignal),
+    #[error("another payload came before under this key")]
+    KeyReused,
+    /// For good: there is nothing to try again.
+    #[error("{why}")]
+    TooLate { why: &'static str },
+    #[error("the saga has ended")]
+    Ended,
     #[error(transparent)]
     Store(#[from] StoreError),
 }

@@ -1,11 +1,15 @@
 //! Commands to a saga that is not driven here: written down as a note, found by its owner, answered in the commit of what
 //! follows from it. The note is durable before the caller hears anything (invariant 8).
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use amends_core::{CanCancel, ids::SagaId};
+use amends_core::{
+    CanCancel, CanSignal,
+    ids::{SagaId, SignalName},
+};
 use amends_store::{Note, StoreError, Verdict};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use uuid::Uuid;
 
 use crate::Engine;
@@ -24,6 +28,13 @@ pub(crate) enum Asked {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<String>,
     },
+    Signal {
+        name: SignalName,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        key: Option<Arc<str>>,
+        #[serde(default, skip_serializing_if = "Value::is_null")]
+        payload: Value,
+    },
 }
 
 /// What a command came to, as in the store.
@@ -35,6 +46,10 @@ pub(crate) enum Came {
     PastPivot,
     Ended,
     UnknownSaga,
+    /// Another payload came before under the signal's key.
+    KeyReused,
+    /// Nothing awaits such a signal any more, or it is none that the definition knows.
+    NotAwaited,
     /// Written by a version that knows more commands than this one.
     NotUnderstood,
 }
@@ -46,6 +61,19 @@ impl From<CanCancel> for Came {
             CanCancel::AlreadyUndoing => Self::AlreadyUndoing,
             CanCancel::PastPivot => Self::PastPivot,
             CanCancel::Ended => Self::Ended,
+        }
+    }
+}
+
+impl From<CanSignal> for Came {
+    fn from(can: CanSignal) -> Self {
+        match can {
+            CanSignal::Yes | CanSignal::CameBefore => Self::Accepted,
+            CanSignal::KeyReused => Self::KeyReused,
+            // What is unfit was refused before it was written down.
+            CanSignal::NotAwaited | CanSignal::Unfit => Self::NotAwaited,
+            CanSignal::Undoing => Self::AlreadyUndoing,
+            CanSignal::Ended => Self::Ended,
         }
     }
 }
@@ -101,6 +129,13 @@ mod tests {
         let asked = Asked::Cancel { reason: Some("no stock".to_owned()) };
         assert_eq!(text(&asked), r#"{"command":"cancel","reason":"no stock"}"#);
         assert_eq!(Asked::read(&text(&asked)), Some(asked));
+        let payload = serde_json::json!({ "by": "ada" });
+        let asked = Asked::Signal { name: "approved".into(), key: Some("k".into()), payload };
+        assert_eq!(text(&asked), r#"{"command":"signal","name":"approved","key":"k","payload":{"by":"ada"}}"#);
+        assert_eq!(Asked::read(&text(&asked)), Some(asked));
+        let bare = Asked::Signal { name: "approved".into(), key: None, payload: Value::Null };
+        assert_eq!(text(&bare), r#"{"command":"signal","name":"approved"}"#);
+        assert_eq!(Asked::read(&text(&bare)), Some(bare));
         assert_eq!(Asked::read(r#"{"command":"sing"}"#), None);
         for (came, word) in [
             (Came::Accepted, r#""accepted""#),
@@ -108,6 +143,8 @@ mod tests {
             (Came::PastPivot, r#""past_pivot""#),
             (Came::Ended, r#""ended""#),
             (Came::UnknownSaga, r#""unknown_saga""#),
+            (Came::KeyReused, r#""key_reused""#),
+            (Came::NotAwaited, r#""not_awaited""#),
             (Came::NotUnderstood, r#""not_understood""#),
         ] {
             assert_eq!(text(&came), word);

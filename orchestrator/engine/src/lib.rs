@@ -4,7 +4,7 @@
 //! first, then act**. One loop (`driver.rs`) does it for every saga, after a start, a restart and an adoption alike:
 //! input arrives → `decide` → one durable append → `evolve` → dispatch what is outstanding and not in flight.
 //!
-//! Who calls it: `api` (start, cancel, register, wait) and `cli` (open, shutdown).
+//! Who calls it: `api` (start, cancel, signal, register, wait) and `cli` (open, shutdown).
 //!
 //! **What it must never know:** what an outcome means for a saga (core), SQL (store), HTTP towards its own callers (api).
 //!
@@ -28,6 +28,7 @@ mod participant;
 mod recovery;
 mod registry;
 mod retention;
+mod signal;
 mod start;
 mod sweep;
 mod wire;
@@ -37,7 +38,7 @@ pub use catalogue::{Catalogue, Contract, Service};
 pub use clock::{Clock, SystemClock};
 pub use definitions::Registered;
 pub use engine::{Engine, Limits, Load, Setup};
-pub use error::{CancelError, OpenError, RegisterError, StartError};
+pub use error::{CancelError, OpenError, RegisterError, SignalError, StartError};
 pub use here::words as node_words;
 pub use http::{HttpError, HttpParticipant};
 pub use membership::LeaseTerms;

@@ -157,7 +157,7 @@ impl Engine {
         }
     }
 
-    async fn rest_of_journal(&self, saga: SagaId, from: u64) -> Result<Vec<Recorded>, StoreError> {
+    pub(crate) async fn rest_of_journal(&self, saga: SagaId, from: u64) -> Result<Vec<Recorded>, StoreError> {
         let mut journal = Vec::new();
         loop {
             let next = from + journal.len() as u64;

@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use amends_core::{CanCancel, Input, definition::Definition, event::Recorded, ids::SagaId};
+use amends_core::{CanCancel, CanSignal, Input, Signal, definition::Definition, event::Recorded, ids::SagaId};
 use tokio::sync::{mpsc, oneshot, watch};
 use uuid::Uuid;
 
@@ -17,6 +17,8 @@ pub(crate) enum Message {
     Look,
     /// `verdict` is answered after the commit that follows from it, a note in it.
     Cancel { reason: Option<String>, note: Option<Uuid>, verdict: Option<oneshot::Sender<CanCancel>> },
+    /// The same for a signal.
+    Signal { signal: Signal, note: Option<Uuid>, verdict: Option<oneshot::Sender<CanSignal>> },
     /// A note of a version that knows more.
     NotUnderstood { note: Uuid },
     /// Its owner may not be this process any more: let go and look.

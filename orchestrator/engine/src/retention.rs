@@ -5,11 +5,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use amends_core::{
-    definition::{Definition, Undo},
-    ids::ServiceName,
-    time::Time,
-};
+use amends_core::{definition::Definition, ids::ServiceName, time::Time};
 use amends_protocol::forget::FORGET_SAGAS_MAX;
 use amends_store::{Cursor, Head, StoreError};
 use uuid::Uuid;
@@ -124,22 +120,11 @@ impl Engine {
 
     /// The services that keep rows for a saga of this definition, and that the catalogue still has.
     fn called(&self, definition: &Definition) -> Vec<ServiceName> {
-        let mut services: Vec<ServiceName> = definition
-            .steps
-            .iter()
-            .flat_map(|step| {
-                let undo = match step.undo() {
-                    Undo::Call(call) => Some(call.service.clone()),
-                    Undo::Nothing { .. } | Undo::Never => None,
-                };
-                [Some(step.call().action.service.clone()), undo]
-            })
-            .flatten()
-            .filter(|name| self.inner.catalogue.get(name).is_some_and(|service| service.contract == Contract::Barrier))
-            .collect();
-        services.sort();
-        services.dedup();
-        services
+        let services = definition.services().into_iter();
+        let barrier = |name: &&ServiceName| {
+            self.inner.catalogue.get(name).is_some_and(|service| service.contract == Contract::Barrier)
+        };
+        services.filter(barrier).cloned().collect()
     }
 }
 

@@ -4,7 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use amends_core::{
     Begin, begin_with,
-    ids::{Digest, SagaId},
+    ids::{Digest, SagaId, canonical},
+    labels,
 };
 use amends_store::{Append, AppendError, Create, Head, StartKey, StoreError};
 use serde_json::{Map, Value};
@@ -15,9 +16,6 @@ use crate::{Engine, StartError, driver::Driver, registry::Whole};
 
 /// When a place may be free again.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
-/// Labels are for finding a saga, not for carrying data.
-const LABELS: usize = 16;
-const LABEL_BYTES: usize = 256;
 
 /// What is asked for.
 #[derive(Clone, Debug, PartialEq)]
@@ -107,7 +105,10 @@ impl Engine {
         }
         let (definition, version) = self.versioned(&start.name, start.version).await?.ok_or_else(unknown)?;
         definition.check_input(&start.input).map_err(StartError::Input)?;
-        check_labels(&start.labels)?;
+        let now = self.inner.clock.now();
+        let mut with =
+            Begin { version, input: Arc::new(start.input), labels: start.labels, traceparent: start.traceparent };
+        with.labels = labels(&definition, saga, &with, now).map_err(|message| StartError::Labels { message })?;
         let member = self.inner.membership.present();
         if !member.holds() {
             let reason = "this process's lease has ended; it takes a new one as soon as the store grants it".to_owned();
@@ -115,9 +116,7 @@ impl Engine {
         }
         let place = self.place().ok_or(StartError::Overloaded { retry_after: RETRY_AFTER })?;
 
-        let with =
-            Begin { version, input: Arc::new(start.input), labels: start.labels, traceparent: start.traceparent };
-        let (state, decision) = begin_with(&definition, saga, with, self.inner.clock.now());
+        let (state, decision) = begin_with(&definition, saga, with, now);
         let journal = decision.events.clone();
         let append = Append {
             saga,
@@ -175,30 +174,4 @@ fn request_digest(start: &Start) -> Digest {
         canonical(&start.input).to_string().as_bytes(),
         canonical(&labels).to_string().as_bytes(),
     ])
-}
-
-/// The same value with its keys in order, so that the order in which a caller writes them does not count.
-fn canonical(value: &Value) -> Value {
-    match value {
-        Value::Object(map) => {
-            let mut entries: Vec<_> = map.iter().collect();
-            entries.sort_by_key(|(key, _)| key.as_str());
-            Value::Object(entries.into_iter().map(|(key, value)| (key.clone(), canonical(value))).collect())
-        }
-        Value::Array(items) => items.iter().map(canonical).collect(),
-        other => other.clone(),
-    }
-}
-
-fn check_labels(labels: &Map<String, Value>) -> Result<(), StartError> {
-    let fits = |key: &str, value: &Value| match value {
-        Value::String(text) => key.len() + text.len() <= LABEL_BYTES,
-        Value::Number(_) | Value::Bool(_) => key.len() <= LABEL_BYTES,
-        Value::Null | Value::Array(_) | Value::Object(_) => false,
-    };
-    if labels.len() <= LABELS && labels.iter().all(|(key, value)| fits(key, value)) {
-        return Ok(());
-    }
-    let message = format!("at most {LABELS} labels, each a text, number or boolean of at most {LABEL_BYTES} bytes");
-    Err(StartError::Labels { message })
 }

@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use amends_core::time::Time;
+use amends_core::{Signal, time::Time};
 use amends_store::{Head, Noted, StoreError};
 use uuid::Uuid;
 
@@ -167,6 +167,10 @@ impl Engine {
 fn message(note: Uuid, body: &str) -> Message {
     match Asked::read(body) {
         Some(Asked::Cancel { reason }) => Message::Cancel { reason, note: Some(note), verdict: None },
+        Some(Asked::Signal { name, key, payload }) => {
+            let signal = Signal { name, key, payload: payload.into() };
+            Message::Signal { signal, note: Some(note), verdict: None }
+        }
         None => Message::NotUnderstood { note },
     }
 }

@@ -91,6 +91,9 @@ pub enum ProblemType {
     InvalidLabels,
     KeyReused,
     TooLate,
+    InvalidSignal,
+    NotAwaited,
+    SagaEnded,
     InvalidDefinition,
     VersionTaken,
     Overloaded,
@@ -101,7 +104,7 @@ pub enum ProblemType {
 }
 
 /// The type, the last word of its URN, and its title.
-const TYPES: [(ProblemType, &str, &str); 24] = [
+const TYPES: [(ProblemType, &str, &str); 27] = [
     (ProblemType::UnknownRoute, "unknown-route", "There is nothing at this path"),
     (ProblemType::MethodNotAllowed, "method-not-allowed", "This path does not have this method"),
     (ProblemType::InvalidPath, "invalid-path", "A part of the path is not what it should be"),
@@ -123,6 +126,9 @@ const TYPES: [(ProblemType, &str, &str); 24] = [
     (ProblemType::InvalidLabels, "invalid-labels", "The labels are not what they should be"),
     (ProblemType::KeyReused, "key-reused", "The idempotency key was used to ask for something else"),
     (ProblemType::TooLate, "too-late", "The saga can no longer be cancelled"),
+    (ProblemType::InvalidSignal, "invalid-signal", "The saga's definition has no use for this signal"),
+    (ProblemType::NotAwaited, "not-awaited", "No step of the saga can take this signal any more"),
+    (ProblemType::SagaEnded, "saga-ended", "The saga has ended"),
     (ProblemType::InvalidDefinition, "invalid-definition", "The definition is not valid"),
     (ProblemType::VersionTaken, "version-taken", "Another text stands under this name and version"),
     (ProblemType::Overloaded, "overloaded", "As many sagas are live as may be"),

@@ -74,6 +74,7 @@ fn check_end(case: &Case<'_>, action: &Call, found: &mut Found) {
     let Some(step) = case.step(action) else { return };
     let [applied, undone] = [Effect::Applied, Effect::Undone].map(|effect| count(case, action, effect));
     let (legal, word) = match (case.life.status, step.undone) {
+        (Status::Completed, _) if case.life.skipped.contains(&step.name) => (applied == 0 && undone == 0, "completed"),
         (Status::Completed, _) if step.reads => (undone == 0, "completed"),
         (Status::Completed, _) => (applied == 1 && undone == 0, "completed"),
         (_, Undone::ByCall) => (applied == undone, "compensated"),

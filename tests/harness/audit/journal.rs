@@ -95,8 +95,46 @@ pub enum Event {
     CallRefused {
         call: Call,
     },
+    /// Its `if` was false.
+    StepSkipped {
+        step: String,
+    },
+    /// What decides how it runs has no value.
+    StepRefused {
+        step: String,
+    },
+    SleepStarted {
+        step: String,
+        until: i64,
+    },
+    SleepEnded {
+        step: String,
+    },
+    AwaitStarted {
+        step: String,
+        signal: String,
+        until: i64,
+    },
+    SignalReceived {
+        signal: String,
+        #[serde(default)]
+        key: Option<String>,
+        #[serde(default)]
+        payload: Value,
+    },
+    SignalTaken {
+        step: String,
+        signal: String,
+    },
+    /// The step calls once for each.
+    ItemsListed {
+        step: String,
+        items: Vec<Value>,
+    },
     StepFailed {
         step: String,
+        #[serde(default)]
+        index: Option<u32>,
         how: How,
     },
     AttentionRaised {
@@ -119,13 +157,19 @@ pub enum How {
     NeverSent,
     Unusable,
     Unresolved,
+    TimedOut,
+    CutShort,
 }
 
 /// Why a saga is undone.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Cause {
-    StepFailed { step: String },
+    StepFailed {
+        step: String,
+        #[serde(default)]
+        index: Option<u32>,
+    },
     Cancelled {},
     DeadlinePassed,
 }

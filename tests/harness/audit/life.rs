@@ -1,12 +1,16 @@
 //! Invariant 2: a journal is one legal life, and the row beside it says the same. Folds the journal on its own, without
 //! core's `evolve`, and keeps what the other checks ask.
 
+mod begin;
+
 use std::collections::{BTreeMap, BTreeSet};
 
+use self::begin::{begin_without_call, intend, list, wait};
 use super::{
     Case, Found,
     journal::{Cause, Event, How, Recorded, Row, Saga},
     shape::{Shape, Undone},
+    waits::Waits,
 };
 use crate::words::{Call, Op};
 
@@ -16,7 +20,14 @@ pub(super) struct Life {
     pub(super) status: Status,
     /// Calls of which the journal has heard.
     pub(super) calls: BTreeMap<Call, CallLife>,
-    failed: BTreeMap<String, How>,
+    /// By the action of the step, or of the item.
+    failed: BTreeMap<Call, How>,
+    /// How many items a step calls for.
+    pub(super) items: BTreeMap<String, usize>,
+    pub(super) skipped: BTreeSet<String>,
+    /// They cannot begin.
+    refused: BTreeSet<String>,
+    waits: Waits,
     attention: BTreeSet<Call>,
     pub(super) epoch: u64,
     /// The owner has let go: only an adoption may follow.
@@ -129,13 +140,21 @@ impl Life {
     }
 
     fn action_succeeded(&self, step: &str) -> bool {
-        self.calls.iter().any(|(call, life)| call.op == Op::Action && call.step == step && life.succeeded().is_some())
+        let of_it = |call: &Call| call.op == Op::Action && call.step == step;
+        let succeeded = self.calls.iter().filter(|(call, life)| of_it(call) && life.succeeded().is_some()).count();
+        succeeded == self.items.get(step).copied().unwrap_or(1)
+    }
+
+    /// It succeeded, or its `if` was false.
+    fn done(&self, step: &str) -> bool {
+        self.skipped.contains(step) || self.waits.done.contains(step) || self.action_succeeded(step)
     }
 
     fn wake_at(&self) -> Option<i64> {
         let due =
             self.calls.values().filter(|call| !call.halted).filter_map(|call| call.open().map(|open| open.due_at));
-        due.chain(self.deadline_at.filter(|_| self.status == Status::Running && !self.past_return)).min()
+        let waits = self.waits.open.values().filter_map(|wait| wait.until);
+        due.chain(waits).chain(self.deadline_at.filter(|_| self.status == Status::Running && !self.past_return)).min()
     }
 }
 
@@ -145,6 +164,10 @@ pub(super) fn live(saga: &Saga, shape: &Shape, found: &mut Found) -> Life {
         status: Status::Running,
         calls: BTreeMap::new(),
         failed: BTreeMap::new(),
+        items: BTreeMap::new(),
+        skipped: BTreeSet::new(),
+        refused: BTreeSet::new(),
+        waits: Waits::default(),
         attention: BTreeSet::new(),
         epoch: saga.journal.first().map_or(1, |first| first.epoch),
         released: false,
@@ -227,12 +250,44 @@ fn step(life: &mut Life, recorded: &Recorded, shape: &Shape) -> Result<(), Strin
         Event::CallUnknown { call, attempt } => close(life, recorded, call, *attempt, Outcome::Unknown)?,
         Event::CallWithdrawn { call, attempt } => close(life, recorded, call, *attempt, Outcome::Withdrawn)?,
         Event::CallRefused { call } => life.calls.entry(call.clone()).or_default().halted = true,
-        Event::StepFailed { step, how } => fail(life, shape, step, *how)?,
+        Event::StepSkipped { step } => {
+            begin_without_call(life, shape, step)?;
+            life.skipped.insert(step.clone());
+        }
+        Event::StepRefused { step } => {
+            begin_without_call(life, shape, step)?;
+            life.refused.insert(step.clone());
+        }
+        Event::SleepStarted { step, until } => wait(life, shape, step, None, *until)?,
+        Event::AwaitStarted { step, signal, until } => wait(life, shape, step, Some(signal), *until)?,
+        Event::SleepEnded { step } => life.waits.slept(step, recorded.at)?,
+        Event::SignalReceived { signal, key, payload } => {
+            if life.status != Status::Running {
+                return Err("nothing awaits it".to_owned());
+            }
+            life.waits.receive(signal, key.as_deref(), payload)?;
+        }
+        Event::SignalTaken { step, signal } => {
+            life.attention.remove(&Call::action(step));
+            life.waits.take(step, signal)?;
+        }
+        Event::ItemsListed { step, items } => list(life, shape, step, items.len())?,
+        Event::StepFailed { step, how: how @ (How::TimedOut | How::CutShort), .. } => {
+            life.waits.fail(step, *how, recorded.at, life.status == Status::Running)?;
+            life.failed.insert(Call::action(step), *how);
+        }
+        Event::StepFailed { step, index, how } => {
+            fail(life, shape, &Call { step: step.clone(), index: *index, op: Op::Action }, *how)?;
+        }
         Event::AttentionRaised { call, reason } => {
             life.attention.insert(call.clone());
-            let halts = !matches!(reason.as_str(), "attempts_exhausted" | "stale_epoch" | "other_body");
-            let under_way = life.calls.get_mut(call).ok_or("attention is about a call under way")?;
-            under_way.halted |= halts;
+            let halts = !matches!(reason.as_str(), "attempts_exhausted" | "stale_epoch" | "other_body" | "timed_out");
+            match life.calls.get_mut(call) {
+                Some(under_way) => under_way.halted |= halts,
+                None if call.op == Op::Action && life.refused.contains(&call.step) => {}
+                None if reason == "timed_out" => life.waits.goes_on(&call.step, recorded.at)?,
+                None => return Err("attention is about a call under way".to_owned()),
+            }
         }
         Event::CancelRequested {} if life.status == Status::Running => before_pivot(life)?,
         Event::CancelRequested {} => return Err("only a running saga is cancelled".to_owned()),
@@ -244,10 +299,10 @@ fn step(life: &mut Life, recorded: &Recorded, shape: &Shape) -> Result<(), Strin
             life.status = Status::Compensating;
         }
         Event::SagaCompleted {} => {
-            let undone = shape.steps.iter().find(|step| !life.action_succeeded(&step.name));
+            let undone = shape.steps.iter().find(|step| !life.done(&step.name));
             end(life, recorded, Status::Running, Status::Completed)?;
             if let Some(step) = undone {
-                return Err(format!("step {} has not succeeded", step.name));
+                return Err(format!("step {} is not done", step.name));
             }
         }
         Event::SagaCompensated => {
@@ -270,36 +325,6 @@ fn adopt(life: &mut Life, recorded: &Recorded) {
     }
 }
 
-/// Whether this call may be made now.
-fn intend(life: &Life, shape: &Shape, call: &Call) -> Result<(), String> {
-    let step = shape.step(&call.step).ok_or("the definition has no such step")?;
-    let wanted = match call.op {
-        Op::Action => Status::Running,
-        Op::Compensate => Status::Compensating,
-    };
-    if life.status != wanted {
-        return Err(format!("not while the saga is {}", life.status.as_str()));
-    }
-    if let Some(before) = life.call(call) {
-        let over = before.outcomes().any(|outcome| match outcome {
-            Outcome::Succeeded | Outcome::Unusable | Outcome::Withdrawn => true,
-            Outcome::Rejected { .. } => !life.attention.contains(call),
-            Outcome::NotSent | Outcome::Unknown => false,
-        });
-        if before.open().is_some() || over || life.failed.contains_key(&call.step) && call.op == Op::Action {
-            return Err("the call is under way or over".to_owned());
-        }
-    }
-    match call.op {
-        Op::Action => match step.needs.iter().find(|needed| !life.action_succeeded(needed)) {
-            Some(needed) => Err(format!("it needs {needed}, which has not succeeded")),
-            None => Ok(()),
-        },
-        Op::Compensate if step.undone == Undone::ByCall => Ok(()),
-        Op::Compensate => Err("the step has no compensation".to_owned()),
-    }
-}
-
 fn close(life: &mut Life, recorded: &Recorded, call: &Call, attempt: u32, outcome: Outcome) -> Result<(), String> {
     let number = life.calls.get(call).map_or(0, |call| call.attempts.len());
     let open = life.calls.get_mut(call).and_then(|call| call.attempts.last_mut());
@@ -315,14 +340,17 @@ fn close(life: &mut Life, recorded: &Recorded, call: &Call, attempt: u32, outcom
     }
 }
 
-/// A step may fail only as its attempts say.
-fn fail(life: &mut Life, shape: &Shape, step: &str, how: How) -> Result<(), String> {
-    let action = Call::action(step);
-    life.attention.remove(&action);
-    if life.failed.insert(step.to_owned(), how).is_some() {
+/// A step, or an item of it, may fail only as its attempts say.
+fn fail(life: &mut Life, shape: &Shape, action: &Call, how: How) -> Result<(), String> {
+    life.attention.remove(action);
+    if life.failed.insert(action.clone(), how).is_some() {
         return Err("a step fails once".to_owned());
     }
-    let call = life.calls.get(&action).ok_or("a step that was never begun cannot fail")?;
+    let step = action.step.as_str();
+    if life.refused.contains(step) {
+        return if how == How::NeverSent { Ok(()) } else { Err("it never came to a call".to_owned()) };
+    }
+    let call = life.calls.get(action).ok_or("a step that was never begun cannot fail")?;
     if call.open().is_some() || call.succeeded().is_some() {
         return Err("only a step whose attempts are over can fail".to_owned());
     }
@@ -344,8 +372,10 @@ fn fail(life: &mut Life, shape: &Shape, step: &str, how: How) -> Result<(), Stri
 
 fn turn_back(life: &Life, cause: &Cause) -> Result<(), String> {
     match cause {
-        Cause::StepFailed { step } if life.failed.contains_key(step) => Ok(()),
-        Cause::StepFailed { step } => Err(format!("step {step} has not failed")),
+        Cause::StepFailed { step, index } => {
+            let action = Call { step: step.clone(), index: *index, op: Op::Action };
+            if life.failed.contains_key(&action) { Ok(()) } else { Err(format!("{action} has not failed")) }
+        }
         Cause::Cancelled {} | Cause::DeadlinePassed => before_pivot(life),
     }
 }
@@ -362,7 +392,10 @@ fn end(life: &mut Life, recorded: &Recorded, from: Status, to: Status) -> Result
     }
     match life.calls.iter().find(|(_, call)| call.open().is_some()) {
         Some((call, _)) => Err(format!("{call} is under way")),
-        None => Ok(()),
+        None => match life.waits.open.keys().next() {
+            Some(step) => Err(format!("step {step} still waits")),
+            None => Ok(()),
+        },
     }
 }
 

@@ -16,6 +16,7 @@ mod order;
 pub mod reader;
 mod rest;
 pub mod shape;
+mod waits;
 
 use std::{
     collections::{BTreeMap, BTreeSet},

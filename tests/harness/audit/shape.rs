@@ -18,11 +18,18 @@ pub struct Shape {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Step {
     pub name: String,
+    /// Empty for a step that waits.
     pub service: String,
+    /// The word for its kind, if it only waits.
+    pub waits: Option<String>,
     /// It reads only: no ledger knows it.
     pub reads: bool,
     pub undone: Undone,
     pub pivot: bool,
+    /// It calls once for each item of a list.
+    pub each: bool,
+    /// It has an `if`.
+    pub conditional: bool,
     /// What must have succeeded before it, directly.
     pub needs: Vec<String>,
 }
@@ -54,16 +61,24 @@ impl Shape {
                 None if in_parallel => Vec::new(),
                 None => read.last().map(|before| before.name.clone()).into_iter().collect(),
             };
-            let call = step.get("call").and_then(Value::as_str).context("every step of these tests is a call")?;
+            let waits = ["sleep", "until", "await"].into_iter().find(|kind| step.get(*kind).is_some());
+            let waits = waits.map(str::to_owned);
+            let call = match step.get("call").and_then(Value::as_str) {
+                None if waits.is_some() => "",
+                call => call.context("every step of these tests calls or waits")?,
+            };
             let mut words = call.split_whitespace();
-            let service = words.next().context("a call names a service")?.to_owned();
+            let service = words.next().unwrap_or_default().to_owned();
             let undone = match step.get("compensate") {
                 None => Undone::Never,
                 Some(Value::String(none)) if none == "none" => Undone::Nothing,
                 Some(_) => Undone::ByCall,
             };
             let pivot = step.get("pivot").and_then(Value::as_bool).unwrap_or(false);
-            read.push(Step { name, service, reads: words.next() == Some("GET"), undone, pivot, needs });
+            let conditional = step.get("if").is_some();
+            let reads = words.next() == Some("GET");
+            let each = step.get("for_each").is_some();
+            read.push(Step { name, service, waits, each, reads, undone, pivot, conditional, needs });
         }
         Ok(Self { digest: digest.to_owned(), steps: read })
     }

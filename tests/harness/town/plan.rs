@@ -28,7 +28,7 @@ pub struct Plan {
 pub(crate) struct Move {
     pub(crate) step: &'static str,
     pub(crate) service: &'static str,
-    /// Where in the input the account or the article stands.
+    /// Where in the input, or in the item, the account or the article stands.
     pub(crate) whose: &'static str,
     pub(crate) how_much: &'static str,
     pub(crate) sign: i64,
@@ -60,6 +60,22 @@ impl Plan {
             concurrency: 64,
             abort: None,
         }
+    }
+
+    /// sagas/order-basket.yaml with the services of [`Plan::orders`].
+    ///
+    /// # Panics
+    /// The definition is gone.
+    pub fn baskets() -> Self {
+        Self { definition: quick("order-basket.yaml"), ..Self::orders() }
+    }
+
+    /// sagas/approve-order.yaml with the services of [`Plan::orders`].
+    ///
+    /// # Panics
+    /// The definition is gone.
+    pub fn approvals() -> Self {
+        Self { definition: quick("approve-order.yaml"), ..Self::orders() }
     }
 
     /// sagas/transfer-money.yaml with its two banks, and quick retries.

@@ -79,6 +79,14 @@ impl Calls {
             Event::SagaStarted(_)
             | Event::Adopted
             | Event::Released
+            | Event::StepSkipped { .. }
+            | Event::StepRefused { .. }
+            | Event::ItemsListed { .. }
+            | Event::SleepStarted { .. }
+            | Event::SleepEnded { .. }
+            | Event::AwaitStarted { .. }
+            | Event::SignalReceived { .. }
+            | Event::SignalTaken { .. }
             | Event::StepFailed { .. }
             | Event::CancelRequested { .. }
             | Event::CompensationStarted { .. }

@@ -14,13 +14,15 @@ pub(super) fn view(cause: &Cause, deadline_at: Option<Time>, definition: &Defini
 
 fn kind(cause: &Cause) -> v1::CauseKind {
     match cause {
-        Cause::StepFailed { step, failure, reason } => v1::CauseKind::StepFailed {
+        Cause::StepFailed { step, index, failure, reason } => v1::CauseKind::StepFailed {
             step: step.to_string(),
+            index: *index,
             failure: match failure {
                 Failure::Rejected => v1::Failure::Rejected,
                 Failure::Unusable => v1::Failure::Unusable,
                 Failure::AttemptsExhausted => v1::Failure::AttemptsExhausted,
                 Failure::RefusedHere => v1::Failure::RefusedHere,
+                Failure::TimedOut => v1::Failure::TimedOut,
             },
             reason: reason.clone(),
         },
@@ -31,14 +33,23 @@ fn kind(cause: &Cause) -> v1::CauseKind {
 
 fn summary(cause: &Cause, deadline_at: Option<Time>, definition: &Definition) -> String {
     match cause {
-        Cause::StepFailed { step, failure, reason } => {
-            let service = service(step, definition);
+        Cause::StepFailed { step, index, failure, reason } => {
             let reason = spoken(reason);
+            let service = service(step, definition);
+            let step = index.map_or_else(|| step.to_string(), |index| format!("{step}[{index}]"));
+            let Some(service) = service else {
+                // A step that waits has nobody to speak of.
+                return match failure {
+                    Failure::TimedOut => format!("{step} waited in vain: {reason}"),
+                    _ => format!("{step} could not begin: {reason}"),
+                };
+            };
             match failure {
                 Failure::Rejected => format!("{step} was rejected by {service}: {reason}"),
                 Failure::Unusable => format!("{step} was done by {service}, but its reply is of no use: {reason}"),
                 Failure::AttemptsExhausted => format!("{step} got no usable answer from {service}: {reason}"),
                 Failure::RefusedHere => format!("{step} could not be sent to {service}: {reason}"),
+                Failure::TimedOut => format!("{step} waited in vain: {reason}"),
             }
         }
         Cause::Cancelled { reason: Some(reason) } => format!("it was cancelled: {reason}"),
@@ -50,8 +61,9 @@ fn summary(cause: &Cause, deadline_at: Option<Time>, definition: &Definition) ->
     }
 }
 
-fn service<'d>(step: &StepName, definition: &'d Definition) -> &'d str {
-    definition.step(step).map_or("its service", |(_, step)| step.call().action.service.as_str())
+fn service<'d>(step: &StepName, definition: &'d Definition) -> Option<&'d str> {
+    let (_, step) = definition.step(step)?;
+    step.call().map(|call| call.action.service.as_str())
 }
 
 /// `402: insufficient funds` → `402 insufficient funds`: one colon is enough for a sentence.

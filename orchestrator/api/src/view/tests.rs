@@ -92,8 +92,8 @@ impl Journal {
     }
 
     fn failed(&mut self, step: &str, how: FailedStep, failure: Failure, reason: &str) -> &mut Self {
-        self.then(Event::StepFailed { step: step.into(), how });
-        let cause = Cause::StepFailed { step: step.into(), failure, reason: reason.into() };
+        self.then(Event::StepFailed { step: step.into(), index: None, how });
+        let cause = Cause::StepFailed { step: step.into(), index: None, failure, reason: reason.into() };
         self.then(Event::CompensationStarted { cause })
     }
 
@@ -290,7 +290,7 @@ fn an_adopted_saga_shows_its_epoch_and_a_withdrawn_attempt_its_end() {
     journal.then(Event::CancelRequested { reason: None });
     journal.then(Event::CompensationStarted { cause: Cause::Cancelled { reason: None } });
     journal.then(Event::CallWithdrawn { call: reserve, attempt: 2 });
-    journal.then(Event::StepFailed { step: "reserve".into(), how: FailedStep::Unresolved });
+    journal.then(Event::StepFailed { step: "reserve".into(), index: None, how: FailedStep::Unresolved });
     let view = journal.view();
     assert_eq!(view.epoch, 2);
     let attempts = &view.steps[0].action.as_ref().unwrap().attempts;

@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::kit::Server;
 
 /// Everything that is served, so that a route can neither appear nor vanish by accident.
-const ROUTES: [(&str, &str); 18] = [
+const ROUTES: [(&str, &str); 19] = [
     ("GET", "/livez"),
     ("GET", "/metrics"),
     ("GET", "/v1/nodes"),
@@ -28,6 +28,7 @@ const ROUTES: [(&str, &str); 18] = [
     ("POST", "/v1/definitions/check"),
     ("POST", "/v1/sagas"),
     ("POST", "/v1/sagas/{id}/cancel"),
+    ("POST", "/v1/sagas/{id}/signals/{name}"),
 ];
 
 async fn document(server: &Server) -> Value {

@@ -57,7 +57,8 @@ fn about(event: &Map<String, Value>) -> String {
     if let Some(call) = event.get("call") {
         let field = |name: &str| call.get(name).and_then(Value::as_str).unwrap_or("?").to_owned();
         let attempt = event.get("attempt").map(|attempt| format!(" #{attempt}")).unwrap_or_default();
-        parts.push(format!("{} {}{attempt}", field("step"), field("op")));
+        let index = call.get("index").map(|index| format!("[{index}]")).unwrap_or_default();
+        parts.push(format!("{}{index} {}{attempt}", field("step"), field("op")));
     }
     for (key, value) in
         event.iter().filter(|(key, _)| !["kind", "call", "attempt", "request", "due_at"].contains(&key.as_str()))

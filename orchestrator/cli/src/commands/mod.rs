@@ -13,6 +13,7 @@ mod history;
 mod list;
 mod schema;
 mod serve;
+mod signal;
 mod start;
 
 use clap::{Parser, Subcommand};
@@ -48,6 +49,8 @@ enum Command {
     History(history::Args),
     /// Ask for a saga to be undone
     Cancel(cancel::Args),
+    /// Give a saga a signal that one of its steps awaits
+    Signal(signal::Args),
     /// Register definitions and look at them
     #[command(alias = "defs")]
     Definitions(definitions::Args),
@@ -77,6 +80,7 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::List(args) => list::run(args).await,
         Command::History(args) => history::run(args).await,
         Command::Cancel(args) => cancel::run(args).await,
+        Command::Signal(args) => signal::run(args).await,
         Command::Definitions(args) => definitions::run(args).await,
         Command::Config(args) => config::run(&args),
         Command::Fsck(args) => fsck::run(args).await,

@@ -2,19 +2,17 @@
 
 use std::{
     collections::BTreeMap,
-    fs,
-    io::{self, Read as _},
     time::{Duration, Instant},
 };
 
 use amends_client::{Client, ClientError, Start};
 use amends_core::definition::parse_duration;
 use amends_protocol::v1::{LONGEST_WAIT_S, SagaView, StartRequest};
-use anyhow::{Context, anyhow};
 use serde_json::Value;
 
 use crate::{
-    exit::{Exit, Usage},
+    exit::Exit,
+    json_argument,
     output::{self, Format},
     remote::Remote,
     style::Style,
@@ -49,7 +47,12 @@ pub(crate) struct Args {
 /// The input is none, the server refuses, or there is no server.
 pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
     let client = args.remote.client()?;
-    let input = args.input.as_deref().map(read_input).transpose()?.unwrap_or(Value::Null);
+    let input = args
+        .input
+        .as_deref()
+        .map(|input| json_argument::read("--input", "input", input))
+        .transpose()?
+        .unwrap_or(Value::Null);
     let labels: BTreeMap<String, Value> =
         args.labels.into_iter().map(|(key, value)| (key, Value::String(value))).collect();
     let until = args.wait.map(|wait| Instant::now() + wait);
@@ -108,26 +111,6 @@ fn explain(remote: &Remote, error: ClientError, keyed: bool) -> anyhow::Error {
             error.context("it may have been started; look with `amends list` (with --key one could just repeat)")
         }
     }
-}
-
-fn read_input(text: &str) -> anyhow::Result<Value> {
-    let (from, text) = match text {
-        "-" => {
-            let mut text = String::new();
-            io::stdin().read_to_string(&mut text).context("cannot read the input from stdin")?;
-            ("stdin".to_owned(), text)
-        }
-        file if file.starts_with('@') => {
-            let file = &file[1..];
-            (file.to_owned(), fs::read_to_string(file).with_context(|| format!("cannot read the input from {file}"))?)
-        }
-        text => ("--input".to_owned(), text.to_owned()),
-    };
-    serde_json::from_str(&text).map_err(|error| {
-        let hint =
-            if from == "--input" { "; write e.g. --input '{\"customer\": \"ada\"}', or @FILE, or -" } else { "" };
-        anyhow!(Usage(format!("{from} is no JSON: {error}{hint}")))
-    })
 }
 
 fn label(text: &str) -> Result<(String, String), String> {

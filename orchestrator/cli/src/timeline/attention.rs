@@ -14,6 +14,7 @@ pub(super) fn lines(saga: &SagaView, style: Style) -> Vec<String> {
     let mut lines = vec![String::new(), format!("  {}", style.paint(Tone::Bad, "! needs a person"))];
     for raised in &saga.attention {
         let which = match raised.op {
+            _ if raised.reason == AttentionReason::TimedOut => "the wait of",
             Op::Action => "the call of",
             Op::Compensate => "the compensation of",
         };
@@ -58,6 +59,10 @@ fn advice(raised: &AttentionView) -> (&'static str, &'static str) {
         AttentionReason::StaleEpoch => (
             "met a service that has seen a later owner of this saga",
             "it goes on being tried; see whether the service's store is the right one, or an old backup drives it",
+        ),
+        AttentionReason::TimedOut => (
+            "has gone on for longer than its definition allows without asking",
+            "it goes on; see why the signal does not come, or give it with `amends signal`",
         ),
         AttentionReason::OtherBody => (
             "met a service that knows the same key with another body",

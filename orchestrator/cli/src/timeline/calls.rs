@@ -3,7 +3,10 @@
 use amends_protocol::v1::{AttemptOutcome, AttemptView, CallView, StepView};
 use chrono::{DateTime, Utc};
 
-use super::words::{self, Look};
+use super::{
+    waits,
+    words::{self, Look},
+};
 use crate::style::{Style, Tone, tame};
 
 /// Beyond it a path is cut: the line stays one line on most terminals.
@@ -20,7 +23,7 @@ impl Columns {
     pub(super) fn of<'a>(lines: impl Iterator<Item = (&'a StepView, Option<&'a CallView>)>) -> Self {
         lines.fold(Self { name: 0, call: 0 }, |columns, (step, call)| Self {
             name: columns.name.max(step.name.chars().count()),
-            call: columns.call.max(called(call).chars().count()),
+            call: columns.call.max(does(step, call).chars().count()),
         })
     }
 
@@ -33,23 +36,37 @@ impl Columns {
         style: Style,
     ) -> String {
         let name = format!("{:width$}", step.name, width = self.name);
-        let call = format!("{:width$}", called(call), width = self.call);
+        let call = format!("{:width$}", does(step, call), width = self.call);
         format!("  {} {}  {call}  {status}", style.paint(look.tone, look.icon), style.paint(Tone::Strong, &name))
     }
 }
 
-/// `payments POST /charges`, as the definition has it.
-fn called(call: Option<&CallView>) -> String {
-    call.map_or_else(String::new, |call| {
-        let path = call.path.as_deref().unwrap_or("");
-        tame(format!("{} {} {path}", call.service, call.method).trim_end(), CALL_CHARS)
-    })
+/// `payments POST /charges`, as the definition has it; of a step that waits, what it waits for.
+fn does(step: &StepView, call: Option<&CallView>) -> String {
+    match (call, &step.wait) {
+        (Some(call), _) => {
+            let path = call.path.as_deref().unwrap_or("");
+            tame(format!("{} {} {path}", call.service, call.method).trim_end(), CALL_CHARS)
+        }
+        (None, Some(wait)) => tame(&waits::does(wait), CALL_CHARS),
+        (None, None) => String::new(),
+    }
 }
 
 pub(super) fn attempts(call: &CallView, started_at: DateTime<Utc>, ended: bool, style: Style) -> Vec<String> {
+    tried(&call.attempts, call.refused.as_deref(), started_at, ended, style)
+}
+
+pub(super) fn tried(
+    attempts: &[AttemptView],
+    refused: Option<&str>,
+    started_at: DateTime<Utc>,
+    ended: bool,
+    style: Style,
+) -> Vec<String> {
     let mut lines: Vec<String> =
-        call.attempts.iter().map(|attempt| line(attempt, call.attempts.len(), started_at, ended, style)).collect();
-    if let Some(refused) = &call.refused {
+        attempts.iter().map(|attempt| line(attempt, attempts.len(), started_at, ended, style)).collect();
+    if let Some(refused) = refused {
         let why = format!("cannot be sent: {}", tame(refused, DETAIL_CHARS));
         lines.push(format!("      {}", style.paint(Tone::Bad, &why)));
     }

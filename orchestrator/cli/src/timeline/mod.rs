@@ -6,11 +6,13 @@
 
 mod attention;
 mod calls;
+mod items;
 #[cfg(test)]
 mod tests;
+mod waits;
 mod words;
 
-use amends_protocol::v1::{SagaStatus, SagaView, StepView};
+use amends_protocol::v1::{SagaStatus, SagaView, StepStatus, StepView};
 use chrono::{DateTime, Utc};
 
 use self::words::Look;
@@ -71,11 +73,15 @@ fn steps(saga: &SagaView, style: Style) -> Vec<String> {
     for step in &saga.steps {
         let look = Look::of_step(step.status, saga.status);
         let pivot = if step.pivot { " · point of no return" } else { "" };
-        let status = format!("{}{}", style.paint(look.tone, look.word), style.paint(Tone::Dim, pivot));
+        // Only a call can have been sent or not.
+        let word = if step.wait.is_some() && step.status == StepStatus::Failed { "failed" } else { look.word };
+        let status = format!("{}{}", style.paint(look.tone, word), style.paint(Tone::Dim, pivot));
         lines.push(columns.line(step, step.action.as_ref(), &look, &status, style));
         if let Some(call) = &step.action {
             lines.extend(calls::attempts(call, saga.started_at, saga.status.is_terminal(), style));
         }
+        lines.extend(step.items.iter().flat_map(|items| items::lines(items, saga, style)));
+        lines.extend(step.wait.as_ref().and_then(|wait| waits::line(wait, saga.started_at, style)));
     }
     lines
 }
@@ -87,7 +93,8 @@ fn undone(saga: &SagaView, style: Style) -> Vec<String> {
         .iter()
         .filter_map(|step| {
             let call = step.compensation.as_ref()?;
-            let first = call.attempts.first().map(|attempt| attempt.intended_at);
+            let of_items = step.items.iter().flatten().filter_map(|item| item.undo_attempts.first());
+            let first = call.attempts.iter().chain(of_items).map(|attempt| attempt.intended_at).min();
             // One that cannot be sent has no attempt, and still is what a person looks for.
             first.or_else(|| call.refused.as_ref().map(|_| saga.updated_at)).map(|at| (step, at))
         })
@@ -106,6 +113,7 @@ fn undone(saga: &SagaView, style: Style) -> Vec<String> {
         let status = style.paint(look.tone, look.word);
         lines.push(columns.line(step, Some(call), &look, &status, style));
         lines.extend(calls::attempts(call, saga.started_at, saga.status.is_terminal(), style));
+        lines.extend(step.items.iter().flat_map(|items| items::undone(items, saga, style)));
     }
     lines
 }

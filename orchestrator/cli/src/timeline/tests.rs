@@ -164,3 +164,47 @@ fn attention_says_what_to_do_and_hostile_text_stays_text() {
     let more = json!({ "attention": attention, "cause": cause });
     insta::assert_snapshot!(timeline(&saga("compensating", 35, steps, more), Style::PLAIN));
 }
+
+fn wait(name: &str, status: &str, wait: Value) -> Value {
+    json!({ "name": name, "status": status, "pivot": false, "needs": [], "wait": wait })
+}
+
+#[test]
+fn waits_show_what_they_are_for_how_long_and_what_came_of_them() {
+    let slept = json!({ "began_at": at(10), "until": at(3_600_010), "ended_at": at(3_600_020), "outcome": "slept" });
+    let came = json!({ "signal": "approved", "began_at": at(20), "until": at(60_000), "ended_at": at(30_000), "outcome": "signalled" });
+    let late = json!({ "signal": "paid", "began_at": at(20), "until": at(60_000), "ended_at": at(60_000), "outcome": "timed_out" });
+    let cut = json!({ "began_at": at(20), "until": at(60_000), "ended_at": at(30_000), "outcome": "cut_short" });
+    let open = json!({ "signal": "delivered", "began_at": at(30), "until": at(86_400_000) });
+    let steps = vec![
+        wait("nap", "succeeded", slept),
+        wait("approve", "succeeded", came),
+        wait("paid", "failed", late),
+        wait("pause", "failed", cut),
+        wait("delivered", "waiting", open),
+        wait("later", "pending", json!({})),
+        wait("never", "skipped", json!({ "signal": "never" })),
+    ];
+    let more = json!({ "attention": [{ "step": "delivered", "op": "action", "reason": "timed_out", "detail": "no signal", "since": at(40) }] });
+    insta::assert_snapshot!(timeline(&saga("running", 90_000_000, steps, more), Style::PLAIN));
+}
+
+#[test]
+fn items_are_counted_and_those_that_went_differently_are_shown() {
+    let item = |index: u32, status: &str, attempts: Vec<Value>, undo: Vec<Value>| json!({ "index": index, "status": status, "item": { "sku": format!("s{index}") }, "attempts": attempts, "undo_attempts": undo });
+    let mut step = step(
+        "reserve",
+        "unresolved",
+        call("inventory", "POST", "/reservations/${{ item.sku }}", vec![]),
+        Some(call("inventory", "DELETE", "/reservations/${{ item.sku }}", vec![])),
+    );
+    let lost = vec![attempt(1, 2, 5, "unknown", Some(503), ""), attempt(2, 7, 9, "unknown", None, "timeout")];
+    step["items"] = json!([
+        item(0, "compensated", ok(2, 201), ok(41, 200)),
+        item(1, "compensating", lost, vec![attempt(1, 30, 35, "rejected", Some(409), "409: busy")]),
+        item(2, "rejected", vec![attempt(1, 10, 12, "rejected", Some(409), "409: sold out")], vec![]),
+        item(3, "pending", vec![], vec![]),
+        item(4, "succeeded", ok(2, 201), vec![]),
+    ]);
+    insta::assert_snapshot!(timeline(&saga("compensating", 47, vec![step], json!({})), Style::PLAIN));
+}

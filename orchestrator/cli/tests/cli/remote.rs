@@ -23,6 +23,7 @@ fn without_a_server_every_command_says_how_to_get_one() {
         vec!["list"],
         vec!["history", id],
         vec!["cancel", id],
+        vec!["signal", id, "approved"],
         vec!["definitions", "list"],
         vec!["definitions", "get", "x"],
         vec!["definitions", "versions", "x"],
@@ -53,6 +54,9 @@ fn an_input_that_is_no_json_is_wrong_usage_and_nothing_is_sent() {
     start("@nowhere.json", "").expect(1).says("cannot read the input from nowhere.json");
     start("-", "nonsense").expect(2).says("stdin is no JSON");
     start("-", "{}").expect(1).says("no server at");
+    let id = "0198c1a2-0000-7000-8000-000000000001";
+    let signal = shell.amends(&["signal", id, "approved", "--data", "{by: ada}", "--url", &nobody()]);
+    signal.expect(2).says("--data is no JSON: ").says("write e.g. --data");
 }
 
 #[test]

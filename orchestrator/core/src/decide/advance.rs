@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::{Draft, point_of_no_return};
 use crate::{
-    definition::{Side, Step, StepIx, Undo},
+    definition::{CallStep, Kind, Side, Step, StepIx, Undo},
     event::{AttentionReason, Cause, Event, FailedStep, Failure},
     ids::{CallId, Op},
     render::{self, render},
@@ -33,12 +33,8 @@ impl Draft<'_> {
             return self.compensate_because(Cause::DeadlinePassed);
         }
         let definition = self.definition;
-        for step in &definition.steps {
-            let ready = self.state.step(&step.name).is_none() && step.needs.iter().all(|need| self.done(*need));
-            if ready && self.state.status == Status::Running {
-                self.intend(&CallId::action(&step.name), self.now);
-            }
-        }
+        // Only what is done in this very decision makes further steps ready.
+        while (self.end_waits() | self.begin_ready()) && self.state.status == Status::Running {}
         if self.state.status == Status::Running && (0..definition.steps.len()).all(|ix| self.done(ix)) {
             let (output, output_error) = match render::output(definition, self.state) {
                 Ok(output) => (output, None),
@@ -48,8 +44,63 @@ impl Draft<'_> {
         }
     }
 
+    /// Begins every step whose needs are met. Whether one of them may be done already, so that others are ready.
+    fn begin_ready(&mut self) -> bool {
+        let definition = self.definition;
+        let mut done = false;
+        for step in &definition.steps {
+            if self.state.status != Status::Running {
+                break;
+            }
+            match self.state.step(&step.name) {
+                None if step.needs.iter().all(|need| self.done(*need)) => done |= self.begin(step),
+                Some(StepState::Each(each)) if each.output.is_none() => self.begin_items(step),
+                _ => {}
+            }
+        }
+        done
+    }
+
+    /// Whether the step may be done with that.
+    fn begin(&mut self, step: &Step) -> bool {
+        let runs = step.condition.as_ref().map_or(Ok(true), |condition| render::condition(condition, self.state));
+        match runs {
+            Ok(true) => match &step.kind {
+                Kind::Call(CallStep { each: Some(each), .. }) => self.list_items(step, each),
+                Kind::Call(_) => self.intend(&CallId::action(&step.name), self.now),
+                Kind::Wait(wait) => self.begin_wait(step, wait),
+            },
+            Ok(false) => self.push(Event::StepSkipped { step: step.name.clone() }),
+            Err(why) => self.refuse(step, why),
+        }
+        // A wait may be over as soon as it begins: its signal may be there. And there may be no item.
+        match self.state.step(&step.name) {
+            Some(StepState::Skipped | StepState::Waiting(_)) => true,
+            Some(StepState::Each(each)) => each.output.is_some(),
+            _ => false,
+        }
+    }
+
+    /// A step that cannot begin: before the pivot it fails, behind it a person looks.
+    pub(super) fn refuse(&mut self, step: &Step, why: String) {
+        self.push(Event::StepRefused { step: step.name.clone(), reason: why.clone() });
+        match step.side {
+            Side::Before => {
+                self.fail(&CallId::action(&step.name), FailedStep::NeverSent, Failure::RefusedHere, why);
+            }
+            Side::Pivot | Side::After => {
+                self.attention(&CallId::action(&step.name), AttentionReason::RefusedHere, why);
+            }
+        }
+    }
+
     fn done(&self, ix: StepIx) -> bool {
-        matches!(self.state.step(&self.definition.steps[ix].name), Some(StepState::Succeeded { .. }))
+        let step = self.state.step(&self.definition.steps[ix].name);
+        match step {
+            Some(StepState::Succeeded { .. } | StepState::Skipped) => true,
+            Some(StepState::Each(each)) => each.output.is_some(),
+            _ => false,
+        }
     }
 
     /// No new action starts. Attempts that cannot have left are withdrawn; those that may be under way are awaited.
@@ -60,10 +111,10 @@ impl Draft<'_> {
             match call.phase {
                 Phase::Open { due_at } if due_at > self.now || self.intended_just_now(&id, call.attempt) => {
                     self.push(Event::CallWithdrawn { call: id.clone(), attempt: call.attempt });
-                    self.fail_step_in_doubt(&id.step);
+                    self.fail_step_in_doubt(&id);
                 }
                 Phase::Open { .. } => {}
-                Phase::Closed | Phase::Halted => self.fail_step_in_doubt(&id.step),
+                Phase::Closed | Phase::Halted => self.fail_step_in_doubt(&id),
             }
         }
     }
@@ -76,8 +127,9 @@ impl Draft<'_> {
         })
     }
 
-    /// Undoes in reverse order of dependency: a step waits for those that depended on it, and for nobody else.
+    /// No wait goes on. Undoes in reverse order of dependency: a step waits for those that depended on it, and for nobody else.
     fn advance_back(&mut self) {
+        self.cut_waits_short();
         let in_flight = self.state.calls().any(|(id, _)| id.op == Op::Action);
         if in_flight {
             return;
@@ -90,9 +142,11 @@ impl Draft<'_> {
         for ix in owed.iter().rev() {
             let step = &definition.steps[*ix];
             let waits = owed.iter().any(|later| definition.steps[*later].ancestors.contains(ix));
-            let begun = matches!(self.state.step(&step.name), Some(StepState::Compensating { .. }));
-            if !waits && !begun {
-                self.intend(&CallId::compensate(&step.name), self.now);
+            match self.state.step(&step.name) {
+                _ if waits => {}
+                Some(StepState::Compensating { .. }) => {}
+                Some(StepState::Each(_)) => self.undo_items(step),
+                _ => self.intend(&CallId::compensate(&step.name), self.now),
             }
         }
     }
@@ -100,14 +154,9 @@ impl Draft<'_> {
     /// Something of this step is to be undone and is not undone yet (invariant 5).
     fn owes_undo(&self, ix: StepIx) -> bool {
         let step: &Step = &self.definition.steps[ix];
-        match (step.undo(), self.state.step(&step.name)) {
-            (Undo::Nothing { .. } | Undo::Never, _) => false,
-            (Undo::Call(_), None | Some(StepState::Calling(_) | StepState::Compensated)) => false,
-            (Undo::Call(_), Some(StepState::Succeeded { .. } | StepState::Compensating { .. })) => true,
-            (Undo::Call(_), Some(StepState::Failed(how))) => match how {
-                FailedStep::Unusable | FailedStep::Unresolved => true,
-                FailedStep::Rejected | FailedStep::NeverSent => false,
-            },
+        match step.undo() {
+            Undo::Nothing { .. } | Undo::Never => false,
+            Undo::Call(_) => self.state.step(&step.name).is_some_and(StepState::owes_undo),
         }
     }
 
@@ -117,7 +166,7 @@ impl Draft<'_> {
         let side = step.side;
         let before = self.state.call(id).cloned();
         let rendered = render(self.definition, self.state, id).and_then(|rendered| match id.op {
-            Op::Action => render::check_compensation(step, self.state).map(|()| rendered),
+            Op::Action => render::check_compensation(step, self.state, id).map(|()| rendered),
             Op::Compensate => Ok(rendered),
         });
         let sent = before.as_ref().and_then(|call| call.request.as_ref());
@@ -136,8 +185,8 @@ impl Draft<'_> {
         };
         self.push(Event::CallRefused { call: id.clone(), reason: why.clone() });
         if fails {
-            let how = self.never_sent_or_unresolved(&id.step);
-            self.fail(&id.step, how, Failure::RefusedHere, why);
+            let how = self.never_sent_or_unresolved(id);
+            self.fail(id, how, Failure::RefusedHere, why);
         } else {
             self.attention(id, AttentionReason::RefusedHere, why);
         }

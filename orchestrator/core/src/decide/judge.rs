@@ -6,9 +6,9 @@ use std::{sync::Arc, time::Duration};
 
 use super::Draft;
 use crate::{
-    definition::{Retry, Side, Undo},
+    definition::{Retry, Side},
     event::{AttentionReason, Cause, Event, FailedStep, Failure},
-    ids::{CallId, Op, StepName},
+    ids::{CallId, Op},
     reply::{Outcome, RefusedThere},
     retry,
     summary::Status,
@@ -36,23 +36,23 @@ impl Draft<'_> {
 
             // An attempt that was in flight when the saga failed: it counts, and nothing follows it.
             (Op::Action, Status::Compensating, _, Outcome::Unusable { .. }) => {
-                self.fail_step(&id.step, FailedStep::Unusable);
+                self.fail_step(id, FailedStep::Unusable);
             }
             (Op::Action, Status::Compensating, _, Outcome::Rejected { .. }) => {
-                self.fail_step(&id.step, rejected_or_unresolved(may_have_happened));
+                self.fail_step(id, rejected_or_unresolved(may_have_happened));
             }
-            (Op::Action, Status::Compensating, _, Outcome::NotSent { .. }) => self.fail_step_in_doubt(&id.step),
+            (Op::Action, Status::Compensating, _, Outcome::NotSent { .. }) => self.fail_step_in_doubt(id),
             (Op::Action, Status::Compensating, _, Outcome::Unknown { reason, refused, .. }) => {
                 self.refused_there(id, refused, &reason);
-                self.fail_step_in_doubt(&id.step);
+                self.fail_step_in_doubt(id);
             }
 
             // Before the pivot: the step fails. *Unknown* is sticky: a later no does not clear it.
             (Op::Action, _, Side::Before, Outcome::Unusable { reason, .. }) => {
-                self.fail(&id.step, FailedStep::Unusable, Failure::Unusable, reason);
+                self.fail(id, FailedStep::Unusable, Failure::Unusable, reason);
             }
             (Op::Action, _, Side::Before, Outcome::Rejected { reason, .. }) => {
-                self.fail(&id.step, rejected_or_unresolved(may_have_happened), Failure::Rejected, reason);
+                self.fail(id, rejected_or_unresolved(may_have_happened), Failure::Rejected, reason);
             }
             (Op::Action, _, Side::Before, Outcome::NotSent { reason }) => {
                 self.retry_or_fail(id, attempt, None, reason);
@@ -65,7 +65,7 @@ impl Draft<'_> {
             // The pivot: a no is final if nothing may have happened, or if the participant's barrier stands behind it.
             (Op::Action, _, Side::Pivot, Outcome::Rejected { acked, reason, .. }) => {
                 if acked || !may_have_happened {
-                    self.fail(&id.step, FailedStep::Rejected, Failure::Rejected, reason);
+                    self.fail(id, FailedStep::Rejected, Failure::Rejected, reason);
                 } else {
                     self.attention(id, AttentionReason::RejectedAfterUnknown, reason);
                 }
@@ -113,8 +113,8 @@ impl Draft<'_> {
             let due_at = self.now + retry::wait(&retry, self.state.saga, id, attempt, retry_after, false);
             self.intend(id, due_at);
         } else {
-            let how = self.never_sent_or_unresolved(&id.step);
-            self.fail(&id.step, how, Failure::AttemptsExhausted, format!("{attempt} attempts; the last one: {reason}"));
+            let how = self.never_sent_or_unresolved(id);
+            self.fail(id, how, Failure::AttemptsExhausted, format!("{attempt} attempts; the last one: {reason}"));
         }
     }
 
@@ -131,31 +131,29 @@ impl Draft<'_> {
 
     fn retry_policy(&self, id: &CallId) -> Retry {
         let (_, step) = self.definition.step(&id.step).expect("invariant: an open call has a step");
-        match (id.op, step.undo()) {
-            (Op::Compensate, Undo::Call(call)) => call.retry,
-            (Op::Action, _) | (Op::Compensate, Undo::Nothing { .. } | Undo::Never) => step.call().action.retry,
-        }
+        step.call_of(id.op).map_or(Retry::COMPENSATION, |call| call.retry)
     }
 
     // ---- failing ----------------------------------------------------------------------------------------------------
 
-    pub(super) fn fail(&mut self, step: &StepName, how: FailedStep, failure: Failure, reason: String) {
-        self.fail_step(step, how);
-        self.compensate_because(Cause::StepFailed { step: step.clone(), failure, reason });
+    /// The step of this action, or its item, fails, and with it the saga.
+    pub(super) fn fail(&mut self, id: &CallId, how: FailedStep, failure: Failure, reason: String) {
+        self.fail_step(id, how);
+        self.compensate_because(Cause::StepFailed { step: id.step.clone(), index: id.index, failure, reason });
     }
 
-    fn fail_step(&mut self, step: &StepName, how: FailedStep) {
-        self.push(Event::StepFailed { step: step.clone(), how });
+    pub(super) fn fail_step(&mut self, id: &CallId, how: FailedStep) {
+        self.push(Event::StepFailed { step: id.step.clone(), index: id.index, how });
     }
 
     /// Fails a step that got no definite answer.
-    pub(super) fn fail_step_in_doubt(&mut self, step: &StepName) {
-        let how = self.never_sent_or_unresolved(step);
-        self.fail_step(step, how);
+    pub(super) fn fail_step_in_doubt(&mut self, id: &CallId) {
+        let how = self.never_sent_or_unresolved(id);
+        self.fail_step(id, how);
     }
 
-    pub(super) fn never_sent_or_unresolved(&self, step: &StepName) -> FailedStep {
-        let call = self.state.call(&CallId::action(step));
+    pub(super) fn never_sent_or_unresolved(&self, id: &CallId) -> FailedStep {
+        let call = self.state.call(id);
         if call.is_some_and(|call| call.may_have_happened) { FailedStep::Unresolved } else { FailedStep::NeverSent }
     }
 }

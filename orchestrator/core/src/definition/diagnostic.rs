@@ -52,6 +52,7 @@ pub mod code {
     pub const OUT_OF_RANGE: &str = "E0206";
     pub const BAD_SCHEMA: &str = "E0207";
     pub const NOT_YET: &str = "E0208";
+    pub const BAD_TIME: &str = "E0209";
     pub const BAD_CALL: &str = "E0301";
     pub const HOST_IN_CALL: &str = "E0302";
     pub const UNKNOWN_SERVICE: &str = "E0303";
@@ -67,12 +68,18 @@ pub mod code {
     pub const CYCLE: &str = "E0313";
     pub const UNLIMITED_WITHOUT_DEADLINE: &str = "E0314";
     pub const SECRET: &str = "E0315";
+    /// Something that the pivot cannot have: it must be certain to run, and to run once.
+    pub const NOT_AT_THE_PIVOT: &str = "E0316";
+    /// A key that does not go with what the step does.
+    pub const OF_ANOTHER_KIND: &str = "E0317";
     pub const BAD_EXPRESSION: &str = "E0401";
     pub const UNKNOWN_REFERENCE: &str = "E0402";
     pub const NOT_SUCCEEDED_BY_THEN: &str = "E0403";
     pub const NO_OUTPUT: &str = "E0404";
     pub const EXCLUDED_INPUT: &str = "E0405";
     pub const OWN_OUTPUT_WITHOUT_DEFAULT: &str = "E0406";
+    /// The output of a step with `if`, without `default(...)`.
+    pub const OUTPUT_MAY_BE_SKIPPED: &str = "E0407";
     pub const SERVICE_NOT_CHECKED: &str = "W0501";
     pub const INPUT_MAY_BE_MISSING: &str = "W0502";
     pub const INPUT_NOT_IN_SCHEMA: &str = "W0503";

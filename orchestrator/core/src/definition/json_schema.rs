@@ -26,6 +26,7 @@ pub fn json_schema() -> Value {
             "compensation": map(&keys::COMPENSATE, compensation),
             "retry": map(&keys::RETRY, retry),
             "duration": { "type": "string", "pattern": DURATION, "examples": ["250ms", "30s", "5m", "2h", "7d", "PT1H30M"] },
+            "expression": { "type": "string", "pattern": r"^\$\{\{.*\}\}$", "examples": ["${{ input.amount > 100 }}"] },
             "call": { "type": "string", "pattern": CALL, "examples": ["inventory POST /reservations"] },
             "headers": {
                 "type": "object",
@@ -57,8 +58,17 @@ fn map(keys: &Keys, value: fn(&str) -> Value) -> Value {
 
 fn step() -> Value {
     let mut schema = map(&keys::STEP, step_value);
-    schema["required"] = json!(["call"]);
+    let kinds: Vec<Value> = keys::KINDS
+        .iter()
+        .map(|(kind, own)| {
+            let names: Vec<&str> = [*kind].iter().chain(*own).chain(&keys::WITH_EVERY_KIND).copied().collect();
+            json!({ "required": [kind], "propertyNames": { "enum": names } })
+        })
+        .collect();
+    schema["oneOf"] = kinds.into();
+    schema["dependentRequired"] = json!({ "concurrency": ["for_each"] });
     schema["allOf"] = json!([
+        { "if": { "required": ["await"] }, "then": { "required": ["timeout"] } },
         {
             "if": { "required": ["compensate"], "properties": { "compensate": { "const": "none" } } },
             "then": { "required": ["reason"] },
@@ -66,7 +76,9 @@ fn step() -> Value {
         },
         {
             "if": { "required": ["pivot"], "properties": { "pivot": { "const": true } } },
-            "then": { "not": { "required": ["compensate"] } },
+            "then": {
+                "not": { "anyOf": [{ "required": ["compensate"] }, { "required": ["if"] }, { "required": ["for_each"] }] },
+            },
         },
     ]);
     schema
@@ -78,6 +90,12 @@ fn saga(key: &str) -> Value {
         "version" => json!({ "type": "integer", "minimum": 1, "maximum": i32::MAX }),
         "description" => json!({ "type": "string" }),
         "input" => json!({ "$ref": "https://json-schema.org/draft/2020-12/schema", "type": "object" }),
+        "labels" => json!({
+            "type": "object",
+            "maxProperties": limits::LABELS,
+            "propertyNames": { "pattern": NAME_WITH_DOTS },
+            "additionalProperties": { "type": ["string", "number", "boolean"] },
+        }),
         "deadline" => json!({ "$ref": "#/$defs/duration" }),
         "defaults" => json!({ "$ref": "#/$defs/defaults" }),
         "steps" => json!({
@@ -102,6 +120,12 @@ fn defaults(key: &str) -> Value {
 
 fn step_value(key: &str) -> Value {
     match key {
+        "sleep" => json!({ "$ref": "#/$defs/duration" }),
+        "until" => json!({ "type": "string", "examples": ["${{ input.starts_at }}", "2026-12-24T18:00:00Z"] }),
+        "await" => json!({ "type": "string", "pattern": NAME }),
+        "for_each" => json!({ "anyOf": [{ "type": "array" }, { "$ref": "#/$defs/expression" }] }),
+        "concurrency" => json!({ "type": "integer", "minimum": 1, "maximum": limits::CONCURRENCY }),
+        "if" => json!({ "$ref": "#/$defs/expression" }),
         "needs" => json!({ "type": "array", "items": { "type": "string", "pattern": NAME } }),
         "output" => json!({}),
         "pivot" => json!({ "type": "boolean" }),

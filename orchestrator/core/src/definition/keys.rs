@@ -31,11 +31,12 @@ pub(crate) const SAGA: Keys = Keys {
         key("description", "What the transaction is for."),
         key("input", "JSON Schema 2020-12 of what a start must bring."),
         key("deadline", "The longest the forward path may take, e.g. `1h`. Fixed at the start."),
+        key("labels", "Words to find the saga by, computed at its start from `input` and `saga`."),
         key("defaults", "`timeout` and `retry` for every action that has none of its own."),
         required("steps", "The steps in source order, each under its name."),
         key("output", "What a completed saga answers; may refer to the output of every step."),
     ],
-    not_yet: &["locks", "labels"],
+    not_yet: &["locks"],
 };
 
 pub(crate) const DEFAULTS: Keys = Keys {
@@ -51,30 +52,37 @@ pub(crate) const STEP: Keys = Keys {
     what: "a step",
     known: &[
         key("call", "`<service> <METHOD> </path>`; the service is a name from the catalogue."),
+        key("sleep", "Waits so long, e.g. `30m`."),
+        key("until", "Waits until this time, RFC 3339; evaluated once."),
+        key("await", "Waits for a signal of this name, at most `timeout`."),
         key("body", "JSON body of the call; `${{ … }}` may stand anywhere in it."),
         key("headers", "Further headers of the call."),
+        key("for_each", "A list, or `${{ … }}` that is one: the step calls once for each `item`. Evaluated once."),
+        key("concurrency", "How many items are called, or undone, at once; 1 by default."),
+        key("if", "`${{ … }}`, true or false: with false the step is skipped. Evaluated once, when its needs are met."),
         key("needs", "Names of the steps that must be done first. One step has it, all have it."),
-        key("timeout", "Longest time for one attempt."),
+        key("timeout", "Longest time for one attempt of a call; of an `await` for the signal."),
         key("retry", "When the action is tried again."),
-        key("output", "Computed from `response`; what later steps may refer to."),
+        key("output", "Computed from `response`, or from `signal`; what later steps may refer to."),
         key("pivot", "`true`: the point of no return. Nothing before it is undone once it succeeds."),
         key("compensate", "The call that undoes this step, or `none` with a `reason`."),
         key("reason", "Why `compensate: none` is right."),
     ],
-    not_yet: &[
-        "sleep",
-        "until",
-        "await",
-        "saga",
-        "input",
-        "if",
-        "for_each",
-        "concurrency",
-        "async",
-        "probe",
-        "idempotent",
-    ],
+    not_yet: &["saga", "input", "async", "probe", "idempotent"],
 };
+
+/// What a step may do. It does exactly one of these, and each has keys of its own; `if` and `needs` go with all of them.
+pub(crate) const KINDS: [(&str, &[&str]); 4] = [
+    (
+        "call",
+        &["body", "headers", "timeout", "retry", "output", "pivot", "compensate", "reason", "for_each", "concurrency"],
+    ),
+    ("sleep", &[]),
+    ("until", &[]),
+    ("await", &["timeout", "output"]),
+];
+/// Keys that go with every kind.
+pub(crate) const WITH_EVERY_KIND: [&str; 2] = ["if", "needs"];
 
 pub(crate) const COMPENSATE: Keys = Keys {
     what: "a compensation",

@@ -18,6 +18,10 @@ pub const EXPRESSION_BYTES: usize = 4 * 1024;
 pub const EXPRESSION_DEPTH: usize = 20;
 /// Fuel of one evaluation: an instruction costs about 1, allocated memory is charged too.
 pub const EXPRESSION_FUEL: u64 = 50_000;
+/// Labels of one saga: they are for finding it, not for carrying data.
+pub const LABELS: usize = 16;
+/// A label with its name.
+pub const LABEL_BYTES: usize = 256;
 /// Attempts that count: beyond this say `unlimited`.
 pub const ATTEMPTS: u32 = 10_000;
 /// One attempt of a call: a connection that is held longer is an async step in disguise.
@@ -26,6 +30,17 @@ pub const TIMEOUT: Duration = Duration::from_secs(24 * 3600);
 pub const BACKOFF: Duration = Duration::from_secs(24 * 3600);
 /// The forward path of a saga.
 pub const DEADLINE: Duration = Duration::from_secs(366 * 24 * 3600);
+/// Items of one step: each is a call with attempts of its own, in one journal and one memory.
+pub const ITEMS: usize = 1_000;
+/// Items called at once. What is more is a load that belongs into the service's own bulkhead.
+pub const CONCURRENCY: u32 = 100;
+/// The outputs of all items of a step together; each has an equal share.
+pub const ITEMS_OUTPUT_BYTES: usize = 1024 * 1024;
+/// A sleep, or the wait for a signal: as long as a saga may take. Whoever waits longer is better started later.
+pub const WAIT: Duration = DEADLINE;
+/// The payload of a signal: it lives in journal and memory until it is taken. Data belongs to the services. How many are kept is
+/// bounded by how many steps may still take one.
+pub const SIGNAL_BYTES: usize = 64 * 1024;
 /// Growth of the backoff from attempt to attempt.
 pub const FACTOR: f64 = 100.0;
 /// A rendered body.

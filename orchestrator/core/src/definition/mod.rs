@@ -7,6 +7,7 @@ mod diagnostic;
 mod duration;
 mod json_schema;
 mod keys;
+mod labels;
 pub mod limits;
 mod model;
 mod node;
@@ -17,10 +18,13 @@ mod references;
 mod schema;
 mod steps;
 mod strict;
+mod waits;
 
 pub use diagnostic::{Diagnostic, Mark, Severity, code};
 pub use duration::parse as parse_duration;
 pub use json_schema::json_schema;
-pub use model::{Call, CallStep, Definition, InputError, Kind, Method, Retry, Side, Step, StepIx, Undo};
+pub use model::{
+    Await, Call, CallStep, Definition, Each, InputError, Kind, Method, Retry, Side, Step, StepIx, Undo, Wait,
+};
 pub use parse::{Checked, parse};
 pub use schema::InputSchema;

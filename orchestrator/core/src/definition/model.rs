@@ -6,8 +6,8 @@ use serde_json::Value;
 
 use super::schema::InputSchema;
 use crate::{
-    expr::{Piece, Template},
-    ids::{Digest, ServiceName, StepName},
+    expr::{Expression, Piece, Template},
+    ids::{Digest, Op, ServiceName, SignalName, StepName},
 };
 
 /// A step's place in [`Definition::steps`].
@@ -24,6 +24,8 @@ pub struct Definition {
     pub digest: Digest,
     pub source: Arc<str>,
     pub input: Option<InputSchema>,
+    /// Computed at the start, beside those that the caller gives.
+    pub labels: Vec<(String, Template)>,
     /// The longest the forward path may take.
     pub deadline: Option<Duration>,
     /// In source order. Never empty.
@@ -40,6 +42,8 @@ pub struct Step {
     /// All steps before this one, through any number of others.
     pub ancestors: BTreeSet<StepIx>,
     pub side: Side,
+    /// `if`: whether it runs at all, evaluated once, when its needs are met.
+    pub condition: Option<Expression>,
     pub kind: Kind,
 }
 
@@ -53,9 +57,33 @@ pub enum Side {
 
 /// What a step does.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "one per step of a definition, and almost always the large one")]
 pub enum Kind {
     /// Calls a service.
     Call(CallStep),
+    /// Waits, and has no effect that could be undone.
+    Wait(Wait),
+}
+
+/// What a step waits for.
+#[derive(Debug)]
+pub enum Wait {
+    /// So long.
+    Sleep(Duration),
+    /// For this time, RFC 3339.
+    Until(Template),
+    /// For a signal.
+    Signal(Await),
+}
+
+/// A step that waits for a signal.
+#[derive(Debug)]
+pub struct Await {
+    pub signal: SignalName,
+    /// Before the pivot the step fails when it is over; behind it a person is asked to look, and it goes on waiting.
+    pub timeout: Duration,
+    /// Computed from the signal's payload; what later steps may refer to.
+    pub output: Option<Template>,
 }
 
 /// A step that calls a service.
@@ -65,6 +93,17 @@ pub struct CallStep {
     pub undo: Undo,
     /// Computed from the response; what later steps may refer to.
     pub output: Option<Template>,
+    /// It calls once for each of these.
+    pub each: Option<Each>,
+}
+
+/// What a step calls for, one by one.
+#[derive(Debug)]
+pub struct Each {
+    /// A list.
+    pub list: Template,
+    /// So many items are called, or undone, at once.
+    pub concurrency: u32,
 }
 
 /// How a step is undone.
@@ -75,7 +114,7 @@ pub enum Undo {
     Call(Call),
     /// Not at all: there is nothing to undo, and the definition says why.
     Nothing { reason: String },
-    /// Never: it is the pivot or behind it.
+    /// Never: it is the pivot or behind it, or only waits.
     Never,
 }
 
@@ -160,14 +199,26 @@ impl Definition {
     pub fn services(&self) -> BTreeSet<&ServiceName> {
         self.steps
             .iter()
-            .flat_map(|step| {
-                let undo = match step.undo() {
-                    Undo::Call(call) => Some(&call.service),
-                    Undo::Nothing { .. } | Undo::Never => None,
-                };
-                [Some(&step.call().action.service), undo].into_iter().flatten()
-            })
+            .flat_map(|step| [step.call_of(Op::Action), step.call_of(Op::Compensate)])
+            .flatten()
+            .map(|call| &call.service)
             .collect()
+    }
+
+    /// The steps that await a signal of that name, in source order.
+    pub fn awaiting<'d>(&'d self, signal: &SignalName) -> impl Iterator<Item = (&'d Step, &'d Await)> {
+        self.steps.iter().filter_map(move |step| match &step.kind {
+            Kind::Wait(Wait::Signal(awaited)) if awaited.signal == *signal => Some((step, awaited)),
+            Kind::Wait(_) | Kind::Call(_) => None,
+        })
+    }
+
+    /// The names of the signals that steps await, in source order.
+    pub fn awaited(&self) -> impl Iterator<Item = &SignalName> {
+        self.steps.iter().filter_map(|step| match &step.kind {
+            Kind::Wait(Wait::Signal(awaited)) => Some(&awaited.signal),
+            Kind::Wait(_) | Kind::Call(_) => None,
+        })
     }
 
     /// Whether `input` may start a saga.
@@ -180,15 +231,26 @@ impl Definition {
 }
 
 impl Step {
-    /// The call it makes.
-    pub fn call(&self) -> &CallStep {
-        let Kind::Call(call) = &self.kind;
-        call
+    /// The call it makes, if it makes one.
+    pub fn call(&self) -> Option<&CallStep> {
+        match &self.kind {
+            Kind::Call(call) => Some(call),
+            Kind::Wait(_) => None,
+        }
+    }
+
+    /// The call that goes this way, if there is one.
+    pub fn call_of(&self, op: Op) -> Option<&Call> {
+        match (op, self.undo()) {
+            (Op::Action, _) => self.call().map(|call| &call.action),
+            (Op::Compensate, Undo::Call(call)) => Some(call),
+            (Op::Compensate, Undo::Nothing { .. } | Undo::Never) => None,
+        }
     }
 
     /// How it is undone.
     pub fn undo(&self) -> &Undo {
-        &self.call().undo
+        self.call().map_or(&Undo::Never, |call| &call.undo)
     }
 }
 

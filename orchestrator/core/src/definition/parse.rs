@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, sync::Arc};
 use super::{
     calls::Defaults,
     diagnostic::{Diagnostic, Findings, Severity, code},
-    keys, limits,
+    keys, labels, limits,
     model::Definition,
     node::{self, Node, Tree},
     order,
@@ -60,6 +60,7 @@ fn definition(reader: &mut Reader<'_>, root: &Node) -> Option<Definition> {
     let description = fields.get("description").and_then(|node| reader.text(node, "description")).map(str::to_owned);
     let input = fields.get("input").and_then(|node| input_schema(reader, node));
     let deadline = fields.get("deadline").and_then(|node| reader.duration(node, "deadline", limits::DEADLINE));
+    let labels = fields.get("labels").map_or_else(Vec::new, |node| labels::read(reader, node));
     let defaults = Defaults::read(reader, fields.get("defaults"));
 
     let Some(Node { value: Tree::Map(entries), at }) = fields.get("steps") else {
@@ -97,7 +98,7 @@ fn definition(reader: &mut Reader<'_>, root: &Node) -> Option<Definition> {
     let steps: Vec<_> = steps.into_iter().collect::<Option<_>>()?;
     let digest = Digest::of(&[reader.source.as_bytes()]);
     let source = reader.source.into();
-    Some(Definition { name: name?, version, description, digest, source, input, deadline, steps, output })
+    Some(Definition { name: name?, version, description, digest, source, input, labels, deadline, steps, output })
 }
 
 fn input_schema(reader: &mut Reader<'_>, node: &Node) -> Option<InputSchema> {

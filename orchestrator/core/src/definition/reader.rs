@@ -10,7 +10,7 @@ use super::{
     node::{Key, Node, Tree},
     strict::Scalars,
 };
-use crate::expr::{Piece, Template, opening, parse_pieces};
+use crate::expr::{Expression, Piece, Template, opening, parse_pieces};
 
 /// Reads nodes and gathers findings.
 pub(super) struct Reader<'s> {
@@ -176,6 +176,18 @@ impl Reader<'_> {
                 map.into_iter().collect::<Option<_>>().map(Template::Map)
             }
             Tree::Null | Tree::Bool(_) | Tree::Number(_) => Some(Template::Literal(node.to_json())),
+        }
+    }
+
+    /// One expression and nothing beside it: `${{ … }}`.
+    pub(super) fn expression(&mut self, node: &Node, what: &str) -> Option<Expression> {
+        match self.template(node)? {
+            Template::Whole(expression) => Some(expression),
+            _ => {
+                let message = format!("{what} is one expression");
+                self.error(code::WRONG_TYPE, node.at, message, format!("{what}: \"${{{{ … }}}}\""));
+                None
+            }
         }
     }
 

@@ -1,5 +1,7 @@
 //! Every path an expression reads must exist by the time it is read, as far as that can be known from the definition.
 
+mod outputs;
+
 use super::{
     diagnostic::{Mark, code},
     model::StepIx,
@@ -12,14 +14,20 @@ use crate::expr::{PathUse, Segment, Template, opening};
 /// Where an expression stands decides what it may read.
 #[derive(Clone, Copy)]
 enum Place {
+    /// What decides whether and for what a step runs.
+    Begin(StepIx),
     /// Body, path or header of a step's action.
     Action(StepIx),
     /// The same of its compensation.
     Compensation(StepIx),
-    /// A step's `output`.
+    /// The `output` of a step that calls.
     Response,
+    /// The `output` of a step that awaits a signal.
+    Signal,
     /// The saga's `output`.
     End,
+    /// The saga's `labels`, computed before anything runs.
+    Start,
 }
 
 struct Checker<'r, 's, 'n> {
@@ -42,12 +50,17 @@ struct Spot<'n> {
 pub(super) fn check(reader: &mut Reader<'_>, root: &Node, order: &Order, entries: &[(Key, Node)]) {
     let mut checker = Checker { reader, order, entries, input: root.get("input") };
     for (ix, (_, step)) in entries.iter().enumerate() {
+        for name in ["if", "until", "for_each"] {
+            checker.all(step.get(name), Place::Begin(ix));
+        }
         for name in ["call", "body", "headers"] {
             checker.all(step.get(name), Place::Action(ix));
             checker.all(step.get("compensate").and_then(|undo| undo.get(name)), Place::Compensation(ix));
         }
-        checker.all(step.get("output"), Place::Response);
+        let answer = if step.get("await").is_some() { Place::Signal } else { Place::Response };
+        checker.all(step.get("output"), answer);
     }
+    checker.all(root.get("labels"), Place::Start);
     checker.all(root.get("output"), Place::End);
 }
 
@@ -84,19 +97,37 @@ impl Checker<'_, '_, '_> {
                 let hint = "name what you need under the step's `output`, and refer to `steps.<name>.output.<field>`";
                 self.unknown(at, "`response` exists only in a step's `output`", hint);
             }
-            ("input", Place::Response) | ("saga" | "steps", Place::Response) => {
-                self.unknown(
-                    at,
-                    format!("a step's `output` is computed from `response` alone, not from `{}`", names[0]),
-                    "",
-                );
+            ("signal", Place::Signal) => {}
+            ("signal", _) => {
+                let hint = "`signal` is what a step with `await` computes its `output` from";
+                self.unknown(at, "`signal` exists only in the `output` of an `await`", hint);
+            }
+            ("input" | "saga" | "steps", Place::Response | Place::Signal) => {
+                let from = if matches!(place, Place::Signal) { "signal" } else { "response" };
+                let message = format!("this `output` is computed from `{from}` alone, not from `{}`", names[0]);
+                self.unknown(at, message, "");
+            }
+            ("item" | "index", Place::Action(ix) | Place::Compensation(ix)) if self.has(ix, "for_each") => {}
+            ("item" | "index", _) => {
+                let hint = "they are what a step with `for_each` calls for, in its call and its compensation";
+                self.unknown(at, format!("there is no `{}` here", names[0]), hint);
+            }
+            ("steps", Place::Start) => self.unknown(at, "labels are computed before any step has run", ""),
+            ("saga", Place::Start) if names.get(1) == Some(&"labels") => {
+                self.unknown(at, "labels cannot refer to labels", "refer to `input`");
             }
             ("input", _) => self.input(path, &names, at),
             ("saga", _) => self.saga(&names, at),
             ("steps", _) => self.steps(path, &names, place, at),
             (other, _) => {
-                let known =
-                    if matches!(place, Place::Response) { &["response"][..] } else { &["input", "saga", "steps"][..] };
+                let known = match place {
+                    Place::Response => &["response"][..],
+                    Place::Signal => &["signal"],
+                    Place::Start => &["input", "saga"],
+                    Place::Begin(_) | Place::Action(_) | Place::Compensation(_) | Place::End => {
+                        &["input", "saga", "steps"]
+                    }
+                };
                 let hint = match self.reader.findings.nearest(other, known.iter().copied()) {
                     Some(near) => format!("did you mean `{near}`?"),
                     None => format!("here there are: {}", known.join(", ")),
@@ -104,6 +135,10 @@ impl Checker<'_, '_, '_> {
                 self.unknown(at, format!("there is nothing called `{other}` here"), hint);
             }
         }
+    }
+
+    fn has(&self, ix: StepIx, key: &str) -> bool {
+        self.entries[ix].1.get(key).is_some()
     }
 
     fn error(&mut self, code: &'static str, at: Spot<'_>, message: impl Into<String>, hint: impl Into<String>) {
@@ -164,47 +199,6 @@ impl Checker<'_, '_, '_> {
             let message = format!("`input.{name}` need not be there");
             let hint = format!("add it to `required`, or write `input.{name} | default(…)`");
             self.warn(code::INPUT_MAY_BE_MISSING, at, message, hint);
-        }
-    }
-
-    fn steps(&mut self, path: &PathUse, names: &[&str], place: Place, at: Spot<'_>) {
-        let Some(name) = names.get(1) else {
-            return self.unknown(at, "`steps` alone is no value", "steps.<name>.output");
-        };
-        let Some(ix) = self.entries.iter().position(|(key, _)| key.name == *name) else {
-            let near = self.reader.findings.nearest(name, self.entries.iter().map(|(key, _)| key.name.as_str()));
-            let hint = near.map_or_else(String::new, |near| format!("did you mean `{near}`?"));
-            return self.unknown(at, format!("there is no step `{name}`"), hint);
-        };
-        if names.get(2) != Some(&"output") {
-            return self.unknown(at, format!("of a step only the output can be read: `steps.{name}.output`"), "");
-        }
-        match place {
-            Place::Compensation(own) if own == ix => {
-                if !path.guarded {
-                    let message = format!("after a lost reply `{name}` has no output, and must be undone all the same");
-                    let hint = "use a value known before the call, e.g. saga.id, or add `| default(…)`";
-                    self.error(code::OWN_OUTPUT_WITHOUT_DEFAULT, at, message, hint);
-                }
-            }
-            Place::Action(own) | Place::Compensation(own) if !self.order.places[own].ancestors.contains(&ix) => {
-                let message = format!("`{name}` need not have succeeded when `{}` starts", self.entries[own].0.name);
-                let hint = format!("let it need `{name}`, directly or through others");
-                return self.error(code::NOT_SUCCEEDED_BY_THEN, at, message, hint);
-            }
-            Place::Action(_) | Place::Compensation(_) | Place::Response | Place::End => {}
-        }
-        match (self.entries[ix].1.get("output").map(|output| &output.value), names.get(3)) {
-            (None, _) => {
-                let hint = format!("give `{name}` an output, e.g. `output: {{ id: \"${{{{ response.body.id }}}}\" }}`");
-                self.error(code::NO_OUTPUT, at, format!("step `{name}` has no output"), hint);
-            }
-            (Some(Tree::Map(fields)), Some(wanted)) if !fields.iter().any(|(key, _)| key.name == *wanted) => {
-                let near = self.reader.findings.nearest(wanted, fields.iter().map(|(key, _)| key.name.as_str()));
-                let hint = near.map_or_else(String::new, |near| format!("did you mean `{near}`?"));
-                self.error(code::NO_OUTPUT, at, format!("the output of `{name}` has no `{wanted}`"), hint);
-            }
-            (Some(_), _) => {}
         }
     }
 }

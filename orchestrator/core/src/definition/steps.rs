@@ -3,12 +3,14 @@
 use super::{
     calls::{self, Defaults, Role},
     diagnostic::code,
-    keys,
-    model::{CallStep, Kind, Retry, Side, Step, Undo},
+    keys, limits,
+    model::{CallStep, Each, Kind, Retry, Side, Step, Undo},
     node::{Key, Node, Tree},
     order::Place,
     reader::{Fields, Reader},
+    waits,
 };
+use crate::expr::Template;
 
 /// Reads a step. `None` if anything about it is wrong; what is wrong has been said.
 pub(super) fn read(
@@ -20,14 +22,40 @@ pub(super) fn read(
 ) -> Option<Step> {
     let named = reader.name(&key.name, key.at, "a step", false);
     let fields = reader.fields(node, &keys::STEP)?;
-    if fields.get("call").is_none() {
-        let hint = "give it one of: call";
-        reader.error(code::KINDS, key.at, format!("step `{}` does nothing", key.name), hint);
+    let condition = match fields.get("if") {
+        Some(node) => Some(reader.expression(node, "if")?),
+        None => None,
+    };
+    if condition.is_some() && place.side == Side::Pivot {
+        not_at_the_pivot(reader, &fields, "if");
     }
-    let action = calls::read(reader, &fields, Role::Action, &Retry { ..defaults.retry }, defaults.timeout);
+    let kind = match waits::kind(reader, &key.name, key.at, &fields)? {
+        "call" => Kind::Call(call(reader, key, &fields, place.side, defaults, has_deadline)?),
+        wait => Kind::Wait(waits::read(reader, &fields, wait)?),
+    };
+    Some(Step {
+        name: key.name.as_str().into(),
+        needs: place.needs.clone(),
+        ancestors: place.ancestors.clone(),
+        side: place.side,
+        condition,
+        kind,
+    })
+    .filter(|_| named)
+}
+
+fn call(
+    reader: &mut Reader<'_>,
+    key: &Key,
+    fields: &Fields<'_>,
+    side: Side,
+    defaults: &Defaults,
+    has_deadline: bool,
+) -> Option<CallStep> {
+    let action = calls::read(reader, fields, Role::Action, &Retry { ..defaults.retry }, defaults.timeout);
     if let Some(action) = &action
         && action.retry.attempts.is_none()
-        && place.side == Side::Before
+        && side == Side::Before
         && !has_deadline
     {
         let hint = "give the saga a `deadline`, or the step a number of attempts";
@@ -38,15 +66,42 @@ pub(super) fn read(
         Some(node) => Some(reader.template(node)?),
         None => None,
     };
-    let undo = undo(reader, key, &fields, place.side, defaults, action.as_ref().and_then(|action| action.timeout));
-    Some(Step {
-        name: key.name.as_str().into(),
-        needs: place.needs.clone(),
-        ancestors: place.ancestors.clone(),
-        side: place.side,
-        kind: Kind::Call(CallStep { action: action?, undo: undo?, output }),
-    })
-    .filter(|_| named)
+    let each = match fields.get("for_each") {
+        Some(node) => Some(each(reader, fields, node, side)?),
+        None => None,
+    };
+    if each.is_none() && fields.get("concurrency").is_some() {
+        let hint = "it says how many items of `for_each` are called at once";
+        reader.error(code::OF_ANOTHER_KIND, fields.key_at("concurrency"), "`concurrency` without `for_each`", hint);
+    }
+    let undo = undo(reader, key, fields, side, defaults, action.as_ref().and_then(|action| action.timeout));
+    Some(CallStep { action: action?, undo: undo?, output, each })
+}
+
+fn each(reader: &mut Reader<'_>, fields: &Fields<'_>, node: &Node, side: Side) -> Option<Each> {
+    if side == Side::Pivot {
+        not_at_the_pivot(reader, fields, "for_each");
+    }
+    let concurrency = match fields.get("concurrency") {
+        Some(node) => reader.integer(node, "concurrency", 1, limits::CONCURRENCY)?,
+        None => 1,
+    };
+    let list = match &node.value {
+        Tree::List(_) => reader.template(node)?,
+        Tree::Text(_) => Template::Whole(reader.expression(node, "for_each")?),
+        _ => {
+            let message = format!("for_each is a list or an expression, not {}", node.what());
+            reader.error(code::WRONG_TYPE, node.at, message, "for_each: \"${{ input.items }}\"");
+            return None;
+        }
+    };
+    Some(Each { list, concurrency })
+}
+
+/// The pivot is the one step of which everybody must know that it runs, and once.
+fn not_at_the_pivot(reader: &mut Reader<'_>, fields: &Fields<'_>, what: &str) {
+    let hint = "let a step before it decide: what comes after the pivot may have it";
+    reader.error(code::NOT_AT_THE_PIVOT, fields.key_at(what), format!("the pivot cannot have `{what}`"), hint);
 }
 
 /// Every call says how it is undone; from the pivot on nothing is.

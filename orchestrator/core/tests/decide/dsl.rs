@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use amends_core::{
-    Answer, Begin, CanCancel, Command, Input, RefusedThere, Reply, Terms, begin, can_cancel, decide,
+    Answer, Begin, CanCancel, CanSignal, Command, Input, RefusedThere, Reply, Signal, Terms, begin, can_cancel,
+    can_signal, decide,
     definition::Definition,
     event::{Event, Recorded},
     evolve, fold,
@@ -100,6 +101,11 @@ pub(crate) fn action(step: &str) -> CallId {
     CallId::action(&step.into())
 }
 
+/// The call of one item.
+pub(crate) fn nth(index: u32, call: CallId) -> CallId {
+    CallId { index: Some(index), ..call }
+}
+
 impl Run {
     pub(crate) fn of(yaml: &str) -> Self {
         Self::with_input(yaml, json!({}))
@@ -150,6 +156,11 @@ impl Run {
         self.call_answers(action(step), reply)
     }
 
+    /// The same for one item.
+    pub(crate) fn item_answers(self, step: &str, index: u32, reply: Reply) -> Self {
+        self.call_answers(nth(index, action(step)), reply)
+    }
+
     /// The open attempt of the step's compensation comes back.
     pub(crate) fn undo_answers(self, step: &str, reply: Reply) -> Self {
         self.call_answers(undo(step), reply)
@@ -175,9 +186,25 @@ impl Run {
         self.input(Input::CancelRequested { reason: None })
     }
 
+    /// A signal comes; `key` empty: it has none.
+    pub(crate) fn signal(self, name: &str, key: &str, payload: Value) -> Self {
+        self.input(Input::Signalled(signal(name, key, payload)))
+    }
+
+    /// What a signal would be now.
+    #[track_caller]
+    pub(crate) fn can_signal(self, name: &str, key: &str, payload: Value, expected: CanSignal) -> Self {
+        assert_eq!(can_signal(&self.definition, &self.state, &signal(name, key, payload)), expected);
+        self
+    }
+
     pub(crate) fn passes(mut self, time: Duration) -> Self {
         self.now = self.now + time;
         self.input(Input::TimePassed)
+    }
+
+    pub(crate) fn passes_an_hour(self) -> Self {
+        self.passes(Duration::from_secs(3600))
     }
 
     // ---- what it says -----------------------------------------------------------------------------------------------
@@ -254,6 +281,11 @@ impl Run {
     }
 }
 
+pub(crate) fn signal(name: &str, key: &str, payload: Value) -> Signal {
+    let key = (!key.is_empty()).then(|| key.into());
+    Signal { name: name.into(), key, payload: payload.into() }
+}
+
 /// An event in words.
 pub(crate) fn words(event: &Event) -> String {
     match event {
@@ -268,7 +300,16 @@ pub(crate) fn words(event: &Event) -> String {
         Event::CallUnknown { call, attempt, .. } => format!("unknown {call} {attempt}"),
         Event::CallWithdrawn { call, attempt } => format!("withdrawn {call} {attempt}"),
         Event::CallRefused { call, .. } => format!("refused {call}"),
-        Event::StepFailed { step, how } => format!("failed {step} {}", word(how)),
+        Event::StepSkipped { step } => format!("skipped {step}"),
+        Event::StepRefused { step, .. } => format!("cannot begin {step}"),
+        Event::SleepStarted { step, .. } => format!("sleeps {step}"),
+        Event::SleepEnded { step } => format!("slept {step}"),
+        Event::AwaitStarted { step, signal, .. } => format!("awaits {step} {signal}"),
+        Event::SignalReceived { signal, .. } => format!("signal {signal}"),
+        Event::SignalTaken { step, signal, .. } => format!("taken {step} {signal}"),
+        Event::ItemsListed { step, items } => format!("items {step} {}", items.len()),
+        Event::StepFailed { step, index: None, how } => format!("failed {step} {}", word(how)),
+        Event::StepFailed { step, index: Some(index), how } => format!("failed {step}[{index}] {}", word(how)),
         Event::AttentionRaised { call, reason, .. } => format!("attention {call} {}", word(reason)),
         Event::CancelRequested { .. } => "cancel requested".to_owned(),
         Event::CompensationStarted { .. } => "compensating".to_owned(),

@@ -2,8 +2,12 @@
 
 mod adoption;
 mod cancel_and_deadline;
+mod conditions;
 mod dsl;
 mod forward;
+mod items;
 mod pivot;
 mod refused_here;
+mod signals;
 mod undoing;
+mod waits;

@@ -4,25 +4,32 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use amends_core::{
     Input, decide,
-    definition::{Definition, Side, StepIx, Undo},
-    event::{Event, Recorded},
-    evolve, fold,
+    definition::{Definition, Side, Step, StepIx, Undo},
+    event::{Event, FailedStep, Recorded},
+    evolve,
+    expr::{Segment, walk},
+    fold,
     ids::{CallId, Op},
-    state::State,
+    state::{State, StepState},
     summary::Status,
+    time::Time,
 };
+use serde_json::Value;
 
 use crate::world::Ledger;
 
 /// Invariant 1.
 pub(crate) fn of_the_effects(
     definition: &Definition,
-    status: Status,
+    state: &State,
     ledger: &BTreeMap<String, Ledger>,
 ) -> Result<(), String> {
-    for step in &definition.steps {
-        let Ledger { applied, undone } = ledger.get(step.name.as_str()).copied().unwrap_or_default();
+    for (step, unit) in definition.steps.iter().flat_map(|step| units(step, state).map(move |unit| (step, unit))) {
+        let Ledger { applied, undone } = ledger.get(&unit).copied().unwrap_or_default();
+        let status = state.status;
         let lawful = match (status, step.undo()) {
+            (Status::Completed, _) if !runs(step, state) => (applied, undone) == (0, 0),
+            _ if step.call().is_none() => (applied, undone) == (0, 0),
             (Status::Completed, _) => (applied, undone) == (1, 0),
             (Status::Compensated, Undo::Call(_)) => applied == undone && applied <= 1,
             (Status::Compensated, Undo::Nothing { .. }) => applied <= 1 && undone == 0,
@@ -31,7 +38,59 @@ pub(crate) fn of_the_effects(
         };
         if !lawful {
             let never = if matches!(step.undo(), Undo::Never) { ", which is never undone, was applied" } else { "" };
-            return Err(format!("{status:?}, but {}{never}: applied {applied} and undone {undone}", step.name));
+            return Err(format!("{status:?}, but {unit}{never}: applied {applied} and undone {undone}"));
+        }
+    }
+    Ok(())
+}
+
+/// What a step has effects of its own for: itself, or each item.
+fn units(step: &Step, state: &State) -> std::vec::IntoIter<String> {
+    let items = match (step.call().and_then(|call| call.each.as_ref()), state.step(&step.name)) {
+        (None, _) => vec![step.name.to_string()],
+        (Some(_), Some(StepState::Each(each))) => {
+            (0..each.items.len()).map(|index| format!("{}[{index}]", step.name)).collect()
+        }
+        (Some(_), _) => vec![],
+    };
+    items.into_iter()
+}
+
+/// What the step's `if` says of this saga: nothing of a step that does not run may happen.
+fn runs(step: &Step, state: &State) -> bool {
+    let input = |path: &[Segment]| walk(&state.started.input, &path[1..]).cloned();
+    step.condition.as_ref().is_none_or(|condition| condition.evaluate(&input) == Ok(Value::Bool(true)))
+}
+
+/// A step begins only when everything that it needs is done.
+fn begin_is_lawful(definition: &Definition, done: &BTreeSet<&str>, name: &str) -> Result<(), String> {
+    let (_, step) = definition.step(&name.into()).ok_or("a step that is not in the definition")?;
+    match step.needs.iter().map(|need| definition.steps[*need].name.as_str()).find(|need| !done.contains(need)) {
+        Some(need) => Err(format!("{name} begins before {need} is done")),
+        None => Ok(()),
+    }
+}
+
+/// Invariant 8 for signals: what was acknowledged is there, in its order, and each is taken by one step, the first first.
+pub(crate) fn of_the_signals(journal: &[Recorded], acknowledged: &[(String, Value)]) -> Result<(), String> {
+    let received: Vec<(String, Value)> = journal
+        .iter()
+        .filter_map(|recorded| match &recorded.event {
+            Event::SignalReceived { signal, payload, .. } => Some((signal.to_string(), Value::clone(payload))),
+            _ => None,
+        })
+        .collect();
+    if received != acknowledged {
+        return Err(format!("{acknowledged:?} were acknowledged, and the journal has {received:?}"));
+    }
+    let mut left = received;
+    for recorded in journal {
+        if let Event::SignalTaken { step, signal, output } = &recorded.event {
+            let oldest = left.iter().position(|(name, _)| name == signal.as_str());
+            match oldest.map(|at| left.remove(at)) {
+                Some((_, payload)) if payload == **output => {}
+                other => return Err(format!("{step} took {output} and not {other:?}, which came first")),
+            }
         }
     }
     Ok(())
@@ -44,6 +103,8 @@ struct Told {
     open: bool,
     may_have_happened: bool,
     succeeded: bool,
+    /// Its step, or item, has failed.
+    over: bool,
 }
 
 /// Invariants 2, 5 and 7, and the rules of the pivot.
@@ -58,6 +119,9 @@ pub(crate) fn of_the_journal(definition: &Definition, journal: &[Recorded], stat
     let index: BTreeMap<&str, StepIx> =
         definition.steps.iter().enumerate().map(|(ix, step)| (step.name.as_str(), ix)).collect();
     let mut told: BTreeMap<CallId, Told> = BTreeMap::new();
+    let mut done: BTreeSet<&str> = BTreeSet::new();
+    let mut waits: BTreeMap<&str, Time> = BTreeMap::new();
+    let mut listed: BTreeMap<&str, usize> = BTreeMap::new();
     let (mut undoing, mut pivot_intended, mut pivot_settled) = (false, false, false);
     for recorded in journal {
         match &recorded.event {
@@ -65,13 +129,15 @@ pub(crate) fn of_the_journal(definition: &Definition, journal: &[Recorded], stat
                 let step = &definition.steps[index[call.step.as_str()]];
                 match call.op {
                     Op::Action if undoing => return Err(format!("{call} is intended after undoing began")),
-                    Op::Action => {}
-                    Op::Compensate => undo_is_lawful(definition, &told, index[call.step.as_str()])?,
+                    Op::Action if !runs(step, state) => return Err(format!("{call} is made although its if is false")),
+                    Op::Action => begin_is_lawful(definition, &done, call.step.as_str())?,
+                    Op::Compensate => undo_is_lawful(definition, &told, call, index[call.step.as_str()])?,
                 }
                 if *pivot != (call.op == Op::Action && step.side == Side::Pivot) {
                     return Err(format!("{call} is wrong about being the pivot's"));
                 }
                 pivot_intended |= *pivot;
+                items_are_lawful(step, &told, call)?;
                 let told = told.entry(call.clone()).or_default();
                 if told.open || told.succeeded || *attempt != told.intended + 1 {
                     return Err(format!("{call} {attempt}: two attempts at once, or one too many"));
@@ -79,8 +145,21 @@ pub(crate) fn of_the_journal(definition: &Definition, journal: &[Recorded], stat
                 (told.intended, told.open) = (*attempt, true);
             }
             Event::CallSucceeded { call, .. } => {
-                let told = told.entry(call.clone()).or_default();
-                (told.open, told.succeeded, told.may_have_happened) = (false, true, true);
+                let one = told.entry(call.clone()).or_default();
+                (one.open, one.succeeded, one.may_have_happened) = (false, true, true);
+                let succeeded = told_of(&told, call.step.as_str(), call.op).filter(|(_, told)| told.succeeded).count();
+                if call.index.is_none() || listed.get(call.step.as_str()) == Some(&succeeded) {
+                    done.insert(call.step.as_str());
+                }
+            }
+            Event::ItemsListed { step, items } => {
+                begin_is_lawful(definition, &done, step.as_str())?;
+                if listed.insert(step.as_str(), items.len()).is_some() || undoing {
+                    return Err(format!("{step} lists its items twice, or too late"));
+                }
+                if items.is_empty() {
+                    done.insert(step.as_str());
+                }
             }
             Event::CallUnusable { call, .. } | Event::CallUnknown { call, .. } => {
                 let told = told.entry(call.clone()).or_default();
@@ -102,6 +181,45 @@ pub(crate) fn of_the_journal(definition: &Definition, journal: &[Recorded], stat
                 let pivot = definition.steps[index[call.step.as_str()]].side == Side::Pivot;
                 pivot_settled |= pivot && !told.may_have_happened;
             }
+            Event::StepSkipped { step } => {
+                begin_is_lawful(definition, &done, step.as_str())?;
+                if undoing || runs(&definition.steps[index[step.as_str()]], state) {
+                    return Err(format!("{step} is skipped although its if is not false"));
+                }
+                done.insert(step.as_str());
+            }
+            Event::SleepStarted { step, until } | Event::AwaitStarted { step, until, .. } => {
+                begin_is_lawful(definition, &done, step.as_str())?;
+                if undoing || !runs(&definition.steps[index[step.as_str()]], state) {
+                    return Err(format!("{step} waits although its if is false, or the saga is undone"));
+                }
+                if waits.insert(step.as_str(), *until).is_some() || done.contains(step.as_str()) {
+                    return Err(format!("{step} waits twice"));
+                }
+            }
+            Event::SleepEnded { step } => match waits.remove(step.as_str()) {
+                Some(until) if until <= recorded.at => drop(done.insert(step.as_str())),
+                until => return Err(format!("{step} has slept until {until:?}, and that is not over")),
+            },
+            Event::SignalTaken { step, .. } => match waits.remove(step.as_str()) {
+                Some(_) => drop(done.insert(step.as_str())),
+                None => return Err(format!("{step} takes a signal and does not wait")),
+            },
+            Event::StepFailed { step, index: Some(index), .. } => {
+                let action = CallId { step: step.clone(), index: Some(*index), op: Op::Action };
+                told.entry(action).or_default().over = true;
+            }
+            Event::StepFailed { step, how: FailedStep::TimedOut, .. } => match waits.remove(step.as_str()) {
+                Some(until) if until <= recorded.at && !pivot_intended => {}
+                _ => return Err(format!("{step} times out before its time, or behind the pivot")),
+            },
+            Event::StepFailed { step, how: FailedStep::CutShort, .. } => match waits.remove(step.as_str()) {
+                Some(_) if undoing => {}
+                _ => return Err(format!("{step} is cut short and does not wait, or nothing has failed")),
+            },
+            Event::SagaCompleted { .. } | Event::SagaCompensated if !waits.is_empty() => {
+                return Err(format!("it ends while {:?} wait", waits.keys()));
+            }
             Event::CompensationStarted { .. } => {
                 if pivot_intended && !pivot_settled {
                     return Err("undoing began behind the point of no return".to_owned());
@@ -115,32 +233,76 @@ pub(crate) fn of_the_journal(definition: &Definition, journal: &[Recorded], stat
         return Err("the state is wrong about the point of no return".to_owned());
     }
     if state.status == Status::Compensated {
-        for step in &definition.steps {
-            let may = told.get(&CallId::action(&step.name)).is_some_and(|told| told.may_have_happened);
-            let undone = told.get(&CallId::compensate(&step.name)).is_some_and(|told| told.succeeded);
-            let owed = may && matches!(step.undo(), Undo::Call(_));
+        for (call, action) in told.iter().filter(|(call, _)| call.op == Op::Action) {
+            let undone = told.get(&back(call)).is_some_and(|told| told.succeeded);
+            let step = &definition.steps[index[call.step.as_str()]];
+            let owed = action.may_have_happened && matches!(step.undo(), Undo::Call(_));
             if owed != undone {
                 let not = if owed { "may have happened and is not undone" } else { "did not happen and is undone" };
-                return Err(format!("{} {not}", step.name));
+                return Err(format!("{call} {not}"));
             }
         }
     }
     Ok(())
 }
 
-fn undo_is_lawful(definition: &Definition, told: &BTreeMap<CallId, Told>, ix: StepIx) -> Result<(), String> {
-    let name = &definition.steps[ix].name;
-    if !told.get(&CallId::action(name)).is_some_and(|told| told.may_have_happened) {
-        return Err(format!("{name} is undone and did not happen"));
+/// The call that undoes what this one did.
+fn back(call: &CallId) -> CallId {
+    CallId { op: Op::Compensate, ..call.clone() }
+}
+
+fn told_of<'t>(
+    told: &'t BTreeMap<CallId, Told>,
+    step: &'t str,
+    op: Op,
+) -> impl Iterator<Item = (&'t CallId, &'t Told)> {
+    told.iter().filter(move |(call, _)| call.step.as_str() == step && call.op == op)
+}
+
+/// Items begin in their order and are undone against it, not more at once than the definition says.
+fn items_are_lawful(step: &Step, told: &BTreeMap<CallId, Told>, call: &CallId) -> Result<(), String> {
+    let Some(each) = step.call().and_then(|call| call.each.as_ref()) else { return Ok(()) };
+    if told.contains_key(call) {
+        return Ok(());
+    }
+    let under_way =
+        told_of(told, step.name.as_str(), call.op).filter(|(_, told)| !told.succeeded && !told.over).count();
+    if under_way >= each.concurrency as usize {
+        return Err(format!("{call} is begun while {under_way} others are under way"));
+    }
+    let index = call.index.unwrap_or_default();
+    let skipped = match call.op {
+        Op::Action => (0..index).find(|before| !told.contains_key(&CallId { index: Some(*before), ..call.clone() })),
+        Op::Compensate => told_of(told, step.name.as_str(), Op::Action)
+            .filter(|(action, told_of_it)| {
+                action.index > call.index && told_of_it.may_have_happened && !told.contains_key(&back(action))
+            })
+            .find_map(|(action, _)| action.index),
+    };
+    match skipped {
+        Some(other) => Err(format!("{call} is begun before item {other}")),
+        None => Ok(()),
+    }
+}
+
+fn undo_is_lawful(
+    definition: &Definition,
+    told: &BTreeMap<CallId, Told>,
+    undo: &CallId,
+    ix: StepIx,
+) -> Result<(), String> {
+    let action = CallId { op: Op::Action, ..undo.clone() };
+    if !told.get(&action).is_some_and(|told| told.may_have_happened) {
+        return Err(format!("{undo} is made and its action did not happen"));
     }
     if let Some((call, _)) = told.iter().find(|(call, told)| call.op == Op::Action && told.open) {
-        return Err(format!("{name} is undone while {call} is on the wire"));
+        return Err(format!("{undo} is made while {call} is on the wire"));
     }
     for later in definition.steps.iter().filter(|later| later.ancestors.contains(&ix)) {
-        let owed = matches!(later.undo(), Undo::Call(_))
-            && told.get(&CallId::action(&later.name)).is_some_and(|told| told.may_have_happened);
-        if owed && !told.get(&CallId::compensate(&later.name)).is_some_and(|told| told.succeeded) {
-            return Err(format!("{name} is undone before {}, which depended on it", later.name));
+        let owed = told_of(told, later.name.as_str(), Op::Action).filter(|(_, told)| told.may_have_happened);
+        let mut left = owed.filter(|(action, _)| !told.get(&back(action)).is_some_and(|told| told.succeeded));
+        if let (Undo::Call(_), Some((action, _))) = (later.undo(), left.next()) {
+            return Err(format!("{undo} is made before {action}, which depended on it, is undone"));
         }
     }
     Ok(())

@@ -8,7 +8,7 @@ mod run;
 mod world;
 
 use amends_core::{
-    definition::{Side, Undo},
+    definition::{Kind, Side, Step, Undo, Wait},
     summary::Status,
 };
 use proptest::{
@@ -94,6 +94,31 @@ fn undoing_in_the_wrong_order_is_noticed() {
 }
 
 #[test]
+fn an_if_that_is_ignored_is_noticed() {
+    is_noticed(Broken::IfIgnored, &["although its if is false"]);
+}
+
+#[test]
+fn a_sleep_that_ends_early_is_noticed() {
+    is_noticed(Broken::SleepEndsEarly, &["slept long enough"]);
+}
+
+#[test]
+fn a_signal_that_was_acknowledged_and_lost_is_noticed() {
+    is_noticed(Broken::SignalLost, &["were acknowledged"]);
+}
+
+#[test]
+fn signals_out_of_their_order_are_noticed() {
+    is_noticed(Broken::LastSignalFirst, &["which came first"]);
+}
+
+#[test]
+fn items_without_bound_are_noticed() {
+    is_noticed(Broken::NoConcurrency, &["others are under way"]);
+}
+
+#[test]
 fn undoing_at_an_unknown_pivot_is_noticed() {
     is_noticed(Broken::PivotLikeAnyStep, &["point of no return"]);
 }
@@ -173,6 +198,7 @@ fn the_plans_reach_what_the_laws_are_about() {
     let strategy = plan::plans();
     let mut runner = TestRunner::new_with_rng(Config::default(), TestRng::deterministic_rng(RngAlgorithm::ChaCha));
     let (mut parallel, mut pivots, mut transparent, mut deadlines, mut alone) = (0, 0, 0, 0, 0);
+    let (mut conditional, mut sleeping, mut awaiting, mut items) = (0, 0, 0, 0);
     for _ in 0..200 {
         let definition = strategy.new_tree(&mut runner).expect("a plan").current().definition();
         let steps = &definition.steps;
@@ -183,6 +209,11 @@ fn the_plans_reach_what_the_laws_are_about() {
         pivots += u32::from(steps.iter().any(|step| step.side == Side::Pivot));
         transparent += u32::from(steps.iter().any(|step| matches!(step.undo(), Undo::Nothing { .. })));
         deadlines += u32::from(definition.deadline.is_some());
+        items += u32::from(steps.iter().any(|step| step.call().is_some_and(|call| call.each.is_some())));
+        awaiting += u32::from(definition.awaited().next().is_some());
+        let sleeps = |step: &Step| matches!(step.kind, Kind::Wait(Wait::Sleep(_) | Wait::Until(_)));
+        sleeping += u32::from(steps.iter().any(sleeps));
+        conditional += u32::from(steps.iter().any(|step| step.condition.is_some()));
         alone += u32::from(steps.len() == 1);
     }
     for (what, count) in [
@@ -190,6 +221,10 @@ fn the_plans_reach_what_the_laws_are_about() {
         ("pivots", pivots),
         ("transparent", transparent),
         ("deadlines", deadlines),
+        ("conditional", conditional),
+        ("sleeping", sleeping),
+        ("awaiting", awaiting),
+        ("items", items),
         ("alone", alone),
     ] {
         assert!(count >= 10, "{what}: {count} of 200");

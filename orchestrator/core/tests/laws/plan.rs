@@ -20,11 +20,30 @@ pub(crate) struct Plan {
 }
 
 #[derive(Clone, Debug)]
+enum Kind {
+    Call,
+    /// Calls for so many items, so many at once.
+    Each {
+        items: usize,
+        concurrency: u8,
+    },
+    Sleep {
+        seconds: u8,
+    },
+    Until,
+    /// Awaits one of two signals.
+    Await(u8),
+}
+
+#[derive(Clone, Debug)]
 struct StepPlan {
+    kind: Kind,
     /// Bit `j`: needs step `j`, if that is before it.
     needs: u8,
     none: bool,
     attempts: u8,
+    /// It has an `if`, with this value.
+    condition: Option<bool>,
     /// Its participant answers what its `output` cannot be computed from.
     unusable: bool,
 }
@@ -44,6 +63,8 @@ pub(crate) enum Move {
     /// The process lets go in good order.
     Release,
     Cancel,
+    /// A signal of this name with this number as payload and, if it is even, as key.
+    Signal(u8, u8),
     UntilDue,
     Wait(u32),
 }
@@ -63,8 +84,23 @@ pub(crate) enum Fate {
 }
 
 pub(crate) fn plans() -> impl Strategy<Value = Plan> {
-    let step = (any::<u8>(), prop::bool::weighted(0.2), 1_u8..5, prop::bool::weighted(0.07));
-    let step = step.prop_map(|(needs, none, attempts, unusable)| StepPlan { needs, none, attempts, unusable });
+    let condition = prop_oneof![4 => Just(None), 1 => any::<bool>().prop_map(Some)];
+    let kind = prop_oneof![
+        7 => Just(Kind::Call),
+        2 => (0_usize..4, 1_u8..4).prop_map(|(items, concurrency)| Kind::Each { items, concurrency }),
+        1 => (1_u8..100).prop_map(|seconds| Kind::Sleep { seconds }),
+        1 => Just(Kind::Until),
+        2 => (0_u8..2).prop_map(Kind::Await),
+    ];
+    let step = (kind, any::<u8>(), prop::bool::weighted(0.2), 1_u8..5, prop::bool::weighted(0.07), condition);
+    let step = step.prop_map(|(kind, needs, none, attempts, unusable, condition)| StepPlan {
+        kind,
+        needs,
+        none,
+        attempts,
+        unusable,
+        condition,
+    });
     let fate = prop_oneof![
         10 => Just(Fate::Accepted),
         2 => Just(Fate::Refused),
@@ -81,6 +117,7 @@ pub(crate) fn plans() -> impl Strategy<Value = Plan> {
         1 => (any::<u8>(), prop::bool::weighted(0.2)).prop_map(|(arrived, clock_back)| Move::Crash { arrived, clock_back }),
         1 => Just(Move::Release),
         1 => prop::bool::weighted(0.3).prop_map(|cancel| if cancel { Move::Cancel } else { Move::UntilDue }),
+        2 => (0_u8..2, 0_u8..8).prop_map(|(name, number)| Move::Signal(name, number)),
         6 => Just(Move::UntilDue),
         1 => (0_u32..2_000).prop_map(Move::Wait),
     ];
@@ -91,6 +128,12 @@ pub(crate) fn plans() -> impl Strategy<Value = Plan> {
             Plan { steps, graph, reversed, pivot, deadline, barrier, moves }
         },
     )
+}
+
+/// What every saga of these tests is started with.
+pub(crate) fn input() -> serde_json::Value {
+    // Twenty seconds after the clock of these tests begins.
+    serde_json::json!({ "yes": true, "no": false, "later": "1970-01-12T13:47:00Z" })
 }
 
 impl Plan {
@@ -116,14 +159,37 @@ impl Plan {
 
     fn step(&self, ix: usize) -> String {
         let plan = &self.steps[ix];
-        let mut text = format!(
-            "  s{ix}:\n    call: x POST /s{ix}\n    output: {{ id: '${{{{ response.body.id }}}}' }}\n    retry: {{ attempts: {}, backoff: 10ms, max_backoff: 1s }}\n",
-            plan.attempts
-        );
+        let waits = match &plan.kind {
+            _ if self.pivot == Some(ix) => None,
+            Kind::Call | Kind::Each { .. } => None,
+            Kind::Sleep { seconds } => Some(format!("sleep: {seconds}s")),
+            Kind::Until => Some("until: '${{ input.later }}'".to_owned()),
+            Kind::Await(name) => Some(format!("await: g{name}\n    timeout: 30s\n    output: '${{{{ signal }}}}'")),
+        };
+        let mut text = match &waits {
+            Some(wait) => format!("  s{ix}:\n    {wait}\n"),
+            None => self.call(ix),
+        };
         if self.graph {
             let needs: Vec<String> =
                 (0..ix).filter(|need| self.needs(ix, *need)).map(|need| format!("s{need}")).collect();
             writeln!(text, "    needs: [{}]", needs.join(", ")).expect("a text");
+        }
+        if let Some(runs) = plan.condition.filter(|_| self.pivot != Some(ix)) {
+            let name = if runs { "yes" } else { "no" };
+            writeln!(text, "    if: '${{{{ input.{name} }}}}'").expect("a text");
+        }
+        text
+    }
+
+    fn call(&self, ix: usize) -> String {
+        let plan = &self.steps[ix];
+        let mut text = format!(
+            "  s{ix}:\n    call: x POST /s{ix}\n    output: {{ id: '${{{{ response.body.id }}}}' }}\n    retry: {{ attempts: {}, backoff: 10ms, max_backoff: 1s }}\n",
+            plan.attempts
+        );
+        if let (Kind::Each { items, concurrency }, false) = (&plan.kind, self.pivot == Some(ix)) {
+            writeln!(text, "    for_each: {:?}\n    concurrency: {concurrency}", &[1, 2, 3][..*items]).expect("a text");
         }
         match self.pivot {
             Some(pivot) if pivot == ix => text.push_str("    pivot: true\n"),

@@ -3,20 +3,20 @@
 use std::time::Duration;
 
 use amends_core::{
-    Begin, Command, Input, Reply, Terms, begin, decide,
-    definition::{Definition, Side, Undo},
+    Begin, CanSignal, Command, Input, Reply, Signal, Terms, begin, can_signal, decide,
+    definition::{CallStep, Definition, Kind, Side, Undo},
     event::{Event, Recorded},
     evolve, fold,
     ids::{CallId, Op, SagaId, StepName},
     outstanding,
-    state::{Phase, State, StepState},
+    state::{Phase, State, StepState, Waiting},
     summary::Status,
     time::Time,
 };
 
 use crate::{
     laws,
-    plan::{Fate, Move, Plan},
+    plan::{self, Fate, Move, Plan},
     world::World,
 };
 
@@ -28,6 +28,11 @@ pub(crate) enum Broken {
     TimeoutMeansNotSent,
     UnknownNotSticky,
     WrongOrder,
+    IfIgnored,
+    SleepEndsEarly,
+    SignalLost,
+    LastSignalFirst,
+    NoConcurrency,
     PivotLikeAnyStep,
     DoesNotAwait,
     AdoptionForgets,
@@ -63,6 +68,8 @@ struct Run {
     wire: Vec<Request>,
     /// Given up by their sender, and not arrived yet.
     late: Vec<Request>,
+    /// Signals that were acknowledged: name and payload.
+    acknowledged: Vec<(String, serde_json::Value)>,
     world: World,
 }
 
@@ -80,8 +87,9 @@ pub(crate) fn run(plan: &Plan, broken: Broken) -> Result<Outcome, String> {
     }
     let truth = plan.definition();
     laws::of_the_journal(&truth, &run.journal, &run.state)?;
+    laws::of_the_signals(&run.journal, &run.acknowledged)?;
     if outcome != Outcome::WaitsForAPerson {
-        laws::of_the_effects(&truth, run.state.status, &run.world.ledger)?;
+        laws::of_the_effects(&truth, &run.state, &run.world.ledger)?;
     }
     Ok(outcome)
 }
@@ -103,23 +111,36 @@ impl Run {
         for step in &mut definition.steps {
             match broken {
                 Broken::WrongOrder => step.ancestors.clear(),
+                Broken::IfIgnored => step.condition = None,
+                Broken::NoConcurrency => {
+                    if let Kind::Call(CallStep { each: Some(each), .. }) = &mut step.kind {
+                        each.concurrency = 9;
+                    }
+                }
                 Broken::PivotLikeAnyStep if step.side == Side::Pivot => step.side = Side::Before,
                 _ => {}
             }
         }
         let saga = SagaId(uuid::Uuid::from_u128(11));
-        let with = Begin {
-            version: 1,
-            input: serde_json::json!({}).into(),
-            labels: serde_json::Map::new(),
-            traceparent: None,
-        };
+        let with = Begin { version: 1, input: plan::input().into(), labels: serde_json::Map::new(), traceparent: None };
         let now = Time(1_000_000_000_000);
         let journal = begin(&definition, saga, with, now);
         let state = fold(saga, &journal).expect("a start folds");
         let world = World::new(plan.barrier, plan.unusable(), broken);
         let terms = Terms { barrier: plan.barrier, reject_on: None };
-        Self { definition, broken, pivot, terms, state, journal, now, wire: vec![], late: vec![], world }
+        Self {
+            definition,
+            broken,
+            pivot,
+            terms,
+            state,
+            journal,
+            now,
+            wire: vec![],
+            late: vec![],
+            acknowledged: vec![],
+            world,
+        }
     }
 
     fn input(&mut self, input: Input) -> Result<(), String> {
@@ -137,6 +158,14 @@ impl Run {
                     _ => {}
                 }
             }
+        }
+        for step in seen.steps.values_mut() {
+            if let (Broken::SleepEndsEarly, StepState::Waiting(Waiting::Sleep { until })) = (self.broken, step) {
+                *until = Time(0);
+            }
+        }
+        if self.broken == Broken::LastSignalFirst {
+            seen.signals.reverse();
         }
         if self.broken == Broken::DoesNotAwait && seen.status == Status::Compensating {
             let answered = |name: &StepName| matches!(&input, Input::Answered { call, .. } if call.step == *name);
@@ -158,7 +187,7 @@ impl Run {
             && self.state.calls().all(|(call, _)| call.op == Op::Action)
         {
             // From here on the decisions think that there is nothing to undo in it.
-            let amends_core::definition::Kind::Call(call) = &mut self.definition.steps[ix].kind;
+            let Kind::Call(call) = &mut self.definition.steps[ix].kind else { return Ok(()) };
             call.undo = Undo::Nothing { reason: "broken".to_owned() };
         }
         Ok(())
@@ -221,6 +250,10 @@ impl Run {
                     self.input(Input::Adopted { epoch: self.state.epoch + 1 })?;
                 }
             }
+            Move::Signal(name, number) => {
+                let key = (number % 2 == 0).then(|| number.to_string());
+                self.signal(&format!("g{name}"), key, *number)?;
+            }
             Move::Cancel => self.input(Input::CancelRequested { reason: None })?,
             Move::UntilDue => self.until_due()?,
             Move::Wait(millis) => {
@@ -229,6 +262,20 @@ impl Run {
             }
         }
         Ok(())
+    }
+
+    /// A signal comes, and is acknowledged if it is taken in.
+    fn signal(&mut self, name: &str, key: Option<String>, number: u8) -> Result<(), String> {
+        let payload = serde_json::json!(number);
+        let signal =
+            Signal { name: name.into(), key: key.map(|key| key.as_str().into()), payload: payload.clone().into() };
+        if can_signal(&self.definition, &self.state, &signal) == CanSignal::Yes && !self.state.released {
+            self.acknowledged.push((name.to_owned(), payload));
+            if self.broken == Broken::SignalLost {
+                return Ok(());
+            }
+        }
+        self.input(Input::Signalled(signal))
     }
 
     fn until_due(&mut self) -> Result<(), String> {
@@ -294,8 +341,18 @@ impl Run {
             }
             let owed = outstanding(&self.definition, &self.state);
             let calls = owed.iter().any(|command| matches!(command, Command::Call { .. }));
-            let halted = self.state.calls().any(|(_, call)| call.phase == Phase::Halted);
-            match (calls, halted) {
+            let refused = |step: &StepState| matches!(step, StepState::Refused);
+            let halted = self.state.calls().any(|(_, call)| call.phase == Phase::Halted)
+                || self.state.steps.values().any(refused);
+            let awaited = self.state.waits().find_map(|(_, waiting)| match waiting {
+                Waiting::Signal { signal, .. } => Some(signal.to_string()),
+                Waiting::Sleep { .. } => None,
+            });
+            let sleeps = self.state.waits().next().is_some();
+            match (calls || sleeps, halted) {
+                (true, _) if !calls && awaited.is_some() => {
+                    self.signal(awaited.as_deref().unwrap_or_default(), None, 99)?;
+                }
                 (true, _) => self.until_due()?,
                 (false, true) if self.state.attention.is_empty() => {
                     return Err("halted, and nobody is asked".to_owned());

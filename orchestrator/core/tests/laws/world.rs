@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use amends_core::{Answer, RefusedThere, Reply, ids::Op};
+use amends_core::{
+    Answer, RefusedThere, Reply,
+    ids::{CallId, Op},
+};
 
 use crate::run::{Broken, Request};
 
@@ -35,6 +38,11 @@ pub(crate) struct World {
     highest_epoch: u64,
 }
 
+/// A step, or one item of it.
+pub(crate) fn unit(call: &CallId) -> String {
+    call.index.map_or_else(|| call.step.to_string(), |index| format!("{}[{index}]", call.step))
+}
+
 impl World {
     pub(crate) fn new(barrier: bool, unusable: Vec<String>, broken: Broken) -> Self {
         Self {
@@ -54,10 +62,10 @@ impl World {
             return self.fenced();
         }
         self.highest_epoch = self.highest_epoch.max(request.epoch);
-        let step = request.call.step.to_string();
+        let unit = unit(&request.call);
         match request.call.op {
-            Op::Action => self.action(&step, request, willing),
-            Op::Compensate => self.compensation(&step, willing),
+            Op::Action => self.action(&unit, request, willing),
+            Op::Compensate => self.compensation(&unit, willing),
         }
     }
 
@@ -107,7 +115,8 @@ impl World {
     }
 
     fn says(&self, status: u16, step: &str) -> Reply {
-        let body = if self.unusable.iter().any(|useless| useless == step) { "{}" } else { "{\"id\":1}" };
+        let name = step.split('[').next().unwrap_or_default();
+        let body = if self.unusable.iter().any(|useless| useless == name) { "{}" } else { "{\"id\":1}" };
         Reply::Answered(Answer { status, acked: self.barrier, body: body.as_bytes().to_vec(), ..Answer::default() })
     }
 }

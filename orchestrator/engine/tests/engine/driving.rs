@@ -7,7 +7,7 @@ use amends_core::{
     ids::Op,
     summary::Status,
 };
-use amends_engine::{CancelError, StartError};
+use amends_engine::{CancelError, Start, StartError};
 use amends_store::{Store, memory::MemoryStore, sqlite::SqliteStore};
 use serde_json::json;
 
@@ -326,7 +326,7 @@ async fn a_deadline_that_passes_undoes_the_saga() {
 async fn concurrent_starts_with_one_key_make_one_saga_and_another_request_under_it_is_refused() {
     let town = Town::new(memory(), 64, 64).await;
     town.register(THREE).await;
-    let keyed = || amends_engine::Start { key: Some("order-7".to_owned()), ..start("three") };
+    let keyed = || Start { key: Some("order-7".to_owned()), ..start("three") };
     let starts: Vec<_> = (0..16)
         .map(|_| {
             let engine = town.engine.clone();
@@ -342,7 +342,7 @@ async fn concurrent_starts_with_one_key_make_one_saga_and_another_request_under_
     assert_eq!(town.ended(started[0].saga).await, Status::Completed);
     let after = town.engine.start(keyed()).await.expect("the same saga, though it has ended");
     assert!(!after.created && after.saga == started[0].saga);
-    let other = town.engine.start(amends_engine::Start { input: json!({ "x": 1 }), ..keyed() }).await;
+    let other = town.engine.start(Start { input: json!({ "x": 1 }), ..keyed() }).await;
     assert!(matches!(other, Err(StartError::KeyReused { .. })), "{other:?}");
     assert_eq!(town.services.calls().len(), 3);
 }
@@ -357,4 +357,49 @@ async fn a_stale_epoch_answer_to_the_true_owner_raises_attention_and_is_asked_ag
     town.clock.pass(Duration::from_secs(1));
     assert_eq!(town.ended(saga).await, Status::Completed);
     assert!(!town.store.head(saga).await.expect("readable").expect("there").summary.attention);
+}
+
+#[tokio::test]
+async fn a_step_whose_if_is_false_is_not_called_and_costs_no_commit() {
+    let town = Town::new(memory(), 8, 8).await;
+    let maybe = THREE.replace("two: { call", "two: { if: '${{ input.n > 1 }}', call");
+    town.register(&maybe).await;
+    let skipped = town.engine.start(Start { input: json!({ "n": 1 }), ..start("three") }).await.expect("starts").saga;
+    assert_eq!(town.ended(skipped).await, Status::Completed);
+    assert_eq!(town.services.calls(), ["one action 1 @1", "three action 1 @1"]);
+    assert_eq!(town.store.written().commits, 3, "the start and two steps");
+}
+
+#[tokio::test]
+async fn items_are_called_so_many_at_once_each_with_its_own_index() {
+    let town = Town::new(memory(), 8, 8).await;
+    let each = "
+saga: each
+steps:
+  one: { for_each: '${{ input.list }}', concurrency: 2, call: 'a POST /one/${{ item }}', compensate: { call: a DELETE /one } }
+  two: { call: \"b POST /two\", compensate: { call: b DELETE /two } }
+";
+    town.register(each).await;
+    town.services.when("one action", Does::Holds(200, json!({})));
+    let input = json!({ "list": ["x", "y", "z"] });
+    let saga = town.engine.start(Start { input, ..start("each") }).await.expect("starts").saga;
+    let two_calls = async {
+        while town.services.calls().len() < 2 {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    };
+    tokio::time::timeout(crate::town::SOON, two_calls).await.expect("two at once");
+    assert_eq!(town.services.calls().len(), 2);
+    town.services.let_go();
+    assert_eq!(town.ended(saga).await, Status::Completed);
+    let indices: BTreeSet<Option<u32>> = town
+        .journal(saga)
+        .await
+        .iter()
+        .filter_map(|row| match &row.event {
+            Event::CallSucceeded { call, .. } => Some(call.index),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(indices, BTreeSet::from([None, Some(0), Some(1), Some(2)]));
 }

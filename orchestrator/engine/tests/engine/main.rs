@@ -6,3 +6,4 @@ mod recovery;
 mod retention;
 mod sleepers;
 mod town;
+mod waits;

@@ -18,7 +18,7 @@ pub use saga::{
     AttentionReason, AttentionView, CauseKind, CauseView, Failure, Op, SagaItem, SagaResult, SagaStatus, SagaView,
 };
 pub use start::{CancelRequest, StartRequest};
-pub use step::{AttemptOutcome, AttemptView, CallView, StepStatus, StepView};
+pub use step::{AttemptOutcome, AttemptView, CallView, ItemView, StepStatus, StepView, WaitOutcome, WaitView};
 
 use http::HeaderName;
 
@@ -53,6 +53,9 @@ mod tests {
         for outcome in [AttemptOutcome::NotSent, AttemptOutcome::Withdrawn, AttemptOutcome::Success] {
             assert_eq!(json!(outcome), json!(outcome.as_str()));
         }
+        for outcome in [WaitOutcome::Slept, WaitOutcome::Signalled, WaitOutcome::TimedOut, WaitOutcome::CutShort] {
+            assert_eq!(json!(outcome), json!(outcome.as_str()));
+        }
     }
 
     #[test]
@@ -61,6 +64,7 @@ mod tests {
             summary: "charge was rejected by payments: 402 insufficient funds".into(),
             kind: CauseKind::StepFailed {
                 step: "charge".into(),
+                index: None,
                 failure: Failure::Rejected,
                 reason: "402: insufficient funds".into(),
             },

@@ -161,6 +161,8 @@ pub enum AttentionReason {
     StaleEpoch,
     /// The participant has stored another body under this key; it goes on being retried.
     OtherBody,
+    /// The signal it awaits did not come in time, behind the pivot; it goes on waiting.
+    TimedOut,
 }
 
 /// Why a saga is undone.
@@ -178,7 +180,14 @@ pub struct CauseView {
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum CauseKind {
     /// A step failed.
-    StepFailed { step: String, failure: Failure, reason: String },
+    StepFailed {
+        step: String,
+        /// The item, for a step that calls once for each.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        index: Option<u32>,
+        failure: Failure,
+        reason: String,
+    },
     /// Somebody asked for it.
     Cancelled {
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -198,6 +207,8 @@ pub enum Failure {
     Unusable,
     /// All attempts are used up.
     AttemptsExhausted,
-    /// It could not be sent as the definition says.
+    /// It could not be sent, or could not begin, as the definition says.
     RefusedHere,
+    /// The signal it awaited did not come in time.
+    TimedOut,
 }

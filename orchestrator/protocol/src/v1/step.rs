@@ -19,7 +19,13 @@ pub struct StepView {
     pub output: Option<Value>,
     /// Steps that must be done before this one starts.
     pub needs: Vec<String>,
-    /// What it does.
+    /// What it waits for, if it is a step that waits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wait: Option<WaitView>,
+    /// One for each item, if it is a step that calls once for each; then `action` and `compensation` have no attempts of their own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub items: Option<Vec<ItemView>>,
+    /// What it calls, if it is a step that calls.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub action: Option<CallView>,
     /// How it is undone; absent when it is not.
@@ -35,13 +41,13 @@ pub enum StepStatus {
     Pending,
     /// Its action is under way.
     Calling,
-    /// It sleeps or awaits a signal.
+    /// It sleeps, awaits a signal, or cannot begin and waits for a person.
     Waiting,
     /// It is done.
     Succeeded,
     /// A definite no: nothing to undo.
     Rejected,
-    /// No attempt ever left: nothing to undo.
+    /// No attempt ever left, or its wait is over: nothing to undo.
     Failed,
     /// It happened, but its reply is of no use.
     Unusable,
@@ -96,6 +102,70 @@ pub struct CallView {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refused: Option<String>,
     pub attempts: Vec<AttemptView>,
+}
+
+/// One item of a step that calls once for each.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct ItemView {
+    /// From 0, in order of the list.
+    pub index: u32,
+    pub status: StepStatus,
+    /// As it stood in the list.
+    pub item: Value,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output: Option<Value>,
+    /// The attempts of its call.
+    pub attempts: Vec<AttemptView>,
+    /// The attempts to undo it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub undo_attempts: Vec<AttemptView>,
+    /// Why its call is not made, or not undone, if it cannot be sent as the definition says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused: Option<String>,
+}
+
+/// One wait: a sleep, or for a signal.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct WaitView {
+    /// The signal it awaits; absent for a sleep.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signal: Option<String>,
+    /// When it began; absent while the step is pending.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub began_at: Option<DateTime<Utc>>,
+    /// When a sleep is over, and when somebody is asked about a signal that has not come.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<DateTime<Utc>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_at: Option<DateTime<Utc>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<WaitOutcome>,
+}
+
+/// How a wait ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum WaitOutcome {
+    /// It has slept.
+    Slept,
+    /// Its signal came.
+    Signalled,
+    /// Its signal did not come in time.
+    TimedOut,
+    /// The saga failed meanwhile.
+    CutShort,
+}
+
+impl WaitOutcome {
+    /// The word on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Slept => "slept",
+            Self::Signalled => "signalled",
+            Self::TimedOut => "timed_out",
+            Self::CutShort => "cut_short",
+        }
+    }
 }
 
 /// One HTTP request of a call.

@@ -224,6 +224,7 @@ pub(super) async fn events_come_back_as_they_were(store: Arc<dyn Store>) {
     });
     let failed = Cause::StepFailed {
         step: StepName::from("říz'ek"),
+        index: Some(u32::MAX),
         failure: Failure::AttemptsExhausted,
         reason: "it's \"late\"\n".into(),
     };

@@ -15,7 +15,7 @@ use crate::{
 
 /// Exactly this invariant is reported, by a text with these words in it.
 #[track_caller]
-fn reported(story: &Story, invariant: u8, words: &str) {
+pub(super) fn reported(story: &Story, invariant: u8, words: &str) {
     let found = check(&story.evidence);
     let text = found.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
     assert!(
@@ -94,7 +94,7 @@ fn a_completion_without_all_steps_is_reported() {
     let mut story = Story::begin();
     story.attempt(&Call::action("hold"), 1, Comes::Done);
     story.event(Event::SagaCompleted {});
-    reported(&story, 2, "step take has not succeeded");
+    reported(&story, 2, "step take is not done");
 }
 
 #[test]

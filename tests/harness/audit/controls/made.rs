@@ -56,7 +56,11 @@ pub(super) struct Story {
 
 impl Story {
     pub(super) fn begin() -> Self {
-        let shape = Shape::read(YAML, "digest").expect("it is one");
+        Self::of(YAML)
+    }
+
+    pub(super) fn of(yaml: &str) -> Self {
+        let shape = Shape::read(yaml, "digest").expect("it is one");
         let row = Row {
             status: "running".to_owned(),
             attention: false,

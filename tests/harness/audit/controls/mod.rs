@@ -3,3 +3,4 @@
 
 mod broken;
 mod made;
+mod waits;

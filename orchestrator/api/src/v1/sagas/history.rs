@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// Times within events: numbers in the journal, RFC 3339 on the wire.
-const TIMES: [&str; 2] = ["due_at", "deadline_at"];
+const TIMES: [&str; 3] = ["due_at", "deadline_at", "until"];
 
 /// A saga's journal, in order.
 ///

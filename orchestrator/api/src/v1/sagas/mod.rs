@@ -4,6 +4,7 @@ mod cancel;
 mod get;
 mod history;
 mod list;
+mod signal;
 mod start;
 
 use amends_engine::Engine;
@@ -15,4 +16,5 @@ pub(crate) fn routes() -> OpenApiRouter<Engine> {
         .routes(routes!(get::get))
         .routes(routes!(history::history))
         .routes(routes!(cancel::cancel))
+        .routes(routes!(signal::signal))
 }
