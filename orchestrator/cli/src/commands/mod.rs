@@ -6,6 +6,7 @@ mod completions;
 mod config;
 mod definitions;
 mod demo;
+mod explain;
 mod export;
 mod fsck;
 mod get;
@@ -38,6 +39,8 @@ enum Command {
     Serve(serve::Args),
     /// Check definitions, without a server
     Check(check::Args),
+    /// Explain a code that `check` has said
+    Explain(explain::Args),
     /// Start a saga
     Start(start::Args),
     /// Show a saga as a timeline
@@ -72,6 +75,7 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Demo(args) => demo::run(args).await,
         Command::Serve(args) => serve::run(args).await,
         Command::Check(args) => check::run(&args),
+        Command::Explain(args) => explain::run(&args),
         Command::Start(args) => start::run(args).await,
         Command::Get(args) => get::run(args).await,
         Command::List(args) => list::run(args).await,

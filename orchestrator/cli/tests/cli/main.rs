@@ -3,6 +3,8 @@
 mod check;
 mod config;
 mod demo;
+mod docs;
+mod explain;
 mod export;
 mod fsck;
 mod remote;
