@@ -8,6 +8,7 @@
 
 mod commands;
 mod config;
+mod cost;
 mod demo;
 mod exit;
 mod log;

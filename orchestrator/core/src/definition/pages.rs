@@ -43,7 +43,7 @@ pub fn explain(code: &str) -> Option<&'static Page> {
     PAGES.iter().find(|page| page.code.eq_ignore_ascii_case(code))
 }
 
-static PAGES: [Page; 35] = [
+static PAGES: [Page; 46] = [
     Page { code: "E0101", text: include_str!("pages/E0101.md") },
     Page { code: "E0102", text: include_str!("pages/E0102.md") },
     Page { code: "E0103", text: include_str!("pages/E0103.md") },
@@ -79,4 +79,15 @@ static PAGES: [Page; 35] = [
     Page { code: "W0501", text: include_str!("pages/W0501.md") },
     Page { code: "W0502", text: include_str!("pages/W0502.md") },
     Page { code: "W0503", text: include_str!("pages/W0503.md") },
+    Page { code: "W0601", text: include_str!("pages/W0601.md") },
+    Page { code: "W0602", text: include_str!("pages/W0602.md") },
+    Page { code: "W0603", text: include_str!("pages/W0603.md") },
+    Page { code: "W0604", text: include_str!("pages/W0604.md") },
+    Page { code: "W0605", text: include_str!("pages/W0605.md") },
+    Page { code: "W0606", text: include_str!("pages/W0606.md") },
+    Page { code: "W0607", text: include_str!("pages/W0607.md") },
+    Page { code: "W0608", text: include_str!("pages/W0608.md") },
+    Page { code: "W0609", text: include_str!("pages/W0609.md") },
+    Page { code: "W0610", text: include_str!("pages/W0610.md") },
+    Page { code: "W0611", text: include_str!("pages/W0611.md") },
 ];
