@@ -16,6 +16,7 @@ mod output;
 mod remote;
 mod signals;
 mod snippet;
+mod source;
 mod store;
 mod style;
 mod timeline;

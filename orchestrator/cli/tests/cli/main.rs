@@ -7,6 +7,7 @@ mod docs;
 mod explain;
 mod export;
 mod fsck;
+mod graph;
 mod remote;
 mod serve;
 mod shell;
