@@ -8,6 +8,7 @@
 
 mod commands;
 mod config;
+mod cost;
 mod demo;
 mod exit;
 mod json_argument;
@@ -16,6 +17,7 @@ mod output;
 mod remote;
 mod signals;
 mod snippet;
+mod source;
 mod store;
 mod style;
 mod timeline;

@@ -59,6 +59,11 @@ pub(crate) fn render(finding: &Finding, source: &str, style: Style) -> String {
     if let Some(hint) = &finding.hint {
         group = group.element(Level::HELP.message(hint.as_str()));
     }
+    // A server of another version may have said a code that this program does not know.
+    let more = format!("for more: amends explain {}", finding.code);
+    if amends_core::definition::explain(&finding.code).is_some() {
+        group = group.element(Level::NOTE.message(more.as_str()));
+    }
     let renderer = if style.is_colour() { Renderer::styled() } else { Renderer::plain() };
     renderer.render(&[group])
 }

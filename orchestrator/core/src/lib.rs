@@ -15,6 +15,7 @@ pub mod definition;
 pub mod event;
 mod evolve;
 pub mod expr;
+pub mod graph;
 pub mod ids;
 mod labels;
 mod render;

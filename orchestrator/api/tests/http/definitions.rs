@@ -120,3 +120,24 @@ async fn a_text_at_the_limit_is_read_and_one_above_is_413() {
         server.post_yaml(path, &padded(LIMIT + 1)).await.is_problem(413, "body-too-large");
     }
 }
+
+#[tokio::test]
+async fn a_definition_is_drawn_in_three_formats_with_their_media_types() {
+    let server = Server::new().await;
+    let path = "/v1/definitions/place-order/versions/1/graph";
+    for (query, kind, begins) in [
+        ("", "image/svg+xml", "<svg "),
+        ("?format=svg", "image/svg+xml", "<svg "),
+        ("?format=mermaid", "text/vnd.mermaid; charset=utf-8", "flowchart TD"),
+        ("?format=dot", "text/vnd.graphviz; charset=utf-8", "digraph "),
+    ] {
+        let answer = server.get(&format!("{path}{query}")).await;
+        assert_eq!((answer.status, answer.header("content-type")), (StatusCode::OK, Some(kind)));
+        assert!(answer.body.as_str().unwrap().starts_with(begins), "{}", answer.body);
+        assert!(answer.header("content-security-policy").unwrap().starts_with("default-src 'none'"));
+        assert_eq!(answer.header("x-content-type-options"), Some("nosniff"));
+    }
+    server.get(&format!("{path}?format=png")).await.is_problem(400, "invalid-query");
+    server.get(&format!("{path}?size=9")).await.is_problem(400, "invalid-query");
+    server.get("/v1/definitions/place-order/versions/2/graph").await.is_problem(404, "unknown-definition");
+}

@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::kit::Server;
 
 /// Everything that is served, so that a route can neither appear nor vanish by accident.
-const ROUTES: [(&str, &str); 19] = [
+const ROUTES: [(&str, &str); 20] = [
     ("GET", "/livez"),
     ("GET", "/metrics"),
     ("GET", "/v1/nodes"),
@@ -20,6 +20,7 @@ const ROUTES: [(&str, &str); 19] = [
     ("GET", "/v1/definitions/{name}"),
     ("GET", "/v1/definitions/{name}/versions"),
     ("GET", "/v1/definitions/{name}/versions/{version}"),
+    ("GET", "/v1/definitions/{name}/versions/{version}/graph"),
     ("GET", "/v1/sagas"),
     ("GET", "/v1/sagas/{id}"),
     ("GET", "/v1/sagas/{id}/history"),

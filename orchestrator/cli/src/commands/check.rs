@@ -1,12 +1,14 @@
 //! `amends check FILE…`: every finding with file, line and column.
 
-use std::{collections::BTreeSet, fs, path::PathBuf};
+use std::{fs, path::PathBuf};
 
-use amends_core::definition;
+use amends_core::{definition, ids::ServiceName};
+use amends_engine::Catalogue;
 use anyhow::Context;
 
 use crate::{
     config::{self, Flags},
+    cost,
     exit::Exit,
     output,
     snippet::{self, Finding, Severity},
@@ -15,6 +17,10 @@ use crate::{
 
 /// Check definitions, without a server
 #[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  amends check sagas/*.yaml --config amends.toml\n  amends check order.yaml --deny-warnings   # for a build\n\n\
+    What each code means: `amends explain`. How long a saga can take, and how many calls it can make, is said on stderr."
+)]
 pub(crate) struct Args {
     /// Definitions (YAML)
     #[arg(required = true, value_name = "FILE")]
@@ -40,9 +46,10 @@ enum Format {
 /// # Errors
 /// A file or the configuration cannot be read.
 pub(crate) fn run(args: &Args) -> anyhow::Result<Exit> {
-    let services = match &args.config {
-        Some(file) => Some(catalogue(file)?),
-        None => None,
+    let catalogue = args.config.as_deref().map(catalogue).transpose()?;
+    let services = catalogue.as_ref().map(Catalogue::names);
+    let timeout = |service: &ServiceName| {
+        catalogue.as_ref().and_then(|catalogue| Some(catalogue.services.get(service.as_str())?.timeout))
     };
     let style = Style::of_stdout();
     let mut findings = vec![];
@@ -54,6 +61,9 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Exit> {
         if args.format == Format::Text {
             for finding in &found {
                 output::print(&format!("{}\n\n", snippet::render(finding, &source, style)))?;
+            }
+            if let Some(definition) = &checked.definition {
+                output::say(&format!("{file}: {}", cost::sentence(definition, &timeout)));
             }
         }
         findings.extend(found);
@@ -73,9 +83,9 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Exit> {
     Ok(if refused { Exit::Failure } else { Exit::Success })
 }
 
-fn catalogue(file: &std::path::Path) -> anyhow::Result<BTreeSet<String>> {
+fn catalogue(file: &std::path::Path) -> anyhow::Result<Catalogue> {
     let flags = Flags { config: Some(file.to_owned()), ..Flags::default() };
-    Ok(config::load(&flags)?.config.services.names())
+    Ok(config::load(&flags)?.config.services)
 }
 
 fn counted(number: usize, what: &str) -> String {

@@ -6,9 +6,11 @@ mod completions;
 mod config;
 mod definitions;
 mod demo;
+mod explain;
 mod export;
 mod fsck;
 mod get;
+mod graph;
 mod history;
 mod list;
 mod schema;
@@ -39,6 +41,10 @@ enum Command {
     Serve(serve::Args),
     /// Check definitions, without a server
     Check(check::Args),
+    /// Explain a code that `check` has said
+    Explain(explain::Args),
+    /// Draw a definition: steps, what undoes them, and the pivot
+    Graph(graph::Args),
     /// Start a saga
     Start(start::Args),
     /// Show a saga as a timeline
@@ -75,6 +81,8 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Demo(args) => demo::run(args).await,
         Command::Serve(args) => serve::run(args).await,
         Command::Check(args) => check::run(&args),
+        Command::Explain(args) => explain::run(&args),
+        Command::Graph(args) => graph::run(args).await,
         Command::Start(args) => start::run(args).await,
         Command::Get(args) => get::run(args).await,
         Command::List(args) => list::run(args).await,

@@ -93,3 +93,27 @@ fn hostile_yaml_is_refused_and_nothing_breaks() {
         shell.amends(&["check", name]).expect(1).prints("error[");
     }
 }
+
+#[test]
+fn what_is_hardly_meant_is_a_warning_with_a_code_of_its_own() {
+    let shell = Shell::new();
+    shell.file("server.toml", CATALOGUE);
+    shell.file(
+        "pay.yaml",
+        &GOOD.replace("    compensate", "    output: { id: \"${{ response.body.id }}\" }\n    compensate"),
+    );
+    let ran = shell.amends(&["check", "--config", "server.toml", "pay.yaml"]);
+    ran.expect(0).prints("warning[W0604]").prints("for more: amends explain W0604").says("0 errors, 1 warning");
+    shell.amends(&["check", "--config", "server.toml", "--deny-warnings", "pay.yaml"]).expect(1);
+}
+
+#[test]
+fn how_long_a_saga_can_take_is_said_with_the_timeouts_of_the_catalogue() {
+    let shell = Shell::new();
+    shell.file("pay.yaml", GOOD);
+    shell.file("server.toml", &format!("{CATALOGUE}timeout = \"3s\"\n"));
+    let ran = shell.amends(&["check", "--config", "server.toml", "pay.yaml"]);
+    ran.expect(0).says("pay.yaml: the way takes at most 17s (charge), or 55s if services ask for longer waits");
+    ran.says("at most 2 calls, 5 requests");
+    shell.amends(&["check", "pay.yaml"]).expect(0).says("and the timeouts of payments");
+}

@@ -3,8 +3,11 @@
 mod check;
 mod config;
 mod demo;
+mod docs;
+mod explain;
 mod export;
 mod fsck;
+mod graph;
 mod remote;
 mod serve;
 mod shell;

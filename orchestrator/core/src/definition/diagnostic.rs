@@ -83,6 +83,17 @@ pub mod code {
     pub const SERVICE_NOT_CHECKED: &str = "W0501";
     pub const INPUT_MAY_BE_MISSING: &str = "W0502";
     pub const INPUT_NOT_IN_SCHEMA: &str = "W0503";
+    pub const ONLY_WITH_REPLY: &str = "W0601";
+    pub const EMPTY_WITHOUT_REPLY: &str = "W0602";
+    pub const DEADLINE_TOO_SHORT: &str = "W0603";
+    pub const OUTPUT_UNUSED: &str = "W0604";
+    pub const INPUT_UNUSED: &str = "W0605";
+    pub const IDLE_RETRY: &str = "W0606";
+    pub const DEFAULT_UNUSED: &str = "W0607";
+    pub const TRANSIENT_SUCCESS: &str = "W0608";
+    pub const GET_CHANGES_NOTHING: &str = "W0609";
+    pub const NEEDLESS_DEFAULT: &str = "W0610";
+    pub const DONE_AGAIN: &str = "W0611";
 }
 
 /// So many errors are said at once, and so many warnings: beyond them nobody reads, and looking for hints takes time.

@@ -19,6 +19,19 @@ pub fn parse(text: &str) -> Result<Duration, String> {
     millis.map(Duration::from_millis).ok_or_else(|| hint.to_owned())
 }
 
+/// Writes a duration as [`parse`] reads it: `1h30m`, `250ms`.
+pub fn write(duration: Duration) -> String {
+    let mut left = duration.as_millis();
+    let mut text = String::new();
+    for (unit, millis) in [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)] {
+        if left >= millis {
+            text.push_str(&format!("{}{unit}", left / millis));
+            left %= millis;
+        }
+    }
+    if text.is_empty() { "0ms".to_owned() } else { text }
+}
+
 fn plain_millis(text: &str) -> Option<u64> {
     let mut total = 0_u64;
     let mut rest = text;
@@ -81,6 +94,15 @@ mod tests {
         ] {
             assert_eq!(parse(text), Ok(Duration::from_millis(millis)), "{text}");
         }
+    }
+
+    #[test]
+    fn what_is_written_is_read_back() {
+        for text in ["250ms", "30s", "1h30m", "7d", "1d2h3m4s5ms"] {
+            assert_eq!(parse(text).map(write), Ok(text.to_owned()));
+        }
+        assert_eq!(write(Duration::from_secs(90)), "1m30s");
+        assert_eq!(write(Duration::ZERO), "0ms");
     }
 
     #[test]

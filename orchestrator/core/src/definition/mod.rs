@@ -9,9 +9,11 @@ mod json_schema;
 mod keys;
 mod labels;
 pub mod limits;
+mod lints;
 mod model;
 mod node;
 mod order;
+mod pages;
 mod parse;
 mod reader;
 mod references;
@@ -19,12 +21,15 @@ mod schema;
 mod steps;
 mod strict;
 mod waits;
+mod worst;
 
 pub use diagnostic::{Diagnostic, Mark, Severity, code};
-pub use duration::parse as parse_duration;
+pub use duration::{parse as parse_duration, write as write_duration};
 pub use json_schema::json_schema;
 pub use model::{
     Await, Call, CallStep, Definition, Each, InputError, Kind, Method, Retry, Side, Step, StepIx, Undo, Wait,
 };
+pub use pages::{Page, explain, pages};
 pub use parse::{Checked, parse};
 pub use schema::InputSchema;
+pub use worst::{ServiceTimeout, WorstCase};

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, sync::Arc};
 use super::{
     calls::Defaults,
     diagnostic::{Diagnostic, Findings, Severity, code},
-    keys, labels, limits,
+    keys, labels, limits, lints,
     model::Definition,
     node::{self, Node, Tree},
     order,
@@ -98,7 +98,12 @@ fn definition(reader: &mut Reader<'_>, root: &Node) -> Option<Definition> {
     let steps: Vec<_> = steps.into_iter().collect::<Option<_>>()?;
     let digest = Digest::of(&[reader.source.as_bytes()]);
     let source = reader.source.into();
-    Some(Definition { name: name?, version, description, digest, source, input, labels, deadline, steps, output })
+    let definition =
+        Definition { name: name?, version, description, digest, source, input, labels, deadline, steps, output };
+    if reader.findings.list.iter().all(|found| found.severity == Severity::Warning) {
+        lints::check(reader, root, &definition);
+    }
+    Some(definition)
 }
 
 fn input_schema(reader: &mut Reader<'_>, node: &Node) -> Option<InputSchema> {

@@ -66,6 +66,11 @@ impl Expression {
         Ok(())
     }
 
+    /// As written between `${{` and `}}`.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
     /// The paths it reads.
     pub fn paths(&self) -> &[PathUse] {
         &self.paths

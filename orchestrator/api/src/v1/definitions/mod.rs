@@ -2,6 +2,7 @@
 
 mod check;
 mod get;
+mod graph;
 mod list;
 mod register;
 mod version;
@@ -21,6 +22,7 @@ pub(crate) fn routes() -> OpenApiRouter<Engine> {
         .routes(routes!(get::get))
         .routes(routes!(versions::versions))
         .routes(routes!(version::version))
+        .routes(routes!(graph::graph))
 }
 
 /// Lists leave the text out.

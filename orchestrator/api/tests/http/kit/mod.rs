@@ -122,7 +122,10 @@ impl Server {
         let response = self.router.clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         let bytes = body.collect().await.unwrap().to_bytes();
-        let text = parts.headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/"));
+        let text = parts
+            .headers
+            .get(header::CONTENT_TYPE)
+            .is_some_and(|kind| kind.as_bytes().starts_with(b"text/") || kind == "image/svg+xml");
         let body = match &bytes[..] {
             [] => Value::Null,
             text_bytes if text => String::from_utf8(text_bytes.to_vec()).unwrap().into(),
