@@ -49,20 +49,18 @@ pub(super) fn write(connection: &Connection, batch: &[Ready]) -> rusqlite::Resul
         if apply(&mut statements, ready)? {
             done.applied += 1;
         } else {
-            statements.executed += 1;
             let standing = standing(&mut statements, ready.append.saga)?;
             // One that was made before, and whose answer was lost, is found to be there.
             done.answers[index] = ready.append.judge(standing.as_ref());
         }
     }
-    done.statements = statements.executed;
+    done.statements = statements.used();
     Ok(done)
 }
 
 /// The statements of a batch: each is fetched from the cache when it is first needed, and then used for every row.
 struct Statements<'c> {
     connection: &'c Connection,
-    executed: u64,
     create: Option<CachedStatement<'c>>,
     advance: Option<CachedStatement<'c>>,
     leave: Option<CachedStatement<'c>>,
@@ -74,7 +72,12 @@ struct Statements<'c> {
 impl<'c> Statements<'c> {
     fn of(connection: &'c Connection) -> Self {
         let [create, advance, leave, insert_event, give_verdict, standing] = [const { None }; 6];
-        Self { connection, executed: 0, create, advance, leave, insert_event, give_verdict, standing }
+        Self { connection, create, advance, leave, insert_event, give_verdict, standing }
+    }
+
+    fn used(&self) -> u64 {
+        let all = [&self.create, &self.advance, &self.leave, &self.insert_event, &self.give_verdict, &self.standing];
+        all.into_iter().flatten().map(|_| 1).sum()
     }
 }
 
@@ -92,7 +95,6 @@ fn fetched<'s, 'c>(
 /// The row of the saga and, only if it was as expected, the events and the verdicts. `false`: nothing was written.
 fn apply(statements: &mut Statements<'_>, ready: &Ready) -> rusqlite::Result<bool> {
     let append = &ready.append;
-    statements.executed += 1;
     let touched = match &append.create {
         Some(create) => create_saga(statements, append, create)?,
         None if append.leaves() => leave_saga(statements, append)?,
@@ -103,7 +105,6 @@ fn apply(statements: &mut Statements<'_>, ready: &Ready) -> rusqlite::Result<boo
         return Ok(false);
     }
     insert_events(statements, ready)?;
-    statements.executed += ready.events.len() as u64 + append.verdicts.len() as u64;
     if !append.verdicts.is_empty() {
         let give = fetched(&mut statements.give_verdict, statements.connection, inbox::GIVE_VERDICT)?;
         inbox::give_verdicts(give, append.saga, &append.verdicts)?;
