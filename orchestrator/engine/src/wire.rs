@@ -6,6 +6,8 @@
 //!
 //! **What it must never know:** what is sent, and what an answer means.
 
+#![expect(clippy::vec_box, reason = "a connection is over a thousand bytes, and goes from hand to hand with each call")]
+
 use std::{
     error::Error,
     future::poll_fn,
