@@ -147,7 +147,8 @@ async fn writes_find_their_rows_by_a_key_whatever_the_tables_hold() {
         }
     }
     // The check can fail: by `=` and in a session like any other PostgreSQL reads the whole table while it is small.
-    tamper(&url, more(10) + "analyze").await;
+    // Small on disk too, whether or not a vacuum has come by since the rows were deleted.
+    tamper(&url, "truncate sagas, journal, inbox; ".to_owned() + &more(10) + "analyze").await;
     let mut other = connect(&url).await;
     let (sql, keys) = &writes[1];
     let naive = sql.replace("sagas.id = any (array[advance.id])", "sagas.id = advance.id");
