@@ -1,7 +1,7 @@
 //! The rows of a batch, one append after the other, each only if its saga is as its writer knows it.
 //!
-//! Who calls it: `commit`, within its transaction. One row per statement: SQLite runs in this very thread, so what many rows
-//! in one statement would save is nothing, and an append knows at once whether it applied.
+//! Who calls it: `commit`, within its transaction. One row per statement: SQLite runs in this very thread, so there is no trip
+//! to be shared, and an append knows at once whether it applied. Many rows in one statement have not been measured here.
 
 use amends_core::ids::SagaId;
 use rusqlite::{CachedStatement, Connection, OptionalExtension, Row, Statement, params};
