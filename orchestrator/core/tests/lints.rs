@@ -142,6 +142,28 @@ fn a_definition_with_mistakes_is_not_judged_by_taste() {
     assert_eq!(codes, ["E0306"]);
 }
 
+#[test]
+fn a_deadline_that_comes_before_a_wait_is_over() {
+    let waits =
+        |deadline: &str, wait: &str| warned(&format!("deadline: {deadline}\n"), &format!("a: {{ {wait} }}"), "");
+    assert_eq!(waits("1h", "sleep: 2h"), [("W0603", 2, 1)]);
+    assert_eq!(waits("2h", "sleep: 2h"), []);
+    assert_eq!(waits("1h", "await: go, timeout: 1d"), [("W0603", 2, 1)]);
+    assert_eq!(waits("1h", "until: '2026-12-24T18:00:00Z'"), [], "only a start knows how long that is");
+    let items =
+        format!("for_each: [1, 2, 3], call: x POST /a, timeout: 10s, retry: {{ attempts: 3, backoff: 1s }}, {UNDO}");
+    assert_eq!(waits("33s", &items), [], "how many there will be is not known");
+    assert_eq!(waits("32s", &items), [("W0603", 2, 1)], "not even one has its attempts");
+}
+
+#[test]
+fn an_input_that_only_a_label_reads_is_used() {
+    let head = "input: { type: object, required: [who], properties: { who: { type: string } } }\n";
+    let steps = format!("a: {{ call: x POST /a, {UNDO} }}");
+    assert_eq!(warned(&format!("{head}labels: {{ who: '${{{{ input.who }}}}' }}\n"), &steps, ""), []);
+    assert_eq!(warned(head, &steps, ""), [("W0605", 2, 55)]);
+}
+
 // ---- what it can cost
 
 fn worst(steps: &str) -> amends_core::definition::WorstCase {
@@ -183,4 +205,18 @@ fn what_is_unlimited_and_what_is_not_known_is_said() {
     assert_eq!(services, ["x", "y"]);
     let pivot = worst("p: { pivot: true, call: x POST /p }");
     assert_eq!((pivot.forward, pivot.calls, names(&pivot)), (Some(Duration::ZERO), 1, vec![]));
+}
+
+#[test]
+fn waits_take_time_and_no_calls_and_items_are_as_many_as_may_be() {
+    let undo = "compensate: { call: x POST /u }";
+    let call = format!("call: x POST /a, timeout: 1s, retry: {{ attempts: 1 }}, {undo}");
+    let waits = worst(&format!("a: {{ sleep: 30m }}\nb: {{ await: go, timeout: 1d }}\nc: {{ {call} }}"));
+    assert_eq!(waits.forward, Some(Duration::from_secs(30 * 60 + 24 * 3600 + 1)));
+    assert_eq!((waits.requests, waits.calls), (Some(1), 2), "c and its compensation");
+    let until = worst("a: { until: '2026-12-24T18:00:00Z' }");
+    assert_eq!((until.forward, until.requests, until.calls), (None, Some(0), 0));
+    let items = worst(&format!("a: {{ for_each: [1, 2], concurrency: 10, {call} }}"));
+    assert_eq!(items.forward, Some(Duration::from_secs(100)), "a thousand, ten at once");
+    assert_eq!((items.requests, items.calls), (Some(1000), 2000));
 }

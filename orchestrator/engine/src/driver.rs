@@ -359,7 +359,7 @@ impl Driver {
             tracing::warn!(saga.id = %saga, %error, "the store is away; waiting for it");
         }
         tokio::select! {
-            () = tokio::time::sleep(*pause) => {}
+            () = self.calls.beside(tokio::time::sleep(*pause)) => {}
             () = self.member.over.cancelled() => return Err(End::LeaseEnded),
         }
         *pause = (*pause * 2).min(APPEND_RETRY_MOST);

@@ -232,7 +232,104 @@ fn retry_after(text: &str, now: DateTime<Utc>) -> Option<Duration> {
 
 #[cfg(test)]
 mod tests {
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::{TcpListener, TcpStream},
+    };
+
     use super::*;
+
+    /// `POST /a`.
+    async fn called(participant: &HttpParticipant) -> Result<Response<Bytes>, Reply> {
+        let door = &participant.doors["town"];
+        participant.exchange((door, "/a"), Method::POST, HeaderMap::new(), None, Duration::from_secs(5)).await
+    }
+
+    fn calling(listener: &TcpListener) -> HttpParticipant {
+        let url = format!("http://{}", listener.local_addr().expect("it listens"));
+        let catalogue = serde_json::json!({ "town": { "url": url } });
+        HttpParticipant::new(&serde_json::from_value(catalogue).expect("a catalogue")).expect("TLS")
+    }
+
+    /// Reads one request on a new connection.
+    async fn asked(listener: &TcpListener) -> TcpStream {
+        let (mut stream, _) = listener.accept().await.expect("a connection");
+        next_request(&mut stream).await;
+        stream
+    }
+
+    async fn next_request(stream: &mut TcpStream) {
+        let (mut head, mut byte) = (Vec::new(), [0]);
+        while !head.ends_with(b"\r\n\r\n") {
+            stream.read_exact(&mut byte).await.expect("a whole request");
+            head.extend(byte);
+        }
+    }
+
+    async fn answered(stream: &mut TcpStream) {
+        stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}").await.expect("it listens");
+    }
+
+    #[tokio::test]
+    async fn a_connection_is_used_again_and_one_that_was_closed_meanwhile_is_made_anew() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let participant = calling(&listener);
+        let (mut bell, mut heard) = tokio::io::duplex(1);
+        let town = async {
+            let mut first = asked(&listener).await;
+            answered(&mut first).await;
+            next_request(&mut first).await;
+            answered(&mut first).await;
+            first.shutdown().await.expect("it is open");
+            // The end of the connection has been received when its other side has seen it and closed, too; on this machine that
+            // is as soon as it was sent, and the reactor tells of it before it tells of what comes later.
+            let later = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+            let (mut one, mut other) = tokio::join!(
+                async { TcpStream::connect(later.local_addr().expect("it listens")).await.expect("a connection") },
+                async { later.accept().await.expect("a connection").0 }
+            );
+            one.write_all(b".").await.expect("it is open");
+            other.read_exact(&mut [0]).await.expect("a byte");
+            bell.write_all(b".").await.expect("somebody listens");
+            let mut second = asked(&listener).await;
+            answered(&mut second).await;
+        };
+        let calls = async {
+            assert!(called(&participant).await.is_ok());
+            assert!(called(&participant).await.is_ok(), "on the same connection");
+            heard.read_exact(&mut [0]).await.expect("the bell");
+            assert!(called(&participant).await.is_ok(), "on another, since nothing had been sent on the first");
+        };
+        tokio::join!(town, calls);
+    }
+
+    #[tokio::test]
+    async fn a_request_that_left_is_lost_with_its_connection_and_never_sent_twice() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let participant = calling(&listener);
+        let town = async {
+            let mut first = asked(&listener).await;
+            answered(&mut first).await;
+            next_request(&mut first).await;
+        };
+        let calls = async {
+            assert!(called(&participant).await.is_ok());
+            called(&participant).await
+        };
+        let ((), lost) = tokio::join!(town, calls);
+        assert!(matches!(&lost, Err(Reply::Lost { reason }) if reason.contains("closed")), "{lost:?}");
+        let again = tokio::time::timeout(Duration::from_millis(50), listener.accept()).await;
+        assert!(again.is_err(), "nobody asks again");
+    }
+
+    #[tokio::test]
+    async fn where_nobody_listens_nothing_was_sent() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let participant = calling(&listener);
+        drop(listener);
+        let refused = called(&participant).await;
+        assert!(matches!(&refused, Err(Reply::NotSent { reason }) if reason.contains("refused")), "{refused:?}");
+    }
 
     #[test]
     fn retry_after_is_read_in_seconds_and_as_a_date_and_garbage_is_ignored() {
