@@ -280,6 +280,8 @@ mod tests {
             answered(&mut first).await;
             next_request(&mut first).await;
             answered(&mut first).await;
+            // It is closed only when it lies idle.
+            bell.read_exact(&mut [0]).await.expect("the answer has come");
             first.shutdown().await.expect("it is open");
             // The end of the connection has been received when its other side has seen it and closed, too; on this machine that
             // is as soon as it was sent, and the reactor tells of it before it tells of what comes later.
@@ -297,6 +299,7 @@ mod tests {
         let calls = async {
             assert!(called(&participant).await.is_ok());
             assert!(called(&participant).await.is_ok(), "on the same connection");
+            heard.write_all(b".").await.expect("somebody listens");
             heard.read_exact(&mut [0]).await.expect("the bell");
             assert!(called(&participant).await.is_ok(), "on another, since nothing had been sent on the first");
         };
