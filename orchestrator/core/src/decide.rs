@@ -4,6 +4,7 @@
 //! same `evolve` that reads a journal: what is decided can always be folded.
 
 mod advance;
+mod callbacks;
 mod items;
 mod judge;
 mod waits;
@@ -13,6 +14,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use crate::{
+    callbacks::{Callback, is_accepted},
     definition::{Definition, Side, Step},
     event::{Cause, Event, Recorded, Started},
     evolve,
@@ -42,6 +44,8 @@ pub enum Input {
     CancelRequested { reason: Option<String> },
     /// A signal came. [`crate::can_signal`] says before what it is.
     Signalled(Signal),
+    /// A participant called back. [`crate::can_call_back`] says before what that is; `terms` are those of its service.
+    CalledBack { callback: Callback, terms: Terms },
 }
 
 /// Whether a cancel has an effect.
@@ -139,6 +143,7 @@ pub fn decide_in_place(definition: &Definition, state: &mut State, input: Input,
         }
         Input::CancelRequested { reason } => draft.cancel(reason),
         Input::Signalled(signal) => draft.signalled(signal),
+        Input::CalledBack { callback, terms } => draft.called_back(callback, &terms),
     }
     draft.advance();
     draft.decision()
@@ -219,6 +224,9 @@ impl<'d> Draft<'d> {
     fn answer(&mut self, id: &CallId, attempt: u32, reply: Reply, terms: &Terms) {
         let Some(step) = self.open(id, attempt) else { return };
         let (Some(of), Some(call)) = (step.call(), step.call_of(id.op)) else { return };
+        if let Some(within) = of.verdict_within.filter(|_| is_accepted(id.op, &reply, terms)) {
+            return self.accepted(id, attempt, within);
+        }
         let outcome = classify(of, call, id.op, reply, terms, self.output_bytes(&id.step));
         self.judge(id, attempt, outcome);
     }
@@ -237,10 +245,10 @@ impl<'d> Draft<'d> {
         }
     }
 
-    /// The step of a call whose attempt is open.
+    /// The step of a call whose attempt is open, or is decided by a callback just now.
     fn open(&self, id: &CallId, attempt: u32) -> Option<&Step> {
         let call = self.state.call(id)?;
-        let open = call.attempt == attempt && matches!(call.phase, Phase::Open { .. });
+        let open = call.attempt == attempt && matches!(call.phase, Phase::Open { .. } | Phase::Told { .. });
         self.definition.step(&id.step).filter(|_| open).map(|(_, step)| step)
     }
 }
@@ -266,7 +274,8 @@ pub fn outstanding(definition: &Definition, state: &State) -> Vec<Command> {
         .calls()
         .filter_map(|(call, under_way)| match under_way.phase {
             Phase::Open { due_at } => Some(Command::Call { call, attempt: under_way.attempt, due_at }),
-            Phase::Closed | Phase::Halted => None,
+            Phase::Accepted { until } => until.map(|at| Command::Wake { at }),
+            Phase::Told { .. } | Phase::Closed | Phase::Halted => None,
         })
         .collect();
     let deadline_counts = state.status == Status::Running && !point_of_no_return(definition, state);

@@ -44,6 +44,16 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "is_false")]
         pivot: bool,
     },
+    /// The participant will do it later, and say by callback what came of it. A person looks, or the step fails, if it has not said
+    /// so by then.
+    CallAccepted { call: CallId, attempt: u32, until: Time },
+    /// The participant said by callback what came of the call; what that means follows in the same commit.
+    CallbackReceived {
+        call: CallId,
+        verdict: Verdict,
+        /// Of what it said: the same again is the same callback.
+        digest: Digest,
+    },
     /// It happened.
     CallSucceeded {
         call: CallId,
@@ -155,6 +165,16 @@ pub struct Started {
     pub traceparent: Option<String>,
 }
 
+/// What a callback says of its call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// It happened.
+    Succeeded,
+    /// A definite no: it did not happen.
+    Rejected,
+}
+
 /// Why a saga is undone.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
@@ -217,7 +237,7 @@ pub enum Failure {
     AttemptsExhausted,
     /// It could not be sent as the definition says.
     RefusedHere,
-    /// The signal it awaited did not come in time.
+    /// The signal it awaited, or the verdict on what was accepted, did not come in time.
     TimedOut,
 }
 
@@ -239,7 +259,7 @@ pub enum AttentionReason {
     StaleEpoch,
     /// The participant has stored another body under this key; it goes on being retried.
     OtherBody,
-    /// The signal it awaits did not come in time, behind the pivot; it goes on waiting.
+    /// The signal it awaits, or the verdict on what was accepted, did not come in time, from the pivot on; it goes on waiting.
     TimedOut,
 }
 

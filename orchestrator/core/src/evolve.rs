@@ -1,5 +1,6 @@
 //! `evolve`: what an event does to a state. The one match over the life of a saga; every pair it does not name is illegal.
 
+mod callbacks;
 mod calls;
 mod waits;
 
@@ -8,11 +9,12 @@ use std::{collections::BTreeMap, sync::Arc};
 use serde_json::Value;
 
 use self::{
+    callbacks::{accepted, called_back, judged, overdue},
     calls::{again, call_failed, call_mut, first, halted, open, put, take, undoable},
     waits::{timed_out, wait_failed},
 };
 use crate::{
-    event::{AttentionReason, Event, FailedStep, Recorded, Started},
+    event::{AttentionReason, Event, FailedStep, Recorded, Started, Verdict},
     ids::{CallId, Op, SagaId, StepName},
     signals,
     state::{CallState, Each, Life, Phase, Received, State, StepState, Waiting},
@@ -104,7 +106,7 @@ pub(crate) fn apply(state: &mut State, recorded: &Recorded) -> Result<(), &'stat
         }
 
         (_, Event::CallSucceeded { call, attempt, output, .. }) => {
-            open(state, call, *attempt)?;
+            judged(state, call, *attempt, Verdict::Succeeded)?;
             let next = match call.op {
                 Op::Action => Life::Succeeded { output: output.clone() },
                 Op::Compensate => Life::Compensated,
@@ -112,17 +114,27 @@ pub(crate) fn apply(state: &mut State, recorded: &Recorded) -> Result<(), &'stat
             put(state, call, next);
             state.attention.remove(call);
         }
-        (_, Event::CallUnusable { call, attempt, .. } | Event::CallUnknown { call, attempt, .. }) => {
+        (_, Event::CallUnusable { call, attempt, .. }) => {
+            let call = judged(state, call, *attempt, Verdict::Succeeded)?;
+            call.may_have_happened = true;
+            call.phase = Phase::Closed;
+        }
+        (_, Event::CallUnknown { call, attempt, .. }) => {
             let call = open(state, call, *attempt)?;
             call.may_have_happened = true;
             call.phase = Phase::Closed;
         }
-        (
-            _,
-            Event::CallRejected { call, attempt, .. }
-            | Event::CallNotSent { call, attempt, .. }
-            | Event::CallWithdrawn { call, attempt },
-        ) => open(state, call, *attempt)?.phase = Phase::Closed,
+        (_, Event::CallRejected { call, attempt, .. }) => {
+            judged(state, call, *attempt, Verdict::Rejected)?.phase = Phase::Closed;
+        }
+        (_, Event::CallNotSent { call, attempt, .. } | Event::CallWithdrawn { call, attempt }) => {
+            open(state, call, *attempt)?.phase = Phase::Closed;
+        }
+        (_, Event::CallAccepted { call, attempt, until }) => {
+            accepted(state, call, *attempt, *until, at)?;
+            state.attention.remove(call);
+        }
+        (_, Event::CallbackReceived { call, verdict, digest }) => called_back(state, call, *verdict, digest)?,
 
         (_, Event::CallRefused { call, .. }) => {
             let never_sent = CallState { request: None, attempt: 0, phase: Phase::Halted, may_have_happened: false };
@@ -200,12 +212,12 @@ pub(crate) fn apply(state: &mut State, recorded: &Recorded) -> Result<(), &'stat
             let refused = call.op == Op::Action && matches!(state.steps.get(&call.step), Some(StepState::Refused));
             match call_mut(state, call) {
                 Some(under_way) if reason.halts() => {
-                    if matches!(under_way.phase, Phase::Open { .. }) {
+                    if matches!(under_way.phase, Phase::Open { .. } | Phase::Accepted { .. } | Phase::Told { .. }) {
                         return Err("the attempt has no outcome yet");
                     }
                     under_way.phase = Phase::Halted;
                 }
-                Some(_) if *reason == AttentionReason::TimedOut => return Err("a call does not time out like a wait"),
+                Some(under_way) if *reason == AttentionReason::TimedOut => overdue(under_way, at)?,
                 Some(_) => {}
                 None if refused && *reason == AttentionReason::RefusedHere => {}
                 None if *reason == AttentionReason::TimedOut => timed_out(state, call, at)?,
@@ -262,6 +274,7 @@ fn fresh(saga: SagaId, started: &Started, first: &Recorded) -> State {
         steps: BTreeMap::new(),
         attention: BTreeMap::new(),
         signals: Vec::new(),
+        callbacks: BTreeMap::new(),
         output: Arc::new(Value::Null),
     }
 }

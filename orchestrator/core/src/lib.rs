@@ -10,6 +10,7 @@
 //! The way in: [`definition::Definition::parse`] turns YAML into a checked definition; [`decide()`] says what an input means
 //! now; [`evolve()`] applies one event; [`outstanding()`] says what the world is owed.
 
+mod callbacks;
 mod decide;
 pub mod definition;
 pub mod event;
@@ -26,6 +27,7 @@ pub mod state;
 pub mod summary;
 pub mod time;
 
+pub use callbacks::{Callback, CanCallBack, Said, can_call_back};
 pub use decide::{
     Begin, CanCancel, Command, Decision, Input, begin, begin_with, can_cancel, decide, decide_in_place, outstanding,
 };

@@ -109,7 +109,7 @@ fn unknown(answer: &Answer, reason: String) -> Outcome {
     Outcome::Unknown { status: Some(answer.status), reason, retry_after: answer.retry_after, refused: None }
 }
 
-fn succeeded(step: &CallStep, op: Op, answer: &Answer, output_bytes: usize) -> Outcome {
+pub(crate) fn succeeded(step: &CallStep, op: Op, answer: &Answer, output_bytes: usize) -> Outcome {
     let status = answer.status;
     let Some(template) = step.output.as_ref().filter(|_| op == Op::Action) else {
         return Outcome::Success { status, output: Value::Null };

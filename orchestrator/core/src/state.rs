@@ -8,7 +8,7 @@ use serde_json::Value;
 
 pub use self::life::Life;
 use crate::{
-    event::{AttentionReason, Cause, FailedStep, Started},
+    event::{AttentionReason, Cause, FailedStep, Started, Verdict},
     ids::{CallId, Digest, Op, SagaId, SignalName, StepName},
     summary::{Status, Summary},
     time::Time,
@@ -39,6 +39,8 @@ pub struct State {
     pub attention: BTreeMap<CallId, AttentionReason>,
     /// Signals that came, in order.
     pub signals: Vec<Received>,
+    /// What came by callback, of each call the first.
+    pub callbacks: BTreeMap<CallId, CalledBack>,
     pub output: Arc<Value>,
 }
 
@@ -111,6 +113,14 @@ pub struct Received {
     pub kept: Option<Arc<Value>>,
 }
 
+/// A verdict that came by callback.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CalledBack {
+    pub verdict: Verdict,
+    /// Of all that it said.
+    pub digest: Digest,
+}
+
 /// What can be undone.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Undoable {
@@ -136,10 +146,21 @@ pub struct CallState {
 pub enum Phase {
     /// The attempt is intended and has no outcome yet. It is not sent before `due_at`.
     Open { due_at: Time },
+    /// The participant does it later. `None`: that took too long, and a person was asked to look.
+    Accepted { until: Option<Time> },
+    /// It came by callback, and what follows from it is decided in the same commit.
+    Told { verdict: Verdict },
     /// The last attempt has an outcome, and what follows from it is decided in the same commit.
     Closed,
     /// Waits for an operator.
     Halted,
+}
+
+impl CallState {
+    /// It may have happened, as far as anybody knows here.
+    pub fn in_doubt(&self) -> bool {
+        self.may_have_happened || matches!(self.phase, Phase::Accepted { .. })
+    }
 }
 
 impl State {
@@ -234,7 +255,8 @@ impl State {
     fn wake_at(&self) -> Option<Time> {
         let due = self.calls().filter_map(|(_, call)| match call.phase {
             Phase::Open { due_at } => Some(due_at),
-            Phase::Closed | Phase::Halted => None,
+            Phase::Accepted { until } => until,
+            Phase::Told { .. } | Phase::Closed | Phase::Halted => None,
         });
         let deadline = self.started.deadline_at.filter(|_| self.status == Status::Running && !self.past_return);
         let waits = self.waits().filter_map(|(_, waiting)| waiting.until());

@@ -99,7 +99,7 @@ fn cases() -> Vec<Case> {
         case("steps that are a list", "saga: s\nsteps: [a]\n", [("E0203", 2, 8)]),
         case("a step that is a text", "saga: s\nsteps: { a: b }\n", [("E0203", 2, 13)]),
         step("a call that is a number", "call: 3", [("E0203", 4, 14)]),
-        step("not yet supported", "call: x POST /a, async: true", [("E0208", 4, 25)]),
+        step("not yet supported", "call: x POST /a, idempotent: false", [("E0208", 4, 25)]),
         steps(
             "not yet supported instead of a call",
             "a: { saga: other, compensate: none, reason: waits }",
@@ -259,6 +259,22 @@ fn cases() -> Vec<Case> {
         steps("an until that is a number", "a: { until: 1795539661 }", [("E0203", 4, 15)]),
         steps("an until without an offset", "a: { until: '2026-12-24T18:00:00' }", [("E0209", 4, 15)]),
         steps("an until of the unknown", "a: { until: '${{ inptu.at }}' }", [("E0402", 4, 20)]),
+        // ---- async
+        step("async without a timeout", "call: x POST /a, async: true", [("E0202", 4, 25)]),
+        step("async of a year and more", "call: x POST /a, async: true, timeout: 400d", [("E0206", 4, 47)]),
+        step("async that is neither", "call: x POST /a, async: later, timeout: 1d", [("E0203", 4, 32)]),
+        step("one attempt of two days", "call: x POST /a, async: false, timeout: 2d", [("E0206", 4, 48)]),
+        steps("an await that is async", "a: { await: go, timeout: 1d, async: true }", [("E0317", 4, 32)]),
+        step(
+            "a header in the output of an async step",
+            "call: x POST /a, async: true, timeout: 1d, output: ['${{ response.headers.b | default(1) }}', '${{ response.headers.b }}']",
+            [("E0409", 4, 107)],
+        ),
+        steps(
+            "an async compensation",
+            "a: { call: x POST /a, compensate: { call: x POST /u, async: true } }",
+            [("E0201", 4, 56)],
+        ),
         steps("an await without a timeout", "a: { await: go }", [("E0202", 4, 8)]),
         steps("an await of a year and more", "a: { await: go, timeout: 400d }", [("E0206", 4, 28)]),
         steps("a signal with a space", "a: { await: 'go on', timeout: 1d }", [("E0204", 4, 15)]),

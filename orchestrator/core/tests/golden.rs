@@ -6,7 +6,7 @@
 use std::{fmt::Write as _, path::Path, sync::Arc};
 
 use amends_core::{
-    event::{AttentionReason, Cause, Event, FailedStep, Failure, Started},
+    event::{AttentionReason, Cause, Event, FailedStep, Failure, Started, Verdict},
     ids::{CallId, Digest, Op},
     summary::Status,
     time::Time,
@@ -129,6 +129,11 @@ fn events() -> Vec<Event> {
     events.push(taken(json!({ "by": "ada" })));
     events.push(Event::ItemsListed { step: "charge".into(), items: [json!("a"), json!({ "n": 1 })].into() });
     events.push(Event::ItemsListed { step: "charge".into(), items: [].into() });
+    events.push(Event::CallAccepted { call: call.clone(), attempt: 2, until });
+    let called_back =
+        |call: &CallId, verdict| Event::CallbackReceived { call: call.clone(), verdict, digest: request.clone() };
+    events.push(called_back(&call, Verdict::Succeeded));
+    events.push(called_back(&CallId { op: Op::Action, ..item.clone() }, Verdict::Rejected));
     events.extend(HOW.map(|how| Event::StepFailed { step: "charge".into(), index: None, how }));
     events.push(Event::StepFailed { step: "charge".into(), index: Some(3), how: FailedStep::Unresolved });
     let raised = |reason| Event::AttentionRaised { call: call.clone(), reason, detail: "look".to_owned() };
@@ -157,6 +162,8 @@ fn is_listed(event: &Event) {
         | Event::CallNotSent { .. }
         | Event::CallUnknown { .. }
         | Event::CallWithdrawn { .. }
+        | Event::CallAccepted { .. }
+        | Event::CallbackReceived { .. }
         | Event::CallRefused { .. }
         | Event::StepSkipped { .. }
         | Event::StepRefused { .. }

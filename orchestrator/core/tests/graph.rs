@@ -50,16 +50,17 @@ fn what_follows_from_other_edges_is_not_drawn_and_a_step_with_nothing_to_undo_is
 fn waits_items_and_conditions_are_named() {
     let undo = "compensate: { call: x POST /u }";
     let graph = of(&read(&format!(
-        "saga: s\ninput: {{ type: object, properties: {{ b: {{ type: boolean }} }} }}\nsteps:\n  a: {{ sleep: 90m }}\n  b: {{ until: '2026-12-24T18:00:00Z' }}\n  c: {{ await: go, timeout: 1d }}\n  d: {{ for_each: [1, 2], concurrency: 2, call: x POST /d, {undo} }}\n  e: {{ if: '${{{{ input.b | default(false) }}}}', for_each: [1], call: x POST /e, {undo} }}\n"
+        "saga: s\ninput: {{ type: object, properties: {{ b: {{ type: boolean }} }} }}\nsteps:\n  a: {{ sleep: 90m }}\n  b: {{ until: '2026-12-24T18:00:00Z' }}\n  c: {{ await: go, timeout: 1d }}\n  d: {{ for_each: [1, 2], concurrency: 2, call: x POST /d, {undo} }}\n  l: {{ async: true, timeout: 2d, call: x POST /l, {undo} }}\n  e: {{ if: '${{{{ input.b | default(false) }}}}', for_each: [1], call: x POST /e, {undo} }}\n"
     )));
     let does: Vec<&str> = graph.nodes.iter().map(|node| &*node.does).collect();
     assert_eq!(does[0], "sleep 1h30m");
     assert_eq!(does[1], "wait until the time that it says");
     assert_eq!(does[2], "await go, at most 1d");
     assert_eq!(does[3], "for each item, 2 at once: x POST /d");
-    assert_eq!(does[4], "if its condition holds: for each item: x POST /e");
+    assert_eq!(does[4], "x POST /l, verdict within 2d");
+    assert_eq!(does[5], "if its condition holds: for each item: x POST /e");
     assert!(graph.nodes[..3].iter().all(|node| node.undo == Undoing::Never));
-    assert_eq!(named(&graph, &graph.back), pairs(&[("e", "d")]));
+    assert_eq!(named(&graph, &graph.back), pairs(&[("l", "d"), ("e", "l")]));
 }
 
 #[test]

@@ -150,10 +150,21 @@ fn a_deadline_that_comes_before_a_wait_is_over() {
     assert_eq!(waits("2h", "sleep: 2h"), []);
     assert_eq!(waits("1h", "await: go, timeout: 1d"), [("W0603", 2, 1)]);
     assert_eq!(waits("1h", "until: '2026-12-24T18:00:00Z'"), [], "only a start knows how long that is");
+    let later = format!("call: x POST /a, async: true, timeout: 1h, retry: {{ attempts: 1 }}, {UNDO}");
+    assert_eq!(waits("1h", &later), [], "the attempt has the service's timeout, which is not known here");
+    assert_eq!(waits("59m", &later), [("W0603", 2, 1)]);
     let items =
         format!("for_each: [1, 2, 3], call: x POST /a, timeout: 10s, retry: {{ attempts: 3, backoff: 1s }}, {UNDO}");
     assert_eq!(waits("33s", &items), [], "how many there will be is not known");
     assert_eq!(waits("32s", &items), [("W0603", 2, 1)], "not even one has its attempts");
+}
+
+#[test]
+fn a_default_timeout_is_of_use_to_a_step_that_is_async() {
+    let steps = |more: &str| format!("a: {{ call: x POST /a, timeout: 1s{more}, {UNDO} }}");
+    let head = "defaults: { timeout: 2s }\n";
+    assert_eq!(warned(head, &steps(""), ""), [("W0607", 2, 13)]);
+    assert_eq!(warned(head, &steps(", async: true"), ""), []);
 }
 
 #[test]
@@ -214,6 +225,11 @@ fn waits_take_time_and_no_calls_and_items_are_as_many_as_may_be() {
     let waits = worst(&format!("a: {{ sleep: 30m }}\nb: {{ await: go, timeout: 1d }}\nc: {{ {call} }}"));
     assert_eq!(waits.forward, Some(Duration::from_secs(30 * 60 + 24 * 3600 + 1)));
     assert_eq!((waits.requests, waits.calls), (Some(1), 2), "c and its compensation");
+    let later = worst(&format!(
+        "a: {{ call: known POST /a, async: true, timeout: 1d, retry: {{ attempts: 1 }}, {undo} }}\nb: {{ {call} }}"
+    ));
+    assert_eq!(later.forward, Some(Duration::from_secs(24 * 3600 + 8)), "the attempt, its verdict, and b");
+    assert_eq!((later.requests, later.calls), (Some(2), 4));
     let until = worst("a: { until: '2026-12-24T18:00:00Z' }");
     assert_eq!((until.forward, until.requests, until.calls), (None, Some(0), 0));
     let items = worst(&format!("a: {{ for_each: [1, 2], concurrency: 10, {call} }}"));

@@ -32,9 +32,10 @@ impl Draft<'_> {
         if overdue && !point_of_no_return(self.definition, self.state) {
             return self.compensate_because(Cause::DeadlinePassed);
         }
+        self.end_acceptances();
         let definition = self.definition;
         // Only what is done in this very decision makes further steps ready.
-        while (self.end_waits() | self.begin_ready()) && self.state.status == Status::Running {}
+        while self.state.status == Status::Running && (self.end_waits() | self.begin_ready()) {}
         if self.state.status == Status::Running && (0..definition.steps.len()).all(|ix| self.done(ix)) {
             let (output, output_error) = match render::output(definition, self.state) {
                 Ok(output) => (output, None),
@@ -114,7 +115,9 @@ impl Draft<'_> {
                     self.fail_step_in_doubt(&id);
                 }
                 Phase::Open { .. } => {}
-                Phase::Closed | Phase::Halted => self.fail_step_in_doubt(&id),
+                // What is accepted is not awaited: nobody knows when its verdict comes.
+                Phase::Accepted { .. } | Phase::Closed | Phase::Halted => self.fail_step_in_doubt(&id),
+                Phase::Told { .. } => {}
             }
         }
     }

@@ -11,6 +11,7 @@ use crate::{
     ids::{CallId, Op},
     reply::{Outcome, RefusedThere},
     retry,
+    state::CallState,
     summary::Status,
 };
 
@@ -154,7 +155,7 @@ impl Draft<'_> {
 
     pub(super) fn never_sent_or_unresolved(&self, id: &CallId) -> FailedStep {
         let call = self.state.call(id);
-        if call.is_some_and(|call| call.may_have_happened) { FailedStep::Unresolved } else { FailedStep::NeverSent }
+        if call.is_some_and(CallState::in_doubt) { FailedStep::Unresolved } else { FailedStep::NeverSent }
     }
 }
 

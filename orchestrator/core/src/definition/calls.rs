@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::{
+    callback::is_async,
     diagnostic::{Mark, code},
     keys, limits,
     model::{Call, Method, Retry},
@@ -63,7 +64,8 @@ pub(super) fn read(
     retry_default: &Retry,
     timeout_default: Option<Duration>,
 ) -> Option<Call> {
-    let timeout = fields.get("timeout").map(|node| reader.duration(node, "timeout", limits::TIMEOUT));
+    let of_attempt = fields.get("timeout").filter(|_| !is_async(fields.get("async")));
+    let timeout = of_attempt.map(|node| reader.duration(node, "timeout", limits::TIMEOUT));
     let retry = fields.get("retry").map_or(*retry_default, |node| retry(reader, node, retry_default));
     let body = fields.get("body").map(|node| reader.template(node));
     let headers = fields.get("headers").map_or(Some(vec![]), |node| headers(reader, node));

@@ -80,6 +80,8 @@ pub mod code {
     pub const OWN_OUTPUT_WITHOUT_DEFAULT: &str = "E0406";
     /// The output of a step with `if`, without `default(...)`.
     pub const OUTPUT_MAY_BE_SKIPPED: &str = "E0407";
+    /// A header in the `output` of an `async` step, without `default(...)`.
+    pub const NO_HEADERS_IN_CALLBACK: &str = "E0409";
     pub const SERVICE_NOT_CHECKED: &str = "W0501";
     pub const INPUT_MAY_BE_MISSING: &str = "W0502";
     pub const INPUT_NOT_IN_SCHEMA: &str = "W0503";

@@ -70,6 +70,10 @@ fn step() -> Value {
     schema["allOf"] = json!([
         { "if": { "required": ["await"] }, "then": { "required": ["timeout"] } },
         {
+            "if": { "required": ["async"], "properties": { "async": { "const": true } } },
+            "then": { "required": ["timeout"] },
+        },
+        {
             "if": { "required": ["compensate"], "properties": { "compensate": { "const": "none" } } },
             "then": { "required": ["reason"] },
             "else": { "not": { "required": ["reason"] } },
@@ -128,7 +132,7 @@ fn step_value(key: &str) -> Value {
         "if" => json!({ "$ref": "#/$defs/expression" }),
         "needs" => json!({ "type": "array", "items": { "type": "string", "pattern": NAME } }),
         "output" => json!({}),
-        "pivot" => json!({ "type": "boolean" }),
+        "pivot" | "async" => json!({ "type": "boolean" }),
         "compensate" => json!({ "anyOf": [{ "const": "none" }, { "$ref": "#/$defs/compensation" }] }),
         "reason" => json!({ "type": "string", "pattern": "\\S" }),
         _ => call(key),

@@ -61,21 +61,37 @@ pub(crate) const STEP: Keys = Keys {
         key("concurrency", "How many items are called, or undone, at once; 1 by default."),
         key("if", "`${{ … }}`, true or false: with false the step is skipped. Evaluated once, when its needs are met."),
         key("needs", "Names of the steps that must be done first. One step has it, all have it."),
-        key("timeout", "Longest time for one attempt of a call; of an `await` for the signal."),
+        key("async", "`true`: the service may answer 202 and call back, at most `timeout` later."),
+        key(
+            "timeout",
+            "Longest time for one attempt of a call; of an `await` for the signal, of an `async` call for the verdict.",
+        ),
         key("retry", "When the action is tried again."),
         key("output", "Computed from `response`, or from `signal`; what later steps may refer to."),
         key("pivot", "`true`: the point of no return. Nothing before it is undone once it succeeds."),
         key("compensate", "The call that undoes this step, or `none` with a `reason`."),
         key("reason", "Why `compensate: none` is right."),
     ],
-    not_yet: &["saga", "input", "async", "probe", "idempotent"],
+    not_yet: &["saga", "input", "probe", "idempotent"],
 };
 
 /// What a step may do. It does exactly one of these, and each has keys of its own; `if` and `needs` go with all of them.
 pub(crate) const KINDS: [(&str, &[&str]); 4] = [
     (
         "call",
-        &["body", "headers", "timeout", "retry", "output", "pivot", "compensate", "reason", "for_each", "concurrency"],
+        &[
+            "body",
+            "headers",
+            "async",
+            "timeout",
+            "retry",
+            "output",
+            "pivot",
+            "compensate",
+            "reason",
+            "for_each",
+            "concurrency",
+        ],
     ),
     ("sleep", &[]),
     ("until", &[]),

@@ -2,6 +2,7 @@
 //!
 //! **It must never know** a run of it: no state, no events.
 
+mod callback;
 mod calls;
 mod diagnostic;
 mod duration;

@@ -93,6 +93,8 @@ pub struct CallStep {
     pub undo: Undo,
     /// Computed from the response; what later steps may refer to.
     pub output: Option<Template>,
+    /// `async`: its participant may answer 202 and call back, within so long.
+    pub verdict_within: Option<Duration>,
     /// It calls once for each of these.
     pub each: Option<Each>,
 }

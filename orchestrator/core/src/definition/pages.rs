@@ -43,7 +43,7 @@ pub fn explain(code: &str) -> Option<&'static Page> {
     PAGES.iter().find(|page| page.code.eq_ignore_ascii_case(code))
 }
 
-static PAGES: [Page; 50] = [
+static PAGES: [Page; 51] = [
     Page { code: "E0101", text: include_str!("pages/E0101.md") },
     Page { code: "E0102", text: include_str!("pages/E0102.md") },
     Page { code: "E0103", text: include_str!("pages/E0103.md") },
@@ -80,6 +80,7 @@ static PAGES: [Page; 50] = [
     Page { code: "E0405", text: include_str!("pages/E0405.md") },
     Page { code: "E0406", text: include_str!("pages/E0406.md") },
     Page { code: "E0407", text: include_str!("pages/E0407.md") },
+    Page { code: "E0409", text: include_str!("pages/E0409.md") },
     Page { code: "W0501", text: include_str!("pages/W0501.md") },
     Page { code: "W0502", text: include_str!("pages/W0502.md") },
     Page { code: "W0503", text: include_str!("pages/W0503.md") },

@@ -3,6 +3,7 @@
 mod outputs;
 
 use super::{
+    callback::is_async,
     diagnostic::{Mark, code},
     model::StepIx,
     node::{Key, Node, Tree},
@@ -22,6 +23,8 @@ enum Place {
     Compensation(StepIx),
     /// The `output` of a step that calls.
     Response,
+    /// The same of one that is called back, which brings a body and no headers.
+    Callback,
     /// The `output` of a step that awaits a signal.
     Signal,
     /// The saga's `output`.
@@ -57,7 +60,11 @@ pub(super) fn check(reader: &mut Reader<'_>, root: &Node, order: &Order, entries
             checker.all(step.get(name), Place::Action(ix));
             checker.all(step.get("compensate").and_then(|undo| undo.get(name)), Place::Compensation(ix));
         }
-        let answer = if step.get("await").is_some() { Place::Signal } else { Place::Response };
+        let answer = match step.get("await") {
+            Some(_) => Place::Signal,
+            None if is_async(step.get("async")) => Place::Callback,
+            None => Place::Response,
+        };
         checker.all(step.get("output"), answer);
     }
     checker.all(root.get("labels"), Place::Start);
@@ -93,6 +100,10 @@ impl Checker<'_, '_, '_> {
             .collect();
         match (names[0], place) {
             ("response", Place::Response) => self.response(&names, at),
+            ("response", Place::Callback) => {
+                self.response(&names, at);
+                self.callback(path, &names, at);
+            }
             ("response", _) => {
                 let hint = "name what you need under the step's `output`, and refer to `steps.<name>.output.<field>`";
                 self.unknown(at, "`response` exists only in a step's `output`", hint);
@@ -102,7 +113,7 @@ impl Checker<'_, '_, '_> {
                 let hint = "`signal` is what a step with `await` computes its `output` from";
                 self.unknown(at, "`signal` exists only in the `output` of an `await`", hint);
             }
-            ("input" | "saga" | "steps", Place::Response | Place::Signal) => {
+            ("input" | "saga" | "steps", Place::Response | Place::Callback | Place::Signal) => {
                 let from = if matches!(place, Place::Signal) { "signal" } else { "response" };
                 let message = format!("this `output` is computed from `{from}` alone, not from `{}`", names[0]);
                 self.unknown(at, message, "");
@@ -121,7 +132,7 @@ impl Checker<'_, '_, '_> {
             ("steps", _) => self.steps(path, &names, place, at),
             (other, _) => {
                 let known = match place {
-                    Place::Response => &["response"][..],
+                    Place::Response | Place::Callback => &["response"][..],
                     Place::Signal => &["signal"],
                     Place::Start => &["input", "saga"],
                     Place::Begin(_) | Place::Action(_) | Place::Compensation(_) | Place::End => {
@@ -169,6 +180,14 @@ impl Checker<'_, '_, '_> {
         if !matches!(names.get(1), None | Some(&("status" | "headers" | "body"))) {
             let message = format!("a response has no `{}`", names[1]);
             self.unknown(at, message, "response.status, response.headers.<name>, response.body");
+        }
+    }
+
+    /// The verdict may come in the answer, or by callback.
+    fn callback(&mut self, path: &PathUse, names: &[&str], at: Spot<'_>) {
+        if names.get(1) == Some(&"headers") && !path.guarded {
+            let hint = "take it from `response.body`, or say what to take instead: `| default(…)`";
+            self.error(code::NO_HEADERS_IN_CALLBACK, at, "a callback has no headers", hint);
         }
     }
 

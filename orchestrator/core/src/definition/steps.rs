@@ -1,6 +1,7 @@
 //! One step.
 
 use super::{
+    callback,
     calls::{self, Defaults, Role},
     diagnostic::code,
     keys, limits,
@@ -74,8 +75,9 @@ fn call(
         let hint = "it says how many items of `for_each` are called at once";
         reader.error(code::OF_ANOTHER_KIND, fields.key_at("concurrency"), "`concurrency` without `for_each`", hint);
     }
+    let verdict_within = callback::verdict_within(reader, key, fields);
     let undo = undo(reader, key, fields, side, defaults, action.as_ref().and_then(|action| action.timeout));
-    Some(CallStep { action: action?, undo: undo?, output, each })
+    Some(CallStep { action: action?, undo: undo?, output, verdict_within: verdict_within.ok()?, each })
 }
 
 fn each(reader: &mut Reader<'_>, fields: &Fields<'_>, node: &Node, side: Side) -> Option<Each> {

@@ -120,7 +120,7 @@ fn of_step(step: &Step, timeout: &ServiceTimeout<'_>) -> Cost {
 pub(super) fn of_one(step: &Step, timeout: &ServiceTimeout<'_>) -> Cost {
     let waits = |duration| Cost { duration, stretched: duration, requests: Some(0) };
     match &step.kind {
-        Kind::Call(call) => of_call(&call.action, timeout),
+        Kind::Call(call) => with_verdict(of_call(&call.action, timeout), call.verdict_within),
         Kind::Wait(Wait::Sleep(duration)) => waits(Some(*duration)),
         Kind::Wait(Wait::Signal(signal)) => waits(Some(signal.timeout)),
         // Only a start says which time.
@@ -140,6 +140,13 @@ fn of_call(action: &Call, timeout: &ServiceTimeout<'_>) -> Cost {
         stretched: Some(all.saturating_add(longest)),
         requests: Some(attempts.into()),
     }
+}
+
+/// The last attempt may be the one that is accepted.
+fn with_verdict(cost: Cost, within: Option<Duration>) -> Cost {
+    let within = within.unwrap_or_default();
+    let and = |duration: Option<Duration>| duration.map(|duration| duration.saturating_add(within));
+    Cost { duration: and(cost.duration), stretched: and(cost.stretched), ..cost }
 }
 
 /// The most calls a step makes, each counted once.

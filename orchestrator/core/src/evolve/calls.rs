@@ -18,7 +18,8 @@ pub(super) fn first(due_at: Time, request: &Digest) -> CallState {
 /// One more attempt of the same call: the same bytes, the next number.
 pub(super) fn again(call: CallState, due_at: Time, request: &Digest) -> Result<CallState, &'static str> {
     match call.phase {
-        Phase::Open { .. } => Err("the attempt before it has no outcome yet"),
+        Phase::Open { .. } | Phase::Told { .. } => Err("the attempt before it has no outcome yet"),
+        Phase::Accepted { .. } => Err("what is accepted is not asked for again"),
         Phase::Closed | Phase::Halted if call.request.as_ref().is_some_and(|before| before != request) => {
             Err("every attempt of a call sends the same bytes")
         }
@@ -33,7 +34,7 @@ pub(super) fn again(call: CallState, due_at: Time, request: &Digest) -> Result<C
 
 pub(super) fn halted(call: CallState) -> Result<CallState, &'static str> {
     match call.phase {
-        Phase::Open { .. } => Err("the attempt has no outcome yet"),
+        Phase::Open { .. } | Phase::Accepted { .. } | Phase::Told { .. } => Err("the attempt has no outcome yet"),
         Phase::Closed | Phase::Halted => Ok(CallState { phase: Phase::Halted, ..call }),
     }
 }
@@ -51,8 +52,11 @@ pub(super) fn undoable(life: Life) -> Result<Undoable, &'static str> {
 }
 
 pub(super) fn call_failed(call: Option<&CallState>, how: FailedStep) -> Result<(), &'static str> {
-    let Some(CallState { phase: Phase::Closed | Phase::Halted, may_have_happened, .. }) = call else {
-        return Err("only a step whose attempts are over can fail");
+    let may_have_happened = match call {
+        Some(CallState { phase: Phase::Closed | Phase::Halted, may_have_happened, .. }) => may_have_happened,
+        Some(CallState { phase: Phase::Accepted { .. }, .. }) if how == FailedStep::Unresolved => return Ok(()),
+        Some(CallState { phase: Phase::Accepted { .. }, .. }) => return Err("what is accepted may have happened"),
+        _ => return Err("only a step whose attempts are over can fail"),
     };
     match (how, may_have_happened) {
         (FailedStep::NeverSent, true) => Err("an attempt may have happened, and that is never cleared"),

@@ -67,7 +67,10 @@ fn node(step: &Step) -> Node {
 }
 
 fn action(call: &CallStep) -> String {
-    let line = line(&call.action);
+    let line = match call.verdict_within {
+        Some(within) => format!("{}, verdict within {}", line(&call.action), write_duration(within)),
+        None => line(&call.action),
+    };
     match &call.each {
         Some(each) if each.concurrency > 1 => format!("for each item, {} at once: {line}", each.concurrency),
         Some(_) => format!("for each item: {line}"),

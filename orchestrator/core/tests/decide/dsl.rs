@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use amends_core::{
-    Answer, Begin, CanCancel, CanSignal, Command, Input, RefusedThere, Reply, Signal, Terms, begin, can_cancel,
-    can_signal, decide,
+    Answer, Begin, Callback, CanCallBack, CanCancel, CanSignal, Command, Input, RefusedThere, Reply, Said, Signal,
+    Terms, begin, can_call_back, can_cancel, can_signal, decide,
     definition::Definition,
     event::{Event, Recorded},
     evolve, fold,
@@ -198,6 +198,24 @@ impl Run {
         self
     }
 
+    /// The participant says what came of the call that it accepted.
+    pub(crate) fn call_calls_back(self, call: CallId, said: Said) -> Self {
+        let terms = self.terms.clone();
+        self.input(Input::CalledBack { callback: Callback { call, said }, terms })
+    }
+
+    /// The same of the step's action.
+    pub(crate) fn calls_back(self, step: &str, said: Said) -> Self {
+        self.call_calls_back(action(step), said)
+    }
+
+    /// What a callback would be now.
+    #[track_caller]
+    pub(crate) fn can_call_back(self, call: CallId, said: Said, expected: CanCallBack) -> Self {
+        assert_eq!(can_call_back(&self.definition, &self.state, &Callback { call, said }), expected);
+        self
+    }
+
     pub(crate) fn passes(mut self, time: Duration) -> Self {
         self.now = self.now + time;
         self.input(Input::TimePassed)
@@ -286,6 +304,14 @@ pub(crate) fn signal(name: &str, key: &str, payload: Value) -> Signal {
     Signal { name: name.into(), key, payload: payload.into() }
 }
 
+pub(crate) fn done(body: Value) -> Said {
+    Said::Succeeded { body: body.into() }
+}
+
+pub(crate) fn no(reason: &str) -> Said {
+    Said::Rejected { reason: reason.to_owned() }
+}
+
 /// An event in words.
 pub(crate) fn words(event: &Event) -> String {
     match event {
@@ -298,6 +324,8 @@ pub(crate) fn words(event: &Event) -> String {
         Event::CallRejected { call, attempt, .. } => format!("rejected {call} {attempt}"),
         Event::CallNotSent { call, attempt, .. } => format!("not sent {call} {attempt}"),
         Event::CallUnknown { call, attempt, .. } => format!("unknown {call} {attempt}"),
+        Event::CallAccepted { call, attempt, .. } => format!("accepted {call} {attempt}"),
+        Event::CallbackReceived { call, verdict, .. } => format!("called back {call} {}", word(verdict)),
         Event::CallWithdrawn { call, attempt } => format!("withdrawn {call} {attempt}"),
         Event::CallRefused { call, .. } => format!("refused {call}"),
         Event::StepSkipped { step } => format!("skipped {step}"),

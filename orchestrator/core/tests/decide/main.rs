@@ -1,6 +1,7 @@
 //! The rules of `decide`, one sentence of the contract at a time, through one small language (`dsl`).
 
 mod adoption;
+mod callbacks;
 mod cancel_and_deadline;
 mod conditions;
 mod dsl;

@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use amends_core::{
-    Input, decide,
+    Callback, Input, Said, decide,
     definition::{Definition, Side, Step, StepIx, Undo},
-    event::{Event, FailedStep, Recorded},
+    event::{Event, FailedStep, Recorded, Verdict},
     evolve,
     expr::{Segment, walk},
     fold,
@@ -96,11 +96,33 @@ pub(crate) fn of_the_signals(journal: &[Recorded], acknowledged: &[(String, Valu
     Ok(())
 }
 
+/// Invariant 8 for callbacks: what was acknowledged is there, once, and says what it said.
+pub(crate) fn of_the_callbacks(journal: &[Recorded], acknowledged: &[Callback]) -> Result<(), String> {
+    let received = journal.iter().filter_map(|recorded| match &recorded.event {
+        Event::CallbackReceived { call, verdict, .. } => Some((call.clone(), *verdict)),
+        _ => None,
+    });
+    let verdict = |said: &Said| match said {
+        Said::Succeeded { .. } => Verdict::Succeeded,
+        Said::Rejected { .. } => Verdict::Rejected,
+    };
+    let acknowledged: Vec<_> = acknowledged.iter().map(|one| (one.call.clone(), verdict(&one.said))).collect();
+    let received: Vec<_> = received.collect();
+    if received == acknowledged {
+        return Ok(());
+    }
+    Err(format!("callbacks {acknowledged:?} were acknowledged, and the journal has {received:?}"))
+}
+
 /// What a journal says of one call.
 #[derive(Default)]
 struct Told {
     intended: u32,
     open: bool,
+    /// Until then it may be decided.
+    accepted: Option<Time>,
+    /// It was called back, and with what.
+    called_back: Option<Verdict>,
     may_have_happened: bool,
     succeeded: bool,
     /// Its step, or item, has failed.
@@ -139,14 +161,23 @@ pub(crate) fn of_the_journal(definition: &Definition, journal: &[Recorded], stat
                 pivot_intended |= *pivot;
                 items_are_lawful(step, &told, call)?;
                 let told = told.entry(call.clone()).or_default();
-                if told.open || told.succeeded || *attempt != told.intended + 1 {
+                if told.open
+                    || told.succeeded
+                    || told.accepted.is_some()
+                    || told.called_back.is_some()
+                    || *attempt != told.intended + 1
+                {
                     return Err(format!("{call} {attempt}: two attempts at once, or one too many"));
                 }
                 (told.intended, told.open) = (*attempt, true);
             }
             Event::CallSucceeded { call, .. } => {
                 let one = told.entry(call.clone()).or_default();
+                if one.called_back == Some(Verdict::Rejected) || (one.called_back.is_none() && !one.open) {
+                    return Err(format!("{call} succeeds, and nobody said so"));
+                }
                 (one.open, one.succeeded, one.may_have_happened) = (false, true, true);
+                one.accepted = None;
                 let succeeded = told_of(&told, call.step.as_str(), call.op).filter(|(_, told)| told.succeeded).count();
                 if call.index.is_none() || listed.get(call.step.as_str()) == Some(&succeeded) {
                     done.insert(call.step.as_str());
@@ -163,11 +194,26 @@ pub(crate) fn of_the_journal(definition: &Definition, journal: &[Recorded], stat
             }
             Event::CallUnusable { call, .. } | Event::CallUnknown { call, .. } => {
                 let told = told.entry(call.clone()).or_default();
-                (told.open, told.may_have_happened) = (false, true);
+                (told.open, told.may_have_happened, told.accepted) = (false, true, None);
+            }
+            Event::CallAccepted { call, until, .. } => {
+                let later = definition.steps[index[call.step.as_str()]].call().and_then(|call| call.verdict_within);
+                let told = told.entry(call.clone()).or_default();
+                if !told.open || call.op == Op::Compensate || later.map(|later| recorded.at + later) != Some(*until) {
+                    return Err(format!("{call} is accepted, and was not asked, or for another time"));
+                }
+                (told.open, told.accepted) = (false, Some(*until));
+            }
+            Event::CallbackReceived { call, verdict, .. } => {
+                let told = told.entry(call.clone()).or_default();
+                let over = told.intended == 0 || told.succeeded || told.over;
+                if over || told.called_back.replace(*verdict).is_some() {
+                    return Err(format!("{call} is called back twice, or is not under way"));
+                }
             }
             Event::CallRejected { call, acked, .. } => {
                 let told = told.entry(call.clone()).or_default();
-                told.open = false;
+                (told.open, told.accepted) = (false, None);
                 let pivot = definition.steps[index[call.step.as_str()]].side == Side::Pivot;
                 if pivot && *acked {
                     // Its barrier stands behind it.
@@ -197,6 +243,21 @@ pub(crate) fn of_the_journal(definition: &Definition, journal: &[Recorded], stat
                     return Err(format!("{step} waits twice"));
                 }
             }
+            Event::StepFailed { step, index, how }
+                if listed.contains_key(step.as_str()) || !waits.contains_key(step.as_str()) =>
+            {
+                let action = CallId { step: step.clone(), index: *index, op: Op::Action };
+                let told = told.entry(action).or_default();
+                told.over = true;
+                if let Some(until) = told.accepted.take() {
+                    // Nobody knows what becomes of it.
+                    told.may_have_happened = true;
+                    let overdue = until <= recorded.at && !pivot_intended;
+                    if *how != FailedStep::Unresolved || !(undoing || overdue) {
+                        return Err(format!("{step} was accepted, and is given up before its time"));
+                    }
+                }
+            }
             Event::SleepEnded { step } => match waits.remove(step.as_str()) {
                 Some(until) if until <= recorded.at => drop(done.insert(step.as_str())),
                 until => return Err(format!("{step} has slept until {until:?}, and that is not over")),
@@ -205,10 +266,6 @@ pub(crate) fn of_the_journal(definition: &Definition, journal: &[Recorded], stat
                 Some(_) => drop(done.insert(step.as_str())),
                 None => return Err(format!("{step} takes a signal and does not wait")),
             },
-            Event::StepFailed { step, index: Some(index), .. } => {
-                let action = CallId { step: step.clone(), index: Some(*index), op: Op::Action };
-                told.entry(action).or_default().over = true;
-            }
             Event::StepFailed { step, how: FailedStep::TimedOut, .. } => match waits.remove(step.as_str()) {
                 Some(until) if until <= recorded.at && !pivot_intended => {}
                 _ => return Err(format!("{step} times out before its time, or behind the pivot")),

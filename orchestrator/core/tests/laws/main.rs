@@ -109,6 +109,16 @@ fn a_signal_that_was_acknowledged_and_lost_is_noticed() {
 }
 
 #[test]
+fn a_callback_that_was_acknowledged_and_lost_is_noticed() {
+    is_noticed(Broken::CallbackLost, &["were acknowledged"]);
+}
+
+#[test]
+fn an_acceptance_that_is_forgotten_is_noticed() {
+    is_noticed(Broken::AcceptedForgotten, &["what is accepted may have happened"]);
+}
+
+#[test]
 fn signals_out_of_their_order_are_noticed() {
     is_noticed(Broken::LastSignalFirst, &["which came first"]);
 }
@@ -198,7 +208,7 @@ fn the_plans_reach_what_the_laws_are_about() {
     let strategy = plan::plans();
     let mut runner = TestRunner::new_with_rng(Config::default(), TestRng::deterministic_rng(RngAlgorithm::ChaCha));
     let (mut parallel, mut pivots, mut transparent, mut deadlines, mut alone) = (0, 0, 0, 0, 0);
-    let (mut conditional, mut sleeping, mut awaiting, mut items) = (0, 0, 0, 0);
+    let (mut conditional, mut sleeping, mut awaiting, mut items, mut later) = (0, 0, 0, 0, 0);
     for _ in 0..200 {
         let definition = strategy.new_tree(&mut runner).expect("a plan").current().definition();
         let steps = &definition.steps;
@@ -210,6 +220,7 @@ fn the_plans_reach_what_the_laws_are_about() {
         transparent += u32::from(steps.iter().any(|step| matches!(step.undo(), Undo::Nothing { .. })));
         deadlines += u32::from(definition.deadline.is_some());
         items += u32::from(steps.iter().any(|step| step.call().is_some_and(|call| call.each.is_some())));
+        later += u32::from(steps.iter().any(|step| step.call().is_some_and(|call| call.verdict_within.is_some())));
         awaiting += u32::from(definition.awaited().next().is_some());
         let sleeps = |step: &Step| matches!(step.kind, Kind::Wait(Wait::Sleep(_) | Wait::Until(_)));
         sleeping += u32::from(steps.iter().any(sleeps));
@@ -225,6 +236,7 @@ fn the_plans_reach_what_the_laws_are_about() {
         ("sleeping", sleeping),
         ("awaiting", awaiting),
         ("items", items),
+        ("later", later),
         ("alone", alone),
     ] {
         assert!(count >= 10, "{what}: {count} of 200");

@@ -40,6 +40,8 @@ struct StepPlan {
     kind: Kind,
     /// Bit `j`: needs step `j`, if that is before it.
     needs: u8,
+    /// Its participant may answer 202 and call back.
+    later: bool,
     none: bool,
     attempts: u8,
     /// It has an `if`, with this value.
@@ -63,6 +65,10 @@ pub(crate) enum Move {
     /// The process lets go in good order.
     Release,
     Cancel,
+    /// A participant finishes something that it accepted, well if so said, and means to call back.
+    Finish(u8, bool),
+    /// A callback arrives; it may come again.
+    CallBack(u8),
     /// A signal of this name with this number as payload and, if it is even, as key.
     Signal(u8, u8),
     UntilDue,
@@ -73,6 +79,8 @@ pub(crate) enum Move {
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Fate {
     Accepted,
+    /// It is accepted for later, if that was asked for.
+    Later,
     Refused,
     /// The network makes two of it.
     Doubled,
@@ -92,10 +100,12 @@ pub(crate) fn plans() -> impl Strategy<Value = Plan> {
         1 => Just(Kind::Until),
         2 => (0_u8..2).prop_map(Kind::Await),
     ];
-    let step = (kind, any::<u8>(), prop::bool::weighted(0.2), 1_u8..5, prop::bool::weighted(0.07), condition);
-    let step = step.prop_map(|(kind, needs, none, attempts, unusable, condition)| StepPlan {
+    let flags = (prop::bool::weighted(0.2), prop::bool::weighted(0.07), prop::bool::weighted(0.4));
+    let step = (kind, any::<u8>(), 1_u8..5, flags, condition);
+    let step = step.prop_map(|(kind, needs, attempts, (none, unusable, later), condition)| StepPlan {
         kind,
         needs,
+        later,
         none,
         attempts,
         unusable,
@@ -103,6 +113,7 @@ pub(crate) fn plans() -> impl Strategy<Value = Plan> {
     });
     let fate = prop_oneof![
         10 => Just(Fate::Accepted),
+        6 => Just(Fate::Later),
         2 => Just(Fate::Refused),
         2 => Just(Fate::Doubled),
         3 => Just(Fate::LostBefore),
@@ -117,6 +128,8 @@ pub(crate) fn plans() -> impl Strategy<Value = Plan> {
         1 => (any::<u8>(), prop::bool::weighted(0.2)).prop_map(|(arrived, clock_back)| Move::Crash { arrived, clock_back }),
         1 => Just(Move::Release),
         1 => prop::bool::weighted(0.3).prop_map(|cancel| if cancel { Move::Cancel } else { Move::UntilDue }),
+        3 => (any::<u8>(), prop::bool::weighted(0.7)).prop_map(|(which, good)| Move::Finish(which, good)),
+        3 => any::<u8>().prop_map(Move::CallBack),
         2 => (0_u8..2, 0_u8..8).prop_map(|(name, number)| Move::Signal(name, number)),
         6 => Just(Move::UntilDue),
         1 => (0_u32..2_000).prop_map(Move::Wait),
@@ -190,6 +203,9 @@ impl Plan {
         );
         if let (Kind::Each { items, concurrency }, false) = (&plan.kind, self.pivot == Some(ix)) {
             writeln!(text, "    for_each: {:?}\n    concurrency: {concurrency}", &[1, 2, 3][..*items]).expect("a text");
+        }
+        if plan.later {
+            text.push_str("    async: true\n    timeout: 30s\n");
         }
         match self.pivot {
             Some(pivot) if pivot == ix => text.push_str("    pivot: true\n"),

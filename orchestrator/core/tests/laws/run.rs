@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use amends_core::{
-    Begin, CanSignal, Command, Input, Reply, Signal, Terms, begin, can_signal, decide,
+    Begin, Callback, CanCallBack, CanSignal, Command, Input, Reply, Signal, Terms, begin, can_call_back, can_signal,
+    decide,
     definition::{CallStep, Definition, Kind, Side, Undo},
     event::{Event, Recorded},
     evolve, fold,
@@ -17,7 +18,7 @@ use amends_core::{
 use crate::{
     laws,
     plan::{self, Fate, Move, Plan},
-    world::World,
+    world::{World, unit},
 };
 
 /// One rule switched off.
@@ -36,6 +37,8 @@ pub(crate) enum Broken {
     PivotLikeAnyStep,
     DoesNotAwait,
     AdoptionForgets,
+    CallbackLost,
+    AcceptedForgotten,
     NoTombstones,
     NoIdempotency,
     RefusalsNotStored,
@@ -70,6 +73,10 @@ struct Run {
     late: Vec<Request>,
     /// Signals that were acknowledged: name and payload.
     acknowledged: Vec<(String, serde_json::Value)>,
+    /// What participants have to say of what they accepted.
+    callbacks: Vec<Callback>,
+    /// Those of them that were acknowledged, and decide their calls.
+    decided: Vec<Callback>,
     world: World,
 }
 
@@ -85,9 +92,14 @@ pub(crate) fn run(plan: &Plan, broken: Broken) -> Result<Outcome, String> {
         run.world.arrives(&request, true);
         run.world.arrives(&request, true);
     }
+    // And whoever accepted something and heard no more of it means to finish it.
+    for unit in run.world.accepted() {
+        run.world.finish(&unit, true);
+    }
     let truth = plan.definition();
     laws::of_the_journal(&truth, &run.journal, &run.state)?;
     laws::of_the_signals(&run.journal, &run.acknowledged)?;
+    laws::of_the_callbacks(&run.journal, &run.decided)?;
     if outcome != Outcome::WaitsForAPerson {
         laws::of_the_effects(&truth, &run.state, &run.world.ledger)?;
     }
@@ -139,6 +151,8 @@ impl Run {
             wire: vec![],
             late: vec![],
             acknowledged: vec![],
+            callbacks: vec![],
+            decided: vec![],
             world,
         }
     }
@@ -155,6 +169,10 @@ impl Run {
                     }
                     // As if nothing that is open had left.
                     (Broken::AdoptionForgets, Input::Adopted { .. }) => seen.released = true,
+                    // As if a 202 were no answer at all.
+                    (Broken::AcceptedForgotten, _) if matches!(call.phase, Phase::Accepted { .. }) => {
+                        call.phase = Phase::Halted;
+                    }
                     _ => {}
                 }
             }
@@ -250,6 +268,17 @@ impl Run {
                     self.input(Input::Adopted { epoch: self.state.epoch + 1 })?;
                 }
             }
+            Move::Finish(which, good) => {
+                let accepted = self.world.accepted();
+                if let Some(at) = pick(*which, accepted.len()) {
+                    self.finish(&accepted[at], *good);
+                }
+            }
+            Move::CallBack(which) => {
+                if let Some(at) = pick(*which, self.callbacks.len()) {
+                    self.call_back(self.callbacks[at].clone())?;
+                }
+            }
             Move::Signal(name, number) => {
                 let key = (number % 2 == 0).then(|| number.to_string());
                 self.signal(&format!("g{name}"), key, *number)?;
@@ -278,6 +307,29 @@ impl Run {
         self.input(Input::Signalled(signal))
     }
 
+    /// A participant finishes what it accepted, and has something to say.
+    fn finish(&mut self, unit: &str, good: bool) {
+        let (step, index) = match unit.split_once('[') {
+            Some((step, index)) => (step, index.trim_end_matches(']').parse().ok()),
+            None => (unit, None),
+        };
+        if let Some(said) = self.world.finish(unit, good) {
+            let call = CallId { step: step.into(), index, op: Op::Action };
+            self.callbacks.push(Callback { call, said });
+        }
+    }
+
+    /// A callback comes, and is acknowledged if it decides its call.
+    fn call_back(&mut self, callback: Callback) -> Result<(), String> {
+        if can_call_back(&self.definition, &self.state, &callback) == CanCallBack::Yes && !self.state.released {
+            self.decided.push(callback.clone());
+            if self.broken == Broken::CallbackLost {
+                return Ok(());
+            }
+        }
+        self.input(Input::CalledBack { callback, terms: self.terms.clone() })
+    }
+
     fn until_due(&mut self) -> Result<(), String> {
         let owed = outstanding(&self.definition, &self.state).into_iter();
         let next = owed.filter_map(|command| match command {
@@ -297,6 +349,10 @@ impl Run {
         let not_sent = || Reply::NotSent { reason: "refused".to_owned() };
         let reply = match fate {
             Fate::Accepted => self.world.arrives(&request, true),
+            Fate::Later => {
+                let lets = self.definition.step(&request.call.step).and_then(|(_, step)| step.call()?.verdict_within);
+                self.world.accepts(&request, lets.is_some())
+            }
             Fate::Refused => {
                 // The network has kept a copy.
                 self.late.push(request.clone());
@@ -337,6 +393,20 @@ impl Run {
             self.wire.extend(sendable);
             if let Some(request) = self.wire.pop() {
                 self.meets(request, Fate::Accepted)?;
+                continue;
+            }
+            let waits = |(id, call): (CallId, &amends_core::state::CallState)| {
+                matches!(call.phase, Phase::Accepted { .. }).then_some(id)
+            };
+            let accepted = self.state.calls().find_map(waits);
+            if let Some(accepted) = accepted {
+                self.finish(&unit(&accepted), true);
+                let said = self.callbacks.iter().find(|callback| callback.call == accepted);
+                let said = said.cloned().ok_or("accepted by nobody")?;
+                self.call_back(said)?;
+                if self.broken == Broken::CallbackLost {
+                    return Err("a callback that was acknowledged is lost".to_owned());
+                }
                 continue;
             }
             let owed = outstanding(&self.definition, &self.state);

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use amends_core::{
-    Answer, RefusedThere, Reply,
+    Answer, RefusedThere, Reply, Said,
     ids::{CallId, Op},
 };
 
@@ -20,6 +20,8 @@ pub(crate) struct Ledger {
 #[derive(Clone, Copy, Debug)]
 enum Row {
     Done,
+    /// To be done later.
+    Accepted,
     /// Refused, by which attempt.
     Rejected {
         epoch: u64,
@@ -64,9 +66,37 @@ impl World {
         self.highest_epoch = self.highest_epoch.max(request.epoch);
         let unit = unit(&request.call);
         match request.call.op {
-            Op::Action => self.action(&unit, request, willing),
+            Op::Action => self.action(&unit, request, willing.then_some(Row::Done)),
             Op::Compensate => self.compensation(&unit, willing),
         }
+    }
+
+    /// The same of an action that is accepted for later, if its step lets it.
+    pub(crate) fn accepts(&mut self, request: &Request, lets: bool) -> Reply {
+        if !lets || request.call.op == Op::Compensate || (self.barrier && request.epoch < self.highest_epoch) {
+            return self.arrives(request, true);
+        }
+        self.highest_epoch = self.highest_epoch.max(request.epoch);
+        self.action(&unit(&request.call), request, Some(Row::Accepted))
+    }
+
+    /// What is still to be finished.
+    pub(crate) fn accepted(&self) -> Vec<String> {
+        let accepted = self.rows.iter().filter(|(_, row)| matches!(row, Row::Accepted));
+        accepted.map(|(unit, _)| unit.clone()).collect()
+    }
+
+    /// Finishes what was accepted; what then is to be called back. `None`: the compensation was there before.
+    pub(crate) fn finish(&mut self, unit: &str, good: bool) -> Option<Said> {
+        let row = self.rows.get_mut(unit).filter(|row| matches!(row, Row::Accepted))?;
+        if good {
+            *row = Row::Done;
+            self.ledger.entry(unit.to_owned()).or_default().applied += 1;
+            let body = serde_json::from_str(self.body(unit)).expect("JSON");
+            return Some(Said::Succeeded { body: std::sync::Arc::new(body) });
+        }
+        *row = Row::Rejected { epoch: u64::MAX, attempt: u32::MAX };
+        Some(Said::Rejected { reason: "in the end".to_owned() })
     }
 
     pub(crate) fn fenced(&self) -> Reply {
@@ -74,9 +104,10 @@ impl World {
         Reply::Answered(Answer { status: 409, acked: self.barrier, refused, ..Answer::default() })
     }
 
-    fn action(&mut self, step: &str, request: &Request, willing: bool) -> Reply {
+    fn action(&mut self, step: &str, request: &Request, wanted: Option<Row>) -> Reply {
         match self.rows.get(step) {
             Some(Row::Tombstone) => return self.says(409, step),
+            Some(Row::Accepted) => return self.says(202, step),
             Some(Row::Done) if self.broken != Broken::NoIdempotency => return self.says(200, step),
             Some(Row::Rejected { epoch, attempt })
                 if (request.epoch, request.attempt) <= (*epoch, *attempt)
@@ -86,12 +117,15 @@ impl World {
             }
             Some(Row::Done | Row::Rejected { .. }) | None => {}
         }
-        if !willing {
+        let Some(row) = wanted else {
             let row = Row::Rejected { epoch: request.epoch, attempt: request.attempt };
             self.rows.insert(step.to_owned(), row);
             return self.says(409, step);
+        };
+        self.rows.insert(step.to_owned(), row);
+        if matches!(row, Row::Accepted) {
+            return self.says(202, step);
         }
-        self.rows.insert(step.to_owned(), Row::Done);
         self.ledger.entry(step.to_owned()).or_default().applied += 1;
         self.says(200, step)
     }
@@ -115,8 +149,12 @@ impl World {
     }
 
     fn says(&self, status: u16, step: &str) -> Reply {
-        let name = step.split('[').next().unwrap_or_default();
-        let body = if self.unusable.iter().any(|useless| useless == name) { "{}" } else { "{\"id\":1}" };
+        let body = self.body(step);
         Reply::Answered(Answer { status, acked: self.barrier, body: body.as_bytes().to_vec(), ..Answer::default() })
+    }
+
+    fn body(&self, step: &str) -> &'static str {
+        let name = step.split('[').next().unwrap_or_default();
+        if self.unusable.iter().any(|useless| useless == name) { "{}" } else { "{\"id\":1}" }
     }
 }

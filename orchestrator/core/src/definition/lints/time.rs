@@ -32,7 +32,10 @@ impl Lints<'_, '_, '_> {
         let (message, hint) = match step.call() {
             Some(call) => {
                 let attempts = call.action.retry.attempts.unwrap_or_default();
-                let had = format!("has had its {attempts} attempts: they take up to {needed}");
+                let had = match call.verdict_within {
+                    Some(_) => format!("has had its {attempts} attempts and its verdict: that takes up to {needed}"),
+                    None => format!("has had its {attempts} attempts: they take up to {needed}"),
+                };
                 let hint = "a longer deadline, a shorter timeout or fewer attempts";
                 (format!("the deadline of {deadline} may come before `{name}` {had}"), hint)
             }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{Lints, Use, entries, uses};
 use crate::definition::{
+    callback::is_async,
     diagnostic::code,
     node::{Node, Tree},
 };
@@ -98,7 +99,10 @@ impl Lints<'_, '_, '_> {
         }
         for (key, value) in entries(self.root.get("defaults")) {
             let overridden = match key.name.as_str() {
-                "timeout" => calls.iter().all(|step| step.get("timeout").is_some()),
+                "timeout" => {
+                    // Of an async step it is the wait for the verdict; its attempts have the default.
+                    calls.iter().all(|step| step.get("timeout").is_some() && !is_async(step.get("async")))
+                }
                 "retry" => entries(Some(value)).iter().all(|(field, _)| {
                     calls.iter().all(|step| step.get("retry").is_some_and(|retry| retry.get(&field.name).is_some()))
                 }),
