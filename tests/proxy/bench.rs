@@ -86,6 +86,7 @@ impl Bench {
             epoch: 7,
             deadline: None,
             traceparent: None,
+            callback: None,
         };
         let mut headers = HeaderMap::new();
         call.write(&mut headers).expect("valid names");

@@ -53,9 +53,12 @@ fn judge(came: Came) -> Result<Cancelled, CancelError> {
         Came::PastPivot => too_late("the call of the saga's pivot may have been made: it can only go forward"),
         Came::Ended => too_late("the saga has ended"),
         Came::UnknownSaga => Err(CancelError::UnknownSaga),
-        // The other two are said of signals, never of a cancel.
-        Came::NotUnderstood | Came::KeyReused | Came::NotAwaited => {
-            too_late("the saga's owner runs an older version of Amends, which does not know cancel")
-        }
+        // The others are said of signals and callbacks, never of a cancel.
+        Came::NotUnderstood
+        | Came::KeyReused
+        | Came::NotAwaited
+        | Came::OtherVerdict
+        | Came::CallOver
+        | Came::NeverCalled => too_late("the saga's owner runs an older version of Amends, which does not know cancel"),
     }
 }

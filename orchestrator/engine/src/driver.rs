@@ -3,7 +3,8 @@
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use amends_core::{
-    CanCancel, CanSignal, Command, Input, Rendered, can_cancel, can_signal, decide_in_place,
+    CanCallBack, CanCancel, CanSignal, Command, Input, Rendered, Terms, can_call_back, can_cancel, can_signal,
+    decide_in_place,
     definition::{Definition, Side},
     event::Recorded,
     fold,
@@ -231,7 +232,9 @@ impl Driver {
         let mut events = Vec::new();
         let mut answers: Vec<(oneshot::Sender<CanCancel>, CanCancel)> = Vec::new();
         let mut signalled: Vec<(oneshot::Sender<CanSignal>, CanSignal)> = Vec::new();
+        let mut called_back: Vec<(oneshot::Sender<CanCallBack>, CanCallBack)> = Vec::new();
         let mut verdicts: Vec<Verdict> = Vec::new();
+        let mut late = false;
         let mut messages = messages.into_iter();
         while let Some(message) =
             messages.next().or_else(|| self.calls.ready()).or_else(|| self.mailbox.try_recv().ok())
@@ -251,6 +254,17 @@ impl Driver {
                     verdicts.extend(note.map(|note| inbox::verdict(note, Came::from(can))));
                     Input::Signalled(signal)
                 }
+                Message::Callback { callback, note, verdict } => {
+                    let can = can_call_back(&self.definition, &self.state, &callback);
+                    called_back.extend(verdict.map(|verdict| (verdict, can)));
+                    verdicts.extend(note.map(|note| inbox::verdict(note, Came::from(can))));
+                    if let (CanCallBack::Yes, Some(call)) = (can, self.state.call(&callback.call)) {
+                        // An attempt that has not left need not any more; one that has is answered to nobody.
+                        self.calls.withdraw(&callback.call, call.attempt);
+                    }
+                    let terms = self.terms_of(&callback.call);
+                    Input::CalledBack { callback, terms }
+                }
                 Message::NotUnderstood { note } => {
                     verdicts.push(inbox::verdict(note, Came::NotUnderstood));
                     continue;
@@ -259,15 +273,19 @@ impl Driver {
             };
             if let Input::Answered { call, attempt, .. } = &input {
                 self.calls.answered(call, *attempt);
+                late = true;
             }
             self.decide(input, &mut events);
         }
         let mut sleeps = false;
-        if !events.is_empty() {
+        if !events.is_empty() || late {
+            // Also after an answer that came too late to mean anything: it may be all that kept the saga in memory.
             sleeps = self.only_waits();
             if sleeps {
                 self.decide(Input::Released, &mut events);
             }
+        }
+        if !events.is_empty() {
             self.append(events, sleeps, verdicts).await?;
         } else if !verdicts.is_empty() {
             self.settle(verdicts).await?;
@@ -277,6 +295,9 @@ impl Driver {
             let _ = verdict.send(can);
         }
         for (verdict, can) in signalled {
+            let _ = verdict.send(can);
+        }
+        for (verdict, can) in called_back {
             let _ = verdict.send(can);
         }
         if sleeps { Err(End::Released) } else { Ok(()) }
@@ -408,6 +429,13 @@ impl Driver {
         }
     }
 
+    /// What may be expected of the service that is called.
+    fn terms_of(&self, call: &CallId) -> Terms {
+        let called = self.definition.step(&call.step).and_then(|(_, step)| step.call_of(call.op));
+        let service = called.and_then(|called| self.engine.inner.catalogue.get(&called.service));
+        service.map(|service| service.terms()).unwrap_or_default()
+    }
+
     /// Sends an attempt whose intent is durable.
     fn send(&mut self, call: CallId, attempt: u32) {
         let prepared = self.prepare(&call, attempt);
@@ -415,7 +443,7 @@ impl Driver {
         self.calls.begin(&self.engine, Attempt { call, attempt, prepared, owner });
     }
 
-    fn prepare(&mut self, call: &CallId, attempt: u32) -> Result<(Request, amends_core::Terms), String> {
+    fn prepare(&mut self, call: &CallId, attempt: u32) -> Result<(Request, Terms), String> {
         let decided = self.rendered.iter().position(|(rendered, _)| rendered == call);
         let rendered = match decided.map(|at| self.rendered.swap_remove(at).1) {
             Some(rendered) => rendered,
@@ -430,6 +458,7 @@ impl Driver {
         let (_, step) = self.definition.step(&call.step).expect("invariant: an intended call has a step");
         let timeout = step.call_of(call.op).and_then(|call| call.timeout);
         let counts = call.op == Op::Action && step.side != Side::After;
+        let later = call.op == Op::Action && step.call().is_some_and(|call| call.verdict_within.is_some());
         let headers = CallHeaders {
             saga: self.state.saga.0,
             name: self.state.started.name.to_string(),
@@ -443,6 +472,7 @@ impl Driver {
             epoch: self.state.epoch,
             deadline: self.state.started.deadline_at.filter(|_| counts).map(Time::to_rfc3339),
             traceparent: self.state.started.traceparent.clone(),
+            callback: later.then(|| self.engine.inner.tokens.of(self.state.saga, call)),
         };
         let terms = service.terms();
         Ok((Request { rendered, headers, timeout: timeout.unwrap_or(service.timeout) }, terms))

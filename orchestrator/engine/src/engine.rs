@@ -23,6 +23,7 @@ use crate::{
     membership::{LeaseTerms, Membership},
     registry::{Progress, Registry, Whole},
     retention::Retention,
+    token::{self, Tokens},
 };
 
 /// How long a wait for a saga that is not driven here sleeps between two looks.
@@ -83,6 +84,7 @@ pub(crate) struct Inner {
     pub(crate) committer: Committer,
     pub(crate) commit_ids: CommitIds,
     pub(crate) bulkheads: Bulkheads,
+    pub(crate) tokens: Tokens,
     pub(crate) definitions: Definitions,
     pub(crate) registry: Registry,
     /// A place for each live saga.
@@ -112,7 +114,10 @@ impl Engine {
         if let Some(now) = now {
             setup.clock.anchor(now);
         }
+        let offered = token::new_secret()?;
+        let secret = setup.store.shared_key(token::SECRET, offered, setup.clock.now()).await?;
         let inner = Inner {
+            tokens: Tokens::new(secret),
             membership,
             limits: setup.limits,
             retention: setup.retention,

@@ -60,6 +60,27 @@ pub enum SignalError {
     Store(#[from] StoreError),
 }
 
+/// Why a callback was not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum CallbackError {
+    /// Nobody was given this token. It says no more, so that nothing can be learnt by guessing.
+    #[error("this token was not given out here")]
+    BadToken,
+    /// The first verdict stands.
+    #[error("the call has ended with another verdict, which stands")]
+    OtherVerdict,
+    /// For good: the step is undone, or will be. What the participant did not finish it must not finish.
+    #[error("the call is over without a verdict and is undone: what was not finished must not be")]
+    CallOver,
+    #[error("the saga has ended")]
+    Ended,
+    /// Its owner runs an older version: to be tried again.
+    #[error("the saga's owner runs an older version of Amends, which does not know callbacks")]
+    NotUnderstood,
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
 /// Why a definition was not registered.
 #[derive(Debug, thiserror::Error)]
 pub enum RegisterError {
@@ -76,6 +97,9 @@ pub enum RegisterError {
 /// Why the engine does not open.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
+    /// The operating system has none to give.
+    #[error("there is no randomness to make a secret from: {0}")]
+    Randomness(#[from] getrandom::Error),
     #[error(transparent)]
     Store(#[from] StoreError),
 }

@@ -5,14 +5,14 @@ use std::{sync::Arc, time::Duration};
 
 use amends_core::{
     CanCancel, CanSignal,
-    ids::{SagaId, SignalName},
+    ids::{CallId, SagaId, SignalName},
 };
 use amends_store::{Note, StoreError, Verdict};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::Engine;
+use crate::{Engine, callback::Words};
 
 /// Longest wait for an owner's verdict; a caller past it hears that the command is accepted.
 const VERDICT_WAIT: Duration = Duration::from_secs(5);
@@ -35,6 +35,10 @@ pub(crate) enum Asked {
         #[serde(default, skip_serializing_if = "Value::is_null")]
         payload: Value,
     },
+    Callback {
+        call: CallId,
+        said: Words,
+    },
 }
 
 /// What a command came to, as in the store.
@@ -50,6 +54,12 @@ pub(crate) enum Came {
     KeyReused,
     /// Nothing awaits such a signal any more, or it is none that the definition knows.
     NotAwaited,
+    /// Its call ended with another verdict.
+    OtherVerdict,
+    /// Its call ended without one.
+    CallOver,
+    /// No such call was made.
+    NeverCalled,
     /// Written by a version that knows more commands than this one.
     NotUnderstood,
 }
@@ -136,6 +146,16 @@ mod tests {
         let bare = Asked::Signal { name: "approved".into(), key: None, payload: Value::Null };
         assert_eq!(text(&bare), r#"{"command":"signal","name":"approved"}"#);
         assert_eq!(Asked::read(&text(&bare)), Some(bare));
+        let call = CallId { index: Some(3), ..CallId::action(&"ship".into()) };
+        let body = serde_json::json!({ "id": 7 });
+        let asked = Asked::Callback { call: call.clone(), said: Words::Succeeded { body } };
+        let spelled = r#"{"command":"callback","call":{"step":"ship","index":3,"op":"action"},"said":{"outcome":"succeeded","body":{"id":7}}}"#;
+        assert_eq!(text(&asked), spelled);
+        assert_eq!(Asked::read(spelled), Some(asked));
+        let asked = Asked::Callback { call, said: Words::Rejected { reason: "full".to_owned() } };
+        let spelled = r#"{"command":"callback","call":{"step":"ship","index":3,"op":"action"},"said":{"outcome":"rejected","reason":"full"}}"#;
+        assert_eq!(text(&asked), spelled);
+        assert_eq!(Asked::read(spelled), Some(asked));
         assert_eq!(Asked::read(r#"{"command":"sing"}"#), None);
         for (came, word) in [
             (Came::Accepted, r#""accepted""#),
@@ -145,6 +165,9 @@ mod tests {
             (Came::UnknownSaga, r#""unknown_saga""#),
             (Came::KeyReused, r#""key_reused""#),
             (Came::NotAwaited, r#""not_awaited""#),
+            (Came::OtherVerdict, r#""other_verdict""#),
+            (Came::CallOver, r#""call_over""#),
+            (Came::NeverCalled, r#""never_called""#),
             (Came::NotUnderstood, r#""not_understood""#),
         ] {
             assert_eq!(text(&came), word);

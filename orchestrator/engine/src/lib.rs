@@ -4,13 +4,14 @@
 //! first, then act**. One loop (`driver.rs`) does it for every saga, after a start, a restart and an adoption alike:
 //! input arrives → `decide` → one durable append → `evolve` → dispatch what is outstanding and not in flight.
 //!
-//! Who calls it: `api` (start, cancel, signal, register, wait) and `cli` (open, shutdown).
+//! Who calls it: `api` (start, cancel, signal, callback, register, wait) and `cli` (open, shutdown).
 //!
 //! **What it must never know:** what an outcome means for a saga (core), SQL (store), HTTP towards its own callers (api).
 //!
 //! Three doors have a real and a simulated side, and nothing else is a trait: `Store`, [`Participant`], [`Clock`].
 
 mod bulkhead;
+mod callback;
 mod calls;
 mod cancel;
 mod catalogue;
@@ -31,14 +32,16 @@ mod retention;
 mod signal;
 mod start;
 mod sweep;
+mod token;
 mod wire;
 
+pub use callback::CalledBack;
 pub use cancel::Cancelled;
 pub use catalogue::{Catalogue, Contract, Service};
 pub use clock::{Clock, SystemClock};
 pub use definitions::Registered;
 pub use engine::{Engine, Limits, Load, Setup};
-pub use error::{CancelError, OpenError, RegisterError, SignalError, StartError};
+pub use error::{CallbackError, CancelError, OpenError, RegisterError, SignalError, StartError};
 pub use here::words as node_words;
 pub use http::{HttpError, HttpParticipant};
 pub use membership::LeaseTerms;

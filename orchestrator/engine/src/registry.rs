@@ -5,7 +5,9 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use amends_core::{CanCancel, CanSignal, Input, Signal, definition::Definition, event::Recorded, ids::SagaId};
+use amends_core::{
+    Callback, CanCallBack, CanCancel, CanSignal, Input, Signal, definition::Definition, event::Recorded, ids::SagaId,
+};
 use tokio::sync::{mpsc, oneshot, watch};
 use uuid::Uuid;
 
@@ -19,6 +21,8 @@ pub(crate) enum Message {
     Cancel { reason: Option<String>, note: Option<Uuid>, verdict: Option<oneshot::Sender<CanCancel>> },
     /// The same for a signal.
     Signal { signal: Signal, note: Option<Uuid>, verdict: Option<oneshot::Sender<CanSignal>> },
+    /// The same for a callback.
+    Callback { callback: Callback, note: Option<Uuid>, verdict: Option<oneshot::Sender<CanCallBack>> },
     /// A note of a version that knows more.
     NotUnderstood { note: Uuid },
     /// Its owner may not be this process any more: let go and look.

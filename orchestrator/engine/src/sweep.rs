@@ -13,7 +13,7 @@ use amends_store::{Head, Noted, StoreError};
 use uuid::Uuid;
 
 use crate::{
-    Engine,
+    Engine, callback,
     inbox::{Asked, Came, verdict},
     membership::Member,
     recovery::Letters,
@@ -171,6 +171,7 @@ fn message(note: Uuid, body: &str) -> Message {
             let signal = Signal { name, key, payload: payload.into() };
             Message::Signal { signal, note: Some(note), verdict: None }
         }
+        Some(Asked::Callback { call, said }) => callback::message(note, call, said),
         None => Message::NotUnderstood { note },
     }
 }

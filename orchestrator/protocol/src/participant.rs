@@ -24,6 +24,9 @@ pub const SAGA_EPOCH: HeaderName = HeaderName::from_static("saga-epoch");
 pub const SAGA_DEADLINE: HeaderName = HeaderName::from_static("saga-deadline");
 /// W3C Trace Context.
 pub const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+/// Proves whoever calls back to have been asked: sent with every attempt of an `async` step, and given back with the verdict.
+/// A secret of the two: in no URL, in no log.
+pub const SAGA_CALLBACK: HeaderName = HeaderName::from_static("saga-callback");
 /// In an answer: the key it stands for. A definite answer of a barrier participant carries it.
 pub const SAGA_ACK: HeaderName = HeaderName::from_static("saga-ack");
 /// In an answer that is no outcome: [`Refused`] as a word.
@@ -77,6 +80,66 @@ impl Refused {
     }
 }
 
+/// What a callback is made with. Whoever has it may say what came of the call, so it is shown to nobody: neither its text nor
+/// its `Debug` has it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct CallbackToken(String);
+
+impl CallbackToken {
+    /// Longer than any that is given out.
+    pub const LIMIT_BYTES: usize = 512;
+
+    /// `None`: it can be none.
+    pub fn new(text: impl Into<String>) -> Option<Self> {
+        let text: String = text.into();
+        let fits = (1..=Self::LIMIT_BYTES).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
+        fits.then_some(Self(text))
+    }
+
+    /// The token itself, to be kept or sent.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+
+    /// As a header that loggers know not to show.
+    ///
+    /// # Errors
+    /// Never for what [`Self::new`] takes.
+    pub fn header(&self) -> Result<HeaderValue, http::header::InvalidHeaderValue> {
+        let mut value = HeaderValue::from_str(&self.0)?;
+        value.set_sensitive(true);
+        Ok(value)
+    }
+
+    /// From a request, if it has one.
+    ///
+    /// # Errors
+    /// [`BadHeaders`]: it can be none, or there are several.
+    pub fn read(headers: &HeaderMap) -> Result<Option<Self>, BadHeaders> {
+        let bad = || BadHeaders { header: SAGA_CALLBACK, expected: "one token" };
+        let mut values = headers.get_all(SAGA_CALLBACK).iter();
+        let Some(value) = values.next() else { return Ok(None) };
+        if values.next().is_some() {
+            return Err(bad());
+        }
+        value.to_str().ok().and_then(Self::new).map(Some).ok_or_else(bad)
+    }
+}
+
+impl fmt::Debug for CallbackToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("CallbackToken(…)")
+    }
+}
+
+/// The idempotency key of a call, without quotes.
+pub fn key(saga: Uuid, step: &str, index: Option<u32>, op: &str) -> String {
+    match index {
+        Some(index) => format!("{saga}:{step}:{index}:{op}"),
+        None => format!("{saga}:{step}:{op}"),
+    }
+}
+
 /// The headers of one attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CallHeaders {
@@ -90,16 +153,15 @@ pub struct CallHeaders {
     /// RFC 3339.
     pub deadline: Option<String>,
     pub traceparent: Option<String>,
+    /// The participant may answer 202 and call back with this.
+    pub callback: Option<CallbackToken>,
 }
 
 impl CallHeaders {
     /// The idempotency key, without the quotes it has in its header. A probe carries its action's key.
     pub fn key(&self) -> String {
         let op = if self.op == Op::Probe { Op::Action } else { self.op }.as_str();
-        match self.index {
-            Some(index) => format!("{}:{}:{index}:{op}", self.saga, self.step),
-            None => format!("{}:{}:{op}", self.saga, self.step),
-        }
+        key(self.saga, &self.step, self.index, op)
     }
 
     /// Writes them into a request.
@@ -119,6 +181,9 @@ impl CallHeaders {
         }
         if let Some(traceparent) = &self.traceparent {
             headers.insert(TRACEPARENT, HeaderValue::from_str(traceparent)?);
+        }
+        if let Some(callback) = &self.callback {
+            headers.insert(SAGA_CALLBACK, callback.header()?);
         }
         Ok(())
     }
@@ -148,6 +213,7 @@ impl CallHeaders {
             epoch: number(headers, &SAGA_EPOCH, "a number from 1")?,
             deadline: optional(headers, &SAGA_DEADLINE)?,
             traceparent: optional(headers, &TRACEPARENT)?,
+            callback: CallbackToken::read(headers)?,
         };
         let expected = "\"<saga>:<step>[:<index>]:<action|compensate>\", spelled as Saga-Id, Saga-Step and Saga-Op are";
         if call.key() != key {
@@ -204,6 +270,7 @@ mod tests {
             epoch: 2,
             deadline: Some("2026-11-24T17:00:00Z".into()),
             traceparent: None,
+            callback: (index.is_none() && op == Op::Action).then(|| CallbackToken::new("a.b").expect("a token")),
         }
     }
 
@@ -214,6 +281,20 @@ mod tests {
             call.write(&mut headers).expect("valid names");
             assert_eq!(CallHeaders::read(&headers).as_ref(), Ok(&call));
         }
+    }
+
+    #[test]
+    fn a_token_is_shown_to_nobody() {
+        let call = call(None, Op::Action);
+        let mut headers = HeaderMap::new();
+        call.write(&mut headers).expect("valid names");
+        let shown = format!("{call:?} {headers:?}");
+        assert!(!shown.contains("a.b"), "{shown}");
+        for bad in ["", " ", "a b", "ä", &"a".repeat(513)] {
+            assert_eq!(CallbackToken::new(bad), None);
+        }
+        headers.append(SAGA_CALLBACK, HeaderValue::from_static("c.d"));
+        assert_eq!(CallHeaders::read(&headers).expect_err("two of them").header, SAGA_CALLBACK);
     }
 
     #[test]

@@ -94,6 +94,9 @@ pub enum ProblemType {
     InvalidSignal,
     NotAwaited,
     SagaEnded,
+    InvalidToken,
+    OtherVerdict,
+    CallOver,
     InvalidDefinition,
     VersionTaken,
     Overloaded,
@@ -104,7 +107,7 @@ pub enum ProblemType {
 }
 
 /// The type, the last word of its URN, and its title.
-const TYPES: [(ProblemType, &str, &str); 27] = [
+const TYPES: [(ProblemType, &str, &str); 30] = [
     (ProblemType::UnknownRoute, "unknown-route", "There is nothing at this path"),
     (ProblemType::MethodNotAllowed, "method-not-allowed", "This path does not have this method"),
     (ProblemType::InvalidPath, "invalid-path", "A part of the path is not what it should be"),
@@ -129,6 +132,9 @@ const TYPES: [(ProblemType, &str, &str); 27] = [
     (ProblemType::InvalidSignal, "invalid-signal", "The saga's definition has no use for this signal"),
     (ProblemType::NotAwaited, "not-awaited", "No step of the saga can take this signal any more"),
     (ProblemType::SagaEnded, "saga-ended", "The saga has ended"),
+    (ProblemType::InvalidToken, "invalid-token", "The callback's token was not given out here"),
+    (ProblemType::OtherVerdict, "other-verdict", "The call has ended with another verdict"),
+    (ProblemType::CallOver, "call-over", "The call is over without a verdict; what was not finished must not be"),
     (ProblemType::InvalidDefinition, "invalid-definition", "The definition is not valid"),
     (ProblemType::VersionTaken, "version-taken", "Another text stands under this name and version"),
     (ProblemType::Overloaded, "overloaded", "As many sagas are live as may be"),

@@ -13,6 +13,7 @@ pub mod fsck;
 #[cfg(any(test, feature = "testing"))]
 pub mod memory;
 pub mod postgres;
+mod secret;
 pub mod sqlite;
 
 use std::{ops::Range, sync::Arc, time::Duration};
@@ -25,6 +26,8 @@ use amends_core::{
 };
 use async_trait::async_trait;
 use uuid::Uuid;
+
+pub use secret::Secret;
 
 /// Durable state of every saga. All sides pass `conformance`.
 ///
@@ -139,6 +142,10 @@ pub trait Store: Send + Sync + 'static {
 
     /// All versions of one name below `below`, highest first, at most `limit`.
     async fn versions(&self, name: &str, below: Option<u32>, limit: u32) -> Result<Vec<StoredDefinition>, StoreError>;
+
+    /// The secret that all processes on this store share under this name: the one that was kept first. If there is none, that is
+    /// `offered`. Durable once `Ok`.
+    async fn shared_key(&self, name: &str, offered: Secret, at: Time) -> Result<Secret, StoreError>;
 
     /// Counts of sagas that are not terminal, by status, and of those that need attention.
     async fn counts(&self) -> Result<Counts, StoreError>;

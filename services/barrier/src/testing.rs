@@ -55,6 +55,7 @@ impl Attempt {
             epoch: 1,
             deadline: None,
             traceparent: None,
+            callback: None,
         };
         Self { headers, method, path: path.into(), body: body.into() }
     }

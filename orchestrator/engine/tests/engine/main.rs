@@ -1,5 +1,6 @@
 //! The engine in a simulated town.
 
+mod callbacks;
 mod driving;
 mod nodes;
 mod recovery;

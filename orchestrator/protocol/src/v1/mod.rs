@@ -2,6 +2,7 @@
 //!
 //! Requests refuse fields they do not know; answers may grow new ones, and a client must live with them.
 
+mod callback;
 mod definition;
 mod health;
 mod node;
@@ -10,6 +11,7 @@ mod saga;
 mod start;
 mod step;
 
+pub use callback::CallbackRequest;
 pub use definition::{CheckAnswer, DefinitionView, Diagnostic, RegisterAnswer, Severity};
 pub use health::{Live, Ready, Version};
 pub use node::NodeView;

@@ -12,6 +12,7 @@ mod batches;
 mod definitions;
 pub mod given;
 mod inbox;
+mod keys;
 mod lists;
 mod nodes;
 mod reads;
@@ -94,6 +95,9 @@ macro_rules! conformance_cases {
             lists::counts_are_of_sagas_that_live,
             lists::the_latest_time_is_that_of_sagas_that_live,
             lists::a_store_that_is_there_answers,
+            keys::the_first_key_is_everybodys,
+            keys::of_many_who_offer_a_key_at_once_one_is_kept,
+            keys::a_key_is_shown_to_nobody,
             definitions::versions_are_assigned_from_one,
             definitions::the_same_text_keeps_its_version,
             definitions::a_version_is_never_given_another_text,

@@ -29,7 +29,7 @@ use uuid::Uuid;
 use self::rows::{Rows, Saga};
 use crate::{
     Append, AppendError, Claim, Counts, Cursor, Filter, Head, Lease, NewDefinition, NewNode, Node, Note, Noted, Page,
-    Put, Store, StoreError, StoredDefinition, Verdict, Written,
+    Put, Secret, Store, StoreError, StoredDefinition, Verdict, Written,
 };
 
 /// A store that ends with the process.
@@ -332,6 +332,10 @@ impl Store for MemoryStore {
     async fn versions(&self, name: &str, below: Option<u32>, limit: u32) -> Result<Vec<StoredDefinition>, StoreError> {
         self.readable()?;
         Ok(self.rows().versions(name, below, limit))
+    }
+
+    async fn shared_key(&self, name: &str, offered: Secret, _at: Time) -> Result<Secret, StoreError> {
+        Ok(*self.rows().keys.entry(name.into()).or_insert(offered))
     }
 
     async fn counts(&self) -> Result<Counts, StoreError> {

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::nodes::Nodes;
 use crate::{
-    Append, AppendError, Claim, Create, Cursor, Filter, Head, Note, Page, StoredDefinition, Verdict, Written,
+    Append, AppendError, Claim, Create, Cursor, Filter, Head, Note, Page, Secret, StoredDefinition, Verdict, Written,
     append::Standing,
 };
 
@@ -21,6 +21,7 @@ use super::at_most;
 pub(super) struct Rows {
     pub(super) sagas: BTreeMap<SagaId, Saga>,
     pub(super) definitions: BTreeMap<(Arc<str>, u32), StoredDefinition>,
+    pub(super) keys: BTreeMap<Arc<str>, Secret>,
     pub(super) nodes: Nodes,
     pub(super) inbox: BTreeMap<(SagaId, Uuid), Posted>,
     pub(super) written: Written,

@@ -12,6 +12,7 @@ mod commit;
 mod definitions;
 mod error;
 mod inbox;
+mod keys;
 mod legible;
 mod list;
 mod nodes;
@@ -38,7 +39,7 @@ pub use self::open::Options;
 use self::{commit::Lanes, readers::Readers, writer::Writer};
 use crate::{
     Append, AppendError, Claim, Counts, Cursor, Filter, Head, Lease, NewDefinition, NewNode, Node, Note, Noted, Page,
-    Put, Store, StoreError, StoredDefinition, Verdict, Written,
+    Put, Secret, Store, StoreError, StoredDefinition, Verdict, Written,
 };
 
 /// A store in one PostgreSQL database.
@@ -185,6 +186,10 @@ impl Store for PostgresStore {
 
     async fn versions(&self, name: &str, below: Option<u32>, limit: u32) -> Result<Vec<StoredDefinition>, StoreError> {
         definitions::versions(&self.readers, name, below, limit).await
+    }
+
+    async fn shared_key(&self, name: &str, offered: Secret, at: Time) -> Result<Secret, StoreError> {
+        keys::share(&self.writers()?.aside, name, offered, at).await
     }
 
     async fn counts(&self) -> Result<Counts, StoreError> {

@@ -13,6 +13,7 @@ mod commit;
 mod definitions;
 mod error;
 mod inbox;
+mod keys;
 mod legible;
 mod list;
 mod lock;
@@ -37,7 +38,7 @@ use uuid::Uuid;
 
 use crate::{
     Append, AppendError, Claim, Counts, Cursor, Filter, Head, Lease, NewDefinition, NewNode, Node, Note, Noted, Page,
-    Put, Store, StoreError, StoredDefinition, Verdict, Written,
+    Put, Secret, Store, StoreError, StoredDefinition, Verdict, Written,
 };
 
 use self::writer::Writer;
@@ -174,6 +175,10 @@ impl Store for SqliteStore {
 
     async fn versions(&self, name: &str, below: Option<u32>, limit: u32) -> Result<Vec<StoredDefinition>, StoreError> {
         definitions::versions(&self.readers, name, below, limit).await
+    }
+
+    async fn shared_key(&self, name: &str, offered: Secret, at: Time) -> Result<Secret, StoreError> {
+        keys::share(self.writer()?, name, offered, at).await
     }
 
     async fn counts(&self) -> Result<Counts, StoreError> {

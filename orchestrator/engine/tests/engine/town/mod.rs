@@ -19,6 +19,7 @@ use amends_core::{
 use amends_engine::{
     Catalogue, Clock, Engine, Forgotten, LeaseTerms, Limits, Participant, Request, Retention, Setup, Start,
 };
+use amends_protocol::participant::CallbackToken;
 use amends_store::{Head, Store, memory::MemoryStore};
 use async_trait::async_trait;
 use serde_json::{Map, Value, json};
@@ -47,6 +48,8 @@ pub(crate) struct Services {
     calls: Mutex<Vec<String>>,
     /// Calls that arrived before their intent was durable. [`Town::ended`] expects none.
     not_intended: Mutex<Vec<String>>,
+    /// With which tokens calls came, as `<step> <op> <attempt>` or `<step>[<index>] …`.
+    tokens: Mutex<BTreeMap<String, CallbackToken>>,
     changed: Notify,
     open: watch::Sender<bool>,
     /// What was named as ended, as `<service> <saga>`.
@@ -62,6 +65,7 @@ impl Services {
             script: Mutex::default(),
             calls: Mutex::default(),
             not_intended: Mutex::default(),
+            tokens: Mutex::default(),
             changed: Notify::new(),
             open: watch::channel(false).0,
             forgotten: Mutex::default(),
@@ -90,6 +94,11 @@ impl Services {
     /// Calls so far, in order of arrival: `<step> <op> <attempt> @<epoch>`.
     pub(crate) fn calls(&self) -> Vec<String> {
         self.calls.lock().expect("whole").clone()
+    }
+
+    /// The token that a call came with; `what` is `<step> <op> <attempt>`, with `[<index>]` behind the step for an item.
+    pub(crate) fn token(&self, what: &str) -> Option<CallbackToken> {
+        self.tokens.lock().expect("whole").get(what).cloned()
     }
 
     /// Calls that arrived before their intent was durable (against invariant 4).
@@ -129,6 +138,10 @@ impl Participant for Services {
         });
         if !intended {
             self.not_intended.lock().expect("whole").push(format!("{step} {op} {attempt}"));
+        }
+        if let Some(token) = headers.callback.clone() {
+            let index = headers.index.map_or_else(String::new, |index| format!("[{index}]"));
+            self.tokens.lock().expect("whole").insert(format!("{step}{index} {op} {attempt}"), token);
         }
         self.calls.lock().expect("whole").push(format!("{step} {op} {attempt} @{}", headers.epoch));
         self.changed.notify_waiters();
