@@ -10,7 +10,7 @@ use amends_core::{
     definition::{Diagnostic, InputError},
     ids::SagaId,
 };
-use amends_engine::{CancelError, RegisterError, SignalError, StartError};
+use amends_engine::{CallbackError, CancelError, RegisterError, SignalError, StartError};
 use amends_protocol::problem::{Problem, ProblemError, ProblemType};
 use amends_store::StoreError;
 use axum::{
@@ -62,6 +62,8 @@ pub(crate) enum ApiError {
     Cancel(#[from] CancelError),
     #[error("{1}")]
     Signal(SagaId, #[source] SignalError),
+    #[error(transparent)]
+    Callback(#[from] CallbackError),
     #[error(transparent)]
     Register(#[from] RegisterError),
     #[error(transparent)]
@@ -135,6 +137,16 @@ impl ApiError {
                 SignalError::TooLate { .. } => plain(StatusCode::CONFLICT, Kind::NotAwaited, text),
                 SignalError::Ended => plain(StatusCode::GONE, Kind::SagaEnded, text),
                 SignalError::Store(error) => store(error),
+            },
+            Self::Callback(error) => match error {
+                CallbackError::BadToken => plain(StatusCode::FORBIDDEN, Kind::InvalidToken, text),
+                CallbackError::OtherVerdict => plain(StatusCode::CONFLICT, Kind::OtherVerdict, text),
+                CallbackError::CallOver => plain(StatusCode::GONE, Kind::CallOver, text),
+                CallbackError::Ended => plain(StatusCode::GONE, Kind::SagaEnded, text),
+                CallbackError::NotUnderstood => {
+                    plain(StatusCode::SERVICE_UNAVAILABLE, Kind::ShuttingDown, text).again_after(RETRY_ELSEWHERE_AFTER)
+                }
+                CallbackError::Store(error) => store(error),
             },
             Self::Register(error) => match error {
                 RegisterError::TooLarge { .. } => plain(StatusCode::PAYLOAD_TOO_LARGE, Kind::BodyTooLarge, text),

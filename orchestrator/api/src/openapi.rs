@@ -28,6 +28,7 @@ use utoipa_axum::router::OpenApiRouter;
     ),
     tags(
         (name = "sagas", description = "Runs of definitions"),
+        (name = "callbacks", description = "What participants say later of calls that they accepted"),
         (name = "definitions", description = "What sagas are made from"),
         (name = "nodes", description = "Processes that drive sagas"),
         (name = "health", description = "Whether the server is there, and which one it is"),
@@ -97,9 +98,10 @@ impl<const STATUS: u16> IntoResponses for ProblemWith<STATUS> {
     fn responses() -> BTreeMap<String, RefOr<openapi::Response>> {
         let description = match STATUS {
             400 => "A part of the request is malformed: path, query, header or the syntax of the body",
+            403 => "The token was not given out here",
             404 => "There is no such thing",
             409 => "It cannot be done any more",
-            410 => "The saga has ended",
+            410 => "The saga has ended, or what it is about is over",
             413 => "The body is too large",
             415 => "The body has another content type than is read here",
             422 => "The body can be read, but is not what it should be; `errors` says where",
@@ -116,6 +118,7 @@ impl<const STATUS: u16> IntoResponses for ProblemWith<STATUS> {
 }
 
 pub(crate) type BadRequest = ProblemWith<400>;
+pub(crate) type Forbidden = ProblemWith<403>;
 pub(crate) type NotFound = ProblemWith<404>;
 pub(crate) type Conflict = ProblemWith<409>;
 pub(crate) type Gone = ProblemWith<410>;

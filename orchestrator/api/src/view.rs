@@ -18,7 +18,7 @@ use amends_core::{
     event::{self, Event, Recorded},
     fold,
     ids::{CallId, Op, SagaId},
-    state::{State, StepState, Undoable},
+    state::{CallState, Phase, State, StepState, Undoable},
     summary::Status,
     time::Time,
 };
@@ -120,12 +120,20 @@ fn step_status(step: Option<&StepState>) -> v1::StepStatus {
         None => v1::StepStatus::Pending,
         Some(StepState::Skipped) => v1::StepStatus::Skipped,
         Some(StepState::Refused | StepState::Waiting(_)) => v1::StepStatus::Waiting,
-        Some(StepState::Calling(_)) => v1::StepStatus::Calling,
+        Some(StepState::Calling(call)) => calling(call),
         Some(StepState::Succeeded { .. }) => v1::StepStatus::Succeeded,
         Some(StepState::Failed(how)) => failed(*how),
         Some(StepState::Compensating { .. }) => v1::StepStatus::Compensating,
         Some(StepState::Compensated) => v1::StepStatus::Compensated,
         Some(StepState::Each(each)) => items::status_of(each),
+    }
+}
+
+/// What is accepted is not called any more but waited for.
+fn calling(call: &CallState) -> v1::StepStatus {
+    match call.phase {
+        Phase::Accepted { .. } => v1::StepStatus::Waiting,
+        Phase::Open { .. } | Phase::Told { .. } | Phase::Closed | Phase::Halted => v1::StepStatus::Calling,
     }
 }
 

@@ -53,6 +53,15 @@ impl Request {
         Ok(self)
     }
 
+    /// A header that no log shows.
+    pub(crate) fn secret(mut self, name: &str, what: &'static str, value: &str) -> Result<Self, ClientError> {
+        let mut value =
+            HeaderValue::from_str(value).map_err(|error| ClientError::Unsendable { what, why: error.to_string() })?;
+        value.set_sensitive(true);
+        self.builder = self.builder.header(name, value);
+        Ok(self)
+    }
+
     /// `Prefer: wait`; the client's own patience grows by as much.
     pub(crate) fn wait(mut self, wait: Option<Duration>) -> Self {
         if let Some(wait) = wait {
@@ -75,6 +84,14 @@ impl Request {
 
     pub(crate) async fn ask<T: DeserializeOwned>(self) -> Result<T, ClientError> {
         self.answer().await.map(|answer| answer.body)
+    }
+
+    /// An answer without a body.
+    pub(crate) async fn done(self) -> Result<(), ClientError> {
+        let response = self.builder.timeout(self.timeout).send().await.map_err(ClientError::Transport)?;
+        let (status, headers) = (response.status(), response.headers().clone());
+        let bytes = read(response).await?;
+        if status.is_success() { Ok(()) } else { Err(refusal(status.as_u16(), &headers, &bytes)) }
     }
 
     pub(crate) async fn answer<T: DeserializeOwned>(self) -> Result<Answer<T>, ClientError> {

@@ -7,6 +7,7 @@
 //! `protocol`. It repeats nothing by itself: whether a request may be repeated is the caller's to know (a start with a key
 //! may, one without may not).
 
+mod callbacks;
 mod definitions;
 mod error;
 mod http;

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use amends_client::{Client, ClientError, List, Signal, Start, Timeouts};
 use amends_protocol::{
+    participant::CallbackToken,
     problem::ProblemType,
-    v1::{SagaStatus, StartRequest},
+    v1::{CallbackRequest, SagaStatus, StartRequest},
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -128,4 +129,23 @@ async fn a_silent_server_is_given_up() {
     let error = Client::with_timeouts(&base, timeouts).unwrap().livez().await.unwrap_err();
     assert!(matches!(error, ClientError::Transport(_)), "{error:?}");
     assert!(Client::new("ftp://x").is_err() && Client::new("127.0.0.1:80").is_err());
+}
+
+#[tokio::test]
+async fn a_callback_brings_its_token_in_a_header_and_wants_no_body_back() {
+    let token = CallbackToken::new("call.proof").unwrap();
+    let verdict = CallbackRequest::Rejected { reason: Some("full".into()) };
+    for status in ["204 No Content", "202 Accepted"] {
+        let (client, asked) = answering(answer(status, "", "")).await;
+        client.call_back(&token, &verdict).await.unwrap();
+        let asked = asked.await.unwrap();
+        assert!(asked.starts_with("POST /v1/callbacks HTTP/1.1\r\n"), "{asked}");
+        assert!(asked.to_lowercase().contains("saga-callback: call.proof\r\n"), "{asked}");
+        assert!(asked.ends_with(r#"{"outcome":"rejected","reason":"full"}"#), "{asked}");
+    }
+    let problem = r#"{"type":"urn:amends:problem:call-over","title":"t","status":410}"#;
+    let (client, _) = answering(answer("410 Gone", "content-type: application/problem+json\r\n", problem)).await;
+    let gone = client.call_back(&token, &verdict).await.unwrap_err();
+    let ClientError::Problem { problem, .. } = gone else { panic!("{gone:?}") };
+    assert_eq!(problem.problem_type(), Some(ProblemType::CallOver));
 }

@@ -1,5 +1,6 @@
 //! The endpoints of `/v1`, each in its file.
 
+mod callbacks;
 mod definitions;
 mod nodes;
 mod sagas;
@@ -8,5 +9,9 @@ use amends_engine::Engine;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 pub(crate) fn routes() -> OpenApiRouter<Engine> {
-    OpenApiRouter::new().merge(sagas::routes()).merge(definitions::routes()).routes(routes!(nodes::nodes))
+    OpenApiRouter::new()
+        .merge(sagas::routes())
+        .merge(definitions::routes())
+        .routes(routes!(callbacks::call_back))
+        .routes(routes!(nodes::nodes))
 }

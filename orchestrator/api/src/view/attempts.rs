@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use amends_core::{
-    event::{Event, Recorded},
-    ids::CallId,
+    event::{Event, FailedStep, Recorded},
+    ids::{CallId, Op},
     time::Time,
 };
 use amends_protocol::v1::{AttemptOutcome, AttemptView};
@@ -70,6 +70,26 @@ impl Calls {
             Event::CallWithdrawn { call, attempt } => {
                 self.end(call, *attempt, at, AttemptOutcome::Withdrawn, None, None);
             }
+            Event::CallAccepted { call, until, .. } => {
+                if let Some(open) = self.last(call) {
+                    open.accepted_at = Some(time(at));
+                    open.verdict_until = Some(time(*until));
+                }
+            }
+            Event::CallbackReceived { call, .. } => {
+                if let Some(open) = self.last(call) {
+                    open.called_back = true;
+                }
+            }
+            Event::StepFailed { step, index, how: FailedStep::Unresolved } => {
+                let call = CallId { step: step.clone(), index: *index, op: Op::Action };
+                let waits = |last: &&mut AttemptView| last.accepted_at.is_some() && last.outcome.is_none();
+                if let Some(accepted) = self.last(&call).filter(waits) {
+                    accepted.ended_at = Some(time(at));
+                    accepted.outcome = Some(AttemptOutcome::Unknown);
+                    accepted.detail = Some("accepted, and no verdict came".to_owned());
+                }
+            }
             Event::CallRefused { call, reason } => {
                 self.seen.entry(call.clone()).or_default().refused = Some(reason.clone());
             }
@@ -95,6 +115,10 @@ impl Calls {
         }
     }
 
+    fn last(&mut self, call: &CallId) -> Option<&mut AttemptView> {
+        self.seen.get_mut(call)?.attempts.last_mut()
+    }
+
     fn intend(&mut self, call: &CallId, attempt: u32, at: Time, due_at: Time) {
         let seen = self.seen.entry(call.clone()).or_default();
         seen.refused = None;
@@ -102,6 +126,9 @@ impl Calls {
             attempt,
             intended_at: time(at),
             due_at: time(due_at),
+            accepted_at: None,
+            verdict_until: None,
+            called_back: false,
             ended_at: None,
             outcome: None,
             status: None,
@@ -123,7 +150,8 @@ impl Calls {
         if let Some(open) = attempts.last_mut().filter(|last| last.attempt == attempt) {
             open.ended_at = Some(time(at));
             open.outcome = Some(outcome);
-            open.status = status;
+            // A callback has no status.
+            open.status = status.filter(|_| !open.called_back);
             open.detail = detail.cloned();
         }
     }

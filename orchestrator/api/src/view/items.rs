@@ -8,7 +8,7 @@ use amends_core::{
 use amends_protocol::v1::{ItemView, StepStatus};
 use serde_json::Value;
 
-use super::{attempts::Calls, failed};
+use super::{attempts::Calls, calling, failed};
 
 /// `None`: it is no such step, or has not come to its items.
 pub(super) fn views(step: &Step, stands: &StepState, calls: &mut Calls) -> Option<Vec<ItemView>> {
@@ -33,7 +33,7 @@ pub(super) fn views(step: &Step, stands: &StepState, calls: &mut Calls) -> Optio
 fn status(life: Option<&Life>) -> StepStatus {
     match life {
         None => StepStatus::Pending,
-        Some(Life::Calling(_)) => StepStatus::Calling,
+        Some(Life::Calling(call)) => calling(call),
         Some(Life::Succeeded { .. }) => StepStatus::Succeeded,
         Some(Life::Failed(how)) => failed(*how),
         Some(Life::Compensating { .. }) => StepStatus::Compensating,
@@ -43,9 +43,10 @@ fn status(life: Option<&Life>) -> StepStatus {
 
 /// What is said of the step is what is most to be looked at among its items.
 pub(super) fn status_of(each: &Each) -> StepStatus {
-    const FIRST: [StepStatus; 7] = [
+    const FIRST: [StepStatus; 8] = [
         StepStatus::Compensating,
         StepStatus::Calling,
+        StepStatus::Waiting,
         StepStatus::Unresolved,
         StepStatus::Unusable,
         StepStatus::Rejected,

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "test code")]
 
 mod bad_input;
+mod callbacks;
 mod cancel;
 mod definitions;
 mod failures;

@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::kit::Server;
 
 /// Everything that is served, so that a route can neither appear nor vanish by accident.
-const ROUTES: [(&str, &str); 20] = [
+const ROUTES: [(&str, &str); 21] = [
     ("GET", "/livez"),
     ("GET", "/metrics"),
     ("GET", "/v1/nodes"),
@@ -25,6 +25,7 @@ const ROUTES: [(&str, &str); 20] = [
     ("GET", "/v1/sagas/{id}"),
     ("GET", "/v1/sagas/{id}/history"),
     ("GET", "/version"),
+    ("POST", "/v1/callbacks"),
     ("POST", "/v1/definitions"),
     ("POST", "/v1/definitions/check"),
     ("POST", "/v1/sagas"),

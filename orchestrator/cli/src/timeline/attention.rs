@@ -62,7 +62,7 @@ fn advice(raised: &AttentionView) -> (&'static str, &'static str) {
         ),
         AttentionReason::TimedOut => (
             "has gone on for longer than its definition allows without asking",
-            "it goes on; see why the signal does not come, or give it with `amends signal`",
+            "it goes on; see why the signal or the callback does not come (`amends signal` gives a signal)",
         ),
         AttentionReason::OtherBody => (
             "met a service that knows the same key with another body",

@@ -4,7 +4,7 @@ use amends_protocol::v1::{AttemptOutcome, AttemptView, CallView, StepView};
 use chrono::{DateTime, Utc};
 
 use super::{
-    waits,
+    clock, waits,
     words::{self, Look},
 };
 use crate::style::{Style, Tone, tame};
@@ -82,11 +82,13 @@ fn line(attempt: &AttemptView, of: usize, started_at: DateTime<Utc>, ended: bool
             let look = Look::of_outcome(outcome);
             (look.tone, format!("{} {}", look.icon, look.word))
         }
+        None if attempt.accepted_at.is_some() => (Tone::Busy, "▸ accepted, no verdict yet".to_owned()),
         None if ended => (Tone::Dim, "· open when the saga ended".to_owned()),
         None => (Tone::Busy, "▸ no outcome yet".to_owned()),
     };
     let took = match (attempt.outcome, attempt.ended_at) {
-        (None | Some(AttemptOutcome::Withdrawn), _) | (_, None) => String::new(),
+        (None, _) => attempt.verdict_until.map_or_else(String::new, |until| format!("until {}", clock(until))),
+        (Some(AttemptOutcome::Withdrawn), _) | (_, None) => String::new(),
         (Some(_), Some(ended_at)) => {
             format!("after {}", words::duration((ended_at - sent_at).max(chrono::TimeDelta::zero())))
         }
@@ -98,7 +100,8 @@ fn line(attempt: &AttemptView, of: usize, started_at: DateTime<Utc>, ended: bool
         Some(status) => status.to_string(),
         None => String::new(),
     };
-    let parts = [style.paint(tone, &outcome), status, detail, style.paint(Tone::Dim, &took)];
+    let by = if attempt.called_back { "by callback".to_owned() } else { String::new() };
+    let parts = [style.paint(tone, &outcome), by, status, detail, style.paint(Tone::Dim, &took)];
     let parts: Vec<String> = parts.into_iter().filter(|part| !part.is_empty()).collect();
     format!("      {}  {number}{}", style.paint(Tone::Dim, &format!("{at:>9}")), parts.join("  "))
 }

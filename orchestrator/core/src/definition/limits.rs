@@ -41,6 +41,8 @@ pub const WAIT: Duration = DEADLINE;
 /// The payload of a signal: it lives in journal and memory until it is taken. Data belongs to the services. How many are kept is
 /// bounded by how many steps may still take one.
 pub const SIGNAL_BYTES: usize = 64 * 1024;
+/// The body of a callback: what it may bring is an output, and it waits in a note until its saga's owner reads it.
+pub const CALLBACK_BYTES: usize = OUTPUT_BYTES;
 /// Growth of the backoff from attempt to attempt.
 pub const FACTOR: f64 = 100.0;
 /// A rendered body.

@@ -41,7 +41,7 @@ pub enum StepStatus {
     Pending,
     /// Its action is under way.
     Calling,
-    /// It sleeps, awaits a signal, or cannot begin and waits for a person.
+    /// It sleeps, awaits a signal or the verdict on what was accepted, or cannot begin and waits for a person.
     Waiting,
     /// It is done.
     Succeeded,
@@ -177,6 +177,15 @@ pub struct AttemptView {
     pub intended_at: DateTime<Utc>,
     /// It is not sent before.
     pub due_at: DateTime<Utc>,
+    /// When it was accepted, to be decided later by callback.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accepted_at: Option<DateTime<Utc>>,
+    /// The verdict on what was accepted is due by then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verdict_until: Option<DateTime<Utc>>,
+    /// The outcome came by callback.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub called_back: bool,
     /// When its outcome was known; absent while it is open.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended_at: Option<DateTime<Utc>>,
@@ -188,6 +197,11 @@ pub struct AttemptView {
     /// What the answer, or its absence, said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+fn is_false(value: &bool) -> bool {
+    !*value
 }
 
 /// What an attempt meant.
