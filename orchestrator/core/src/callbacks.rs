@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::{
     definition::{CallStep, Definition},
-    event::{FailedStep, Verdict},
+    event::{AttentionReason, FailedStep, Verdict},
     ids::{CallId, Digest, Op, canonical},
     reply::{Answer, Outcome, Reply, Terms, succeeded},
     state::{Life, State, StepState, Undoable},
@@ -103,6 +103,11 @@ pub fn can_call_back(definition: &Definition, state: &State, callback: &Callback
     match life(state, id) {
         None => CanCallBack::NeverCalled,
         Some(Life::Calling(call)) if call.attempt == 0 => CanCallBack::NeverCalled,
+        // An answer said that it happened, of which nothing could be made: a callback may mend that, and not deny it.
+        Some(Life::Calling(_)) if state.attention.get(id) == Some(&AttentionReason::Unusable) => match said.verdict() {
+            Verdict::Succeeded => CanCallBack::Yes,
+            Verdict::Rejected => CanCallBack::OtherVerdict,
+        },
         Some(Life::Calling(_)) => CanCallBack::Yes,
         Some(
             Life::Succeeded { .. }

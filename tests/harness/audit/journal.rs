@@ -88,6 +88,15 @@ pub enum Event {
         call: Call,
         attempt: u32,
     },
+    CallAccepted {
+        call: Call,
+        attempt: u32,
+        until: i64,
+    },
+    CallbackReceived {
+        call: Call,
+        verdict: Verdict,
+    },
     CallWithdrawn {
         call: Call,
         attempt: u32,
@@ -147,6 +156,14 @@ pub enum Event {
     },
     SagaCompleted {},
     SagaCompensated,
+}
+
+/// What a callback says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    Succeeded,
+    Rejected,
 }
 
 /// What a failed step left behind.

@@ -2,13 +2,14 @@
 //! core's `evolve`, and keeps what the other checks ask.
 
 mod begin;
+mod callbacks;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use self::begin::{begin_without_call, intend, list, wait};
 use super::{
     Case, Found,
-    journal::{Cause, Event, How, Recorded, Row, Saga},
+    journal::{Cause, Event, How, Recorded, Row, Saga, Verdict},
     shape::{Shape, Undone},
     waits::Waits,
 };
@@ -70,6 +71,8 @@ pub(super) struct CallLife {
     /// Numbered from 1 without gaps.
     pub(super) attempts: Vec<Attempt>,
     halted: bool,
+    /// What its participant called back, and whether what follows from it is still to be said.
+    called_back: Option<(Verdict, bool)>,
 }
 
 /// One attempt.
@@ -82,6 +85,8 @@ pub(super) struct Attempt {
     pub(super) epochs: Vec<u64>,
     /// It was open at an adoption and may have left: it can only be unknown.
     doubtful: bool,
+    /// It was accepted, to be decided by then; `Some(None)`: past its time, from the pivot on.
+    pub(super) accepted: Option<Option<i64>>,
     pub(super) due_at: i64,
     pub(super) request: String,
     /// What it came to and in which row.
@@ -100,7 +105,7 @@ pub(super) enum Outcome {
 
 impl CallLife {
     fn open(&self) -> Option<&Attempt> {
-        self.attempts.last().filter(|attempt| attempt.outcome.is_none())
+        self.attempts.last().filter(|attempt| attempt.outcome.is_none() && attempt.accepted.is_none())
     }
 
     fn outcomes(&self) -> impl Iterator<Item = Outcome> {
@@ -154,7 +159,11 @@ impl Life {
         let due =
             self.calls.values().filter(|call| !call.halted).filter_map(|call| call.open().map(|open| open.due_at));
         let waits = self.waits.open.values().filter_map(|wait| wait.until);
-        due.chain(waits).chain(self.deadline_at.filter(|_| self.status == Status::Running && !self.past_return)).min()
+        let accepted = self.calls.values().filter_map(|call| call.accepted().flatten());
+        due.chain(waits)
+            .chain(accepted)
+            .chain(self.deadline_at.filter(|_| self.status == Status::Running && !self.past_return))
+            .min()
     }
 }
 
@@ -223,6 +232,7 @@ fn step(life: &mut Life, recorded: &Recorded, shape: &Shape) -> Result<(), Strin
                 at: recorded.at,
                 epochs: vec![recorded.epoch],
                 doubtful: false,
+                accepted: None,
                 due_at: *due_at,
                 request: request.clone(),
                 outcome: None,
@@ -248,6 +258,10 @@ fn step(life: &mut Life, recorded: &Recorded, shape: &Shape) -> Result<(), Strin
         }
         Event::CallNotSent { call, attempt } => close(life, recorded, call, *attempt, Outcome::NotSent)?,
         Event::CallUnknown { call, attempt } => close(life, recorded, call, *attempt, Outcome::Unknown)?,
+        Event::CallAccepted { call, attempt, until } => {
+            callbacks::accept(life, recorded, shape, call, *attempt, *until)?
+        }
+        Event::CallbackReceived { call, verdict } => callbacks::receive(life, call, *verdict)?,
         Event::CallWithdrawn { call, attempt } => close(life, recorded, call, *attempt, Outcome::Withdrawn)?,
         Event::CallRefused { call } => life.calls.entry(call.clone()).or_default().halted = true,
         Event::StepSkipped { step } => {
@@ -277,12 +291,15 @@ fn step(life: &mut Life, recorded: &Recorded, shape: &Shape) -> Result<(), Strin
             life.failed.insert(Call::action(step), *how);
         }
         Event::StepFailed { step, index, how } => {
-            fail(life, shape, &Call { step: step.clone(), index: *index, op: Op::Action }, *how)?;
+            let action = Call { step: step.clone(), index: *index, op: Op::Action };
+            callbacks::give_up(life, recorded, &action)?;
+            fail(life, shape, &action, *how)?;
         }
         Event::AttentionRaised { call, reason } => {
             life.attention.insert(call.clone());
             let halts = !matches!(reason.as_str(), "attempts_exhausted" | "stale_epoch" | "other_body" | "timed_out");
             match life.calls.get_mut(call) {
+                Some(under_way) if reason == "timed_out" => callbacks::overdue(under_way, recorded.at)?,
                 Some(under_way) => under_way.halted |= halts,
                 None if call.op == Op::Action && life.refused.contains(&call.step) => {}
                 None if reason == "timed_out" => life.waits.goes_on(&call.step, recorded.at)?,
@@ -316,7 +333,7 @@ fn step(life: &mut Life, recorded: &Recorded, shape: &Shape) -> Result<(), Strin
 fn adopt(life: &mut Life, recorded: &Recorded) {
     let released = std::mem::replace(&mut life.released, false);
     let open = life.calls.values_mut().filter_map(|call| call.attempts.last_mut());
-    for attempt in open.filter(|attempt| attempt.outcome.is_none()) {
+    for attempt in open.filter(|attempt| attempt.outcome.is_none() && attempt.accepted.is_none()) {
         if released || attempt.due_at > recorded.at {
             attempt.epochs.push(recorded.epoch);
         } else {
@@ -326,9 +343,12 @@ fn adopt(life: &mut Life, recorded: &Recorded) {
 }
 
 fn close(life: &mut Life, recorded: &Recorded, call: &Call, attempt: u32, outcome: Outcome) -> Result<(), String> {
+    if let Some(told) = callbacks::told(life, call, outcome) {
+        return told.map(|attempt| attempt.outcome = Some((outcome, recorded.seq)));
+    }
     let number = life.calls.get(call).map_or(0, |call| call.attempts.len());
     let open = life.calls.get_mut(call).and_then(|call| call.attempts.last_mut());
-    match open.filter(|open| open.outcome.is_none() && number == attempt as usize) {
+    match open.filter(|open| open.outcome.is_none() && open.accepted.is_none() && number == attempt as usize) {
         Some(open) if open.doubtful && outcome != Outcome::Unknown => {
             Err("it was open at an adoption and may have left: it is unknown".to_owned())
         }
@@ -390,7 +410,7 @@ fn end(life: &mut Life, recorded: &Recorded, from: Status, to: Status) -> Result
     if was != from {
         return Err(format!("not while the saga is {}", was.as_str()));
     }
-    match life.calls.iter().find(|(_, call)| call.open().is_some()) {
+    match life.calls.iter().find(|(_, call)| call.open().is_some() || call.accepted().is_some()) {
         Some((call, _)) => Err(format!("{call} is under way")),
         None => match life.waits.open.keys().next() {
             Some(step) => Err(format!("step {step} still waits")),

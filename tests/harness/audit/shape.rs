@@ -28,6 +28,8 @@ pub struct Step {
     pub pivot: bool,
     /// It calls once for each item of a list.
     pub each: bool,
+    /// Its participant may accept it and call back.
+    pub later: bool,
     /// It has an `if`.
     pub conditional: bool,
     /// What must have succeeded before it, directly.
@@ -77,8 +79,9 @@ impl Shape {
             let pivot = step.get("pivot").and_then(Value::as_bool).unwrap_or(false);
             let conditional = step.get("if").is_some();
             let reads = words.next() == Some("GET");
+            let later = step.get("async").and_then(Value::as_bool).unwrap_or(false);
             let each = step.get("for_each").is_some();
-            read.push(Step { name, service, waits, each, reads, undone, pivot, conditional, needs });
+            read.push(Step { name, service, waits, each, later, reads, undone, pivot, conditional, needs });
         }
         Ok(Self { digest: digest.to_owned(), steps: read })
     }

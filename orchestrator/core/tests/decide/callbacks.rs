@@ -307,6 +307,15 @@ fn behind_the_pivot_a_no_and_a_useless_yes_ask_a_person() {
 }
 
 #[test]
+fn a_useless_answer_is_mended_by_a_callback_and_not_denied() {
+    let run = Run::of(PIVOT).answers("a", ok()).answers("p", ok()).answers("z", html());
+    let run = run.says(["unusable z action 1", "attention z action unusable"]);
+    let run =
+        run.can_call_back(action("z"), no("full"), CanCallBack::OtherVerdict).calls_back("z", no("full")).says([]);
+    run.calls_back("z", id("8")).says(["called back z action succeeded", "succeeded z action 1", "completed"]);
+}
+
+#[test]
 fn being_accepted_answers_the_question_why_it_is_tried_so_often() {
     let run = Run::of(PIVOT).answers("a", ok()).answers("p", lost()).answers("p", lost());
     run.asks_about([action("p")]).answers("p", answer(202)).says(["accepted p action 3"]).asks_about([]);

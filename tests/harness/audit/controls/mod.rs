@@ -2,5 +2,6 @@
 //! evidence, unbroken, passes.
 
 mod broken;
+mod callbacks;
 mod made;
 mod waits;

@@ -22,7 +22,7 @@ pub(super) fn intend(life: &Life, shape: &Shape, call: &Call) -> Result<(), Stri
             Outcome::Rejected { .. } => !life.attention.contains(call),
             Outcome::NotSent | Outcome::Unknown => false,
         });
-        if before.open().is_some() || over || life.failed.contains_key(call) {
+        if before.open().is_some() || before.accepted().is_some() || over || life.failed.contains_key(call) {
             return Err("the call is under way or over".to_owned());
         }
     }
