@@ -45,6 +45,11 @@ impl Call {
         self.headers.key()
     }
 
+    /// Whether it may be accepted with a 202 and finished later. Without that a 202 is taken for a success.
+    pub fn may_be_accepted(&self) -> bool {
+        self.headers.callback.is_some()
+    }
+
     /// Saga, step and index.
     pub fn place(&self) -> Place {
         Place { saga: self.headers.saga, step: self.headers.step.clone(), index: self.headers.index }

@@ -38,6 +38,10 @@ pub enum Rule {
     StoredRejection,
     /// A refusal takes the business change back.
     Savepoint,
+    /// The token of an accepted action is kept with its 202.
+    KeptToken,
+    /// The refusal of what was accepted holds for every attempt.
+    FinalRefusal,
     /// The rows of an ended saga stay for a while.
     Grace,
     /// Naming a saga as ended again changes nothing.

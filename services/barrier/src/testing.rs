@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use amends_protocol::{
     forget::{FORGET_PATH, ForgetRequest},
-    participant::{CallHeaders, Op, SAGA_ACK, SAGA_REFUSED},
+    participant::{CallHeaders, CallbackToken, Op, SAGA_ACK, SAGA_REFUSED},
 };
 use axum::{Router, body::Body};
 use bytes::Bytes;
@@ -85,6 +85,13 @@ impl Attempt {
     #[must_use]
     pub fn index(mut self, index: u32) -> Self {
         self.headers.index = Some(index);
+        self
+    }
+
+    /// It may be accepted and called back with this token.
+    #[must_use]
+    pub fn later(mut self, token: &str) -> Self {
+        self.headers.callback = CallbackToken::new(token);
         self
     }
 

@@ -150,6 +150,14 @@ async fn delete_batch(tx: &mut SqliteConnection, marked_until_us: i64, faults: &
     .execute(&mut *tx)
     .await?;
     touched(&result, "barrier_call_forget", calls)?;
+    sqlx::query(
+        "-- barrier_callback_forget
+        delete from barrier_callback
+        where saga in (select value from json_each($1))",
+    )
+    .bind(&sagas)
+    .execute(&mut *tx)
+    .await?;
     if faults.holds(Rule::WholeSaga) {
         let result = sqlx::query(
             "-- barrier_fence_forget

@@ -70,6 +70,11 @@ where
     if !matches!(verdict, Verdict::Refused(_)) {
         rows::write_ledger(tx, &place, Op::Action, "applied", (call.headers().epoch, call.headers().attempt)).await?;
     }
+    if let (Verdict::Accepted(_), Some(token), true) =
+        (&verdict, &call.headers().callback, faults.holds(Rule::KeptToken))
+    {
+        rows::keep_token(tx, &place, token).await?;
+    }
     faults.before_commit().await;
     Ok(decided(call, verdict.reply().clone()))
 }
@@ -123,6 +128,7 @@ where
     if faults.holds(Rule::Tombstone) {
         // Also over a rejection: a later attempt of the action, still on its way, must not be judged anew.
         rows::bury(&mut all, &place).await?;
+        rows::drop_token(&mut all, &place).await?;
     }
     rows::judge(&mut all, call, Op::Compensate, &verdict).await?;
     rows::write_ledger(&mut all, &place, Op::Compensate, effect, (call.headers().epoch, call.headers().attempt))
@@ -133,7 +139,12 @@ where
 }
 
 /// Accepting counts as *applied*; so a completed action needs no second entry, and a refusal here is its *undone*.
-pub(super) async fn completion<W>(tx: &mut SqliteConnection, action: &Place, work: W) -> Result<Completion, Broken>
+pub(super) async fn completion<W>(
+    tx: &mut SqliteConnection,
+    action: &Place,
+    faults: &Faults,
+    work: W,
+) -> Result<Completion, Broken>
 where
     W: for<'t> FnOnce(&'t mut SqliteConnection, Reply) -> Work<'t, Verdict>,
 {
@@ -147,7 +158,8 @@ where
     if matches!(verdict, Verdict::Accepted(_)) {
         return Err(Broken::Verdict("an accepted action was accepted again".to_owned()));
     }
-    let made_by = rows::complete(tx, action, &verdict).await?;
+    let made_by = rows::complete(tx, action, &verdict, faults.holds(Rule::FinalRefusal)).await?;
+    faults.before_commit().await;
     if matches!(verdict, Verdict::Refused(_)) {
         rows::write_ledger(tx, action, Op::Action, "undone", made_by).await?;
     }

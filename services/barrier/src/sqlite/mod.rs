@@ -7,6 +7,7 @@
 //!
 //! **What it must never know:** tables of the service.
 
+mod callbacks;
 mod forget;
 mod judge;
 mod open;
@@ -21,6 +22,7 @@ use serde::de::DeserializeOwned;
 use sqlx::{SqliteConnection, SqlitePool, sqlite::SqliteQueryResult};
 
 pub use self::{
+    callbacks::{Due, Told},
     forget::FORGET_GRACE_DEFAULT,
     judge::Completion,
     open::open,
@@ -112,7 +114,8 @@ impl Barrier {
     }
 
     /// Finishes an action that was accepted with a 202. `work` gets the 202's reply. A refusal takes back what
-    /// accepting it changed, so `work` has to undo that itself.
+    /// accepting it changed, so `work` has to undo that itself; it holds for every attempt, also those still to come. What is to
+    /// be told the orchestrator of it is [due](Self::due_callbacks) from then on.
     ///
     /// # Errors
     /// [`Broken`]: nothing was done.
@@ -122,7 +125,10 @@ impl Barrier {
     {
         let barrier = self.clone();
         in_task(async move {
-            barrier.transaction(move |tx| Box::pin(async move { judge::completion(tx, &action, work).await })).await
+            let faults = barrier.faults.clone();
+            barrier
+                .transaction(move |tx| Box::pin(async move { judge::completion(tx, &action, &faults, work).await }))
+                .await
         })
         .await
     }

@@ -1,6 +1,6 @@
 //! The barrier's statements on SQLite. No decisions here: see `rules` and `judge`.
 
-use amends_protocol::participant::Op;
+use amends_protocol::participant::{CallbackToken, Op};
 use http::StatusCode;
 use sqlx::{FromRow, SqliteConnection};
 use uuid::Uuid;
@@ -138,13 +138,33 @@ pub(super) async fn judge(tx: &mut SqliteConnection, call: &Call, op: Op, verdic
 }
 
 /// Stores the final reply of an accepted action; which attempt made it.
-pub(super) async fn complete(tx: &mut SqliteConnection, action: &Place, verdict: &Verdict) -> Result<MadeBy, Broken> {
-    let made_by = sqlx::query_as::<_, (i64, i64)>(
+pub(super) async fn complete(
+    tx: &mut SqliteConnection,
+    action: &Place,
+    verdict: &Verdict,
+    refusal_is_final: bool,
+) -> Result<MadeBy, Broken> {
+    let (epoch, attempt) = sqlx::query_as::<_, (i64, i64)>(
+        "-- barrier_call_made_by
+        select epoch, attempt
+        from barrier_call
+        where saga = $1 and step = $2 and item = $3 and op = 'action' and state = 'accepted'",
+    )
+    .bind(action.saga.to_string())
+    .bind(&action.step)
+    .bind(item(action.index))
+    .fetch_one(&mut *tx)
+    .await?;
+    // A rejection is judged anew by later attempts; this one has been told, or will be, as the verdict on all of them.
+    let holds_for = match verdict {
+        Verdict::Refused(_) if refusal_is_final => (i64::MAX, u32::MAX.into()),
+        _ => (epoch, attempt),
+    };
+    let result = sqlx::query(
         "-- barrier_call_complete
         update barrier_call
-        set state = $4, status = $5, body = $6, at = $7
-        where saga = $1 and step = $2 and item = $3 and op = 'action' and state = 'accepted'
-        returning epoch, attempt",
+        set state = $4, status = $5, body = $6, at = $7, epoch = $8, attempt = $9
+        where saga = $1 and step = $2 and item = $3 and op = 'action' and state = 'accepted'",
     )
     .bind(action.saga.to_string())
     .bind(&action.step)
@@ -153,12 +173,45 @@ pub(super) async fn complete(tx: &mut SqliteConnection, action: &Place, verdict:
     .bind(verdict.reply().status().as_u16())
     .bind(verdict.reply().body().as_ref())
     .bind(now_us())
-    .fetch_all(tx)
+    .bind(holds_for.0)
+    .bind(holds_for.1)
+    .execute(tx)
     .await?;
-    match made_by.as_slice() {
-        [(epoch, attempt)] => Ok((whole(*epoch)?, whole(*attempt)?)),
-        rows => Err(Broken::RowsTouched { query: "barrier_call_complete", expected: 1, found: rows.len() as u64 }),
-    }
+    touched(&result, "barrier_call_complete", 1)?;
+    Ok((whole(epoch)?, whole(attempt)?))
+}
+
+/// Keeps what an accepted action is called back with. Every attempt brings the same.
+pub(super) async fn keep_token(tx: &mut SqliteConnection, action: &Place, token: &CallbackToken) -> Result<(), Broken> {
+    let result = sqlx::query(
+        "-- barrier_callback_keep
+        insert into barrier_callback (saga, step, item, token)
+        values ($1, $2, $3, $4)
+        on conflict (saga, step, item) do update
+        set token = excluded.token",
+    )
+    .bind(action.saga.to_string())
+    .bind(&action.step)
+    .bind(item(action.index))
+    .bind(token.expose())
+    .execute(tx)
+    .await?;
+    touched(&result, "barrier_callback_keep", 1)
+}
+
+/// There is nothing to tell any more, if there was.
+pub(super) async fn drop_token(tx: &mut SqliteConnection, action: &Place) -> Result<(), Broken> {
+    sqlx::query(
+        "-- barrier_callback_drop
+        delete from barrier_callback
+        where saga = $1 and step = $2 and item = $3",
+    )
+    .bind(action.saga.to_string())
+    .bind(&action.step)
+    .bind(item(action.index))
+    .execute(tx)
+    .await?;
+    Ok(())
 }
 
 /// Turns the action's row into a tombstone. Digest and reply stay, for those who look back.

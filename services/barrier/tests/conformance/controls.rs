@@ -4,7 +4,7 @@ use amends_barrier::fault::Rule;
 use anyhow::Result;
 
 use crate::{
-    forget, sqlite,
+    callbacks, forget, sqlite,
     subject::Subject,
     suite::{self, Violation},
 };
@@ -47,6 +47,21 @@ async fn without_stored_rejections_the_networks_copy_is_applied() {
 #[tokio::test]
 async fn without_savepoints_a_refusal_leaves_its_change() {
     breaks(Rule::Savepoint, suite::refusal_leaves_no_trace, "coins after a refusal").await;
+}
+
+#[tokio::test]
+async fn without_kept_tokens_nobody_is_told() {
+    breaks(Rule::KeptToken, callbacks::told, "number of what is due").await;
+}
+
+#[tokio::test]
+async fn without_final_refusals_a_later_attempt_contradicts_the_verdict() {
+    breaks(Rule::FinalRefusal, callbacks::refusal_is_final, "status of a later attempt").await;
+}
+
+#[tokio::test]
+async fn without_tombstones_what_was_compensated_is_finished() {
+    breaks(Rule::Tombstone, callbacks::not_told, "finishing after the compensation").await;
 }
 
 #[tokio::test]

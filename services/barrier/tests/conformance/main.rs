@@ -3,6 +3,7 @@
 //! suite to notice.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod callbacks;
 mod controls;
 mod doors;
 mod forget;
@@ -160,6 +161,32 @@ async fn an_accepted_action_that_fails_is_undone_by_its_completion_and_its_compe
 #[tokio::test]
 async fn completing_is_refused_after_the_compensation() -> Result<()> {
     holds(suite::accepted_then_compensated).await
+}
+
+#[tokio::test]
+async fn the_verdict_on_an_accepted_action_is_told_with_its_token_until_it_is_heard() -> Result<()> {
+    holds(callbacks::told).await?;
+    holds(callbacks::told_of_a_refusal).await
+}
+
+#[tokio::test]
+async fn the_refusal_of_an_accepted_action_holds_for_every_attempt() -> Result<()> {
+    holds(callbacks::refusal_is_final).await
+}
+
+#[tokio::test]
+async fn what_was_answered_at_once_or_compensated_is_not_told() -> Result<()> {
+    holds(callbacks::not_told).await
+}
+
+#[tokio::test]
+async fn a_token_goes_with_its_saga() -> Result<()> {
+    holds(callbacks::forgotten).await
+}
+
+#[tokio::test]
+async fn finishing_beside_an_uncommitted_compensation_waits_and_does_nothing() -> Result<()> {
+    holds(callbacks::compensation_beside_finishing).await
 }
 
 #[tokio::test]

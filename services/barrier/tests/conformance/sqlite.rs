@@ -56,6 +56,8 @@ pub(crate) fn router(barrier: Barrier) -> Router {
         .route("/coins", post(fill).delete(empty))
         .route("/pot", get(read).put(set))
         .route("/finish", post(finish))
+        .route("/due", get(due))
+        .route("/heard", post(heard))
         .route("/kept/{saga}", get(kept));
     sqlite::participant(barrier, business)
 }
@@ -161,6 +163,26 @@ async fn finish(State(barrier): State<Barrier>, JsonBody(finish): JsonBody<Finis
         Err(broken) => return broken.into_response(),
     };
     Reply::new(http::StatusCode::OK, &json!({ "completion": word })).into_response()
+}
+
+async fn due(State(barrier): State<Barrier>) -> Result<Response, Broken> {
+    let due = barrier.due_callbacks(100).await?;
+    let due: Vec<_> = due
+        .iter()
+        .map(|due| json!({ "token": due.token.expose(), "verdict": due.verdict, "saga": due.action.saga }))
+        .collect();
+    amends_barrier::reply::ok(&due)
+}
+
+#[derive(Deserialize)]
+struct HeardOf {
+    saga: Uuid,
+    step: String,
+}
+
+async fn heard(State(barrier): State<Barrier>, JsonBody(of): JsonBody<HeardOf>) -> Result<Response, Broken> {
+    barrier.heard(Place { saga: of.saga, step: of.step, index: None }).await?;
+    amends_barrier::reply::ok(&json!({}))
 }
 
 async fn kept(State(barrier): State<Barrier>, PathId(saga): PathId) -> Result<Response, Broken> {

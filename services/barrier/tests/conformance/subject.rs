@@ -2,6 +2,7 @@
 //!
 //! `POST /coins {add}` is an action, `DELETE /coins` its compensation, `PUT /pot` sets what the pot holds, its cap and the
 //! mood of its handlers, `GET /pot` reads it, `POST /finish {saga, step, good}` completes an accepted action,
+//! `GET /due` lists what is still to be called back, `POST /heard {saga, step}` says that it was heard,
 //! `GET /kept/{saga}` counts the rows that the store keeps of a saga, the ledger's apart.
 
 use std::time::Duration;
@@ -75,9 +76,25 @@ impl Subject {
     }
 
     pub(crate) async fn finish(&self, saga: Uuid, good: bool) -> String {
-        let body = json!({ "saga": saga, "step": "fill", "good": good }).to_string();
-        let heard = ask(&self.calls, Request::post("/finish").body(Body::from(body)).unwrap()).await;
-        heard.json()["completion"].as_str().unwrap().to_owned()
+        finish(self.calls.clone(), saga, good).await
+    }
+
+    /// Through the second program, in a task of its own.
+    pub(crate) fn finish_beside(&self, saga: Uuid) -> tokio::task::JoinHandle<String> {
+        tokio::spawn(finish(self.beside.clone(), saga, true))
+    }
+
+    /// What is still to be called back: the token and the body of each.
+    pub(crate) async fn due(&self) -> Vec<(String, Value)> {
+        let due = self.get("/due").await;
+        let one = |due: &Value| (due["token"].as_str().unwrap().to_owned(), due["verdict"].clone());
+        due.as_array().unwrap().iter().map(one).collect()
+    }
+
+    pub(crate) async fn heard(&self, saga: Uuid) {
+        let body = json!({ "saga": saga, "step": "fill" }).to_string();
+        let heard = ask(&self.calls, Request::post("/heard").body(Body::from(body)).unwrap()).await;
+        assert_eq!(heard.status, StatusCode::OK);
     }
 
     pub(crate) async fn forget(&self, sagas: &[Uuid]) -> Heard {
@@ -99,6 +116,12 @@ impl Subject {
         assert_eq!(heard.status, StatusCode::OK, "{heard:?}");
         heard.json()
     }
+}
+
+async fn finish(router: Router, saga: Uuid, good: bool) -> String {
+    let body = json!({ "saga": saga, "step": "fill", "good": good }).to_string();
+    let heard = ask(&router, Request::post("/finish").body(Body::from(body)).unwrap()).await;
+    heard.json()["completion"].as_str().unwrap().to_owned()
 }
 
 fn spawn(router: &Router, attempt: &Attempt) -> tokio::task::JoinHandle<Heard> {
