@@ -126,7 +126,10 @@ pub async fn serve(listener: TcpListener, router: Router, stop: impl Future<Outp
 }
 
 /// `7d`, `36h`, `5m`, `30s`, `250ms`.
-fn span(text: &str) -> Result<Duration, String> {
+///
+/// # Errors
+/// What to write instead.
+pub fn span(text: &str) -> Result<Duration, String> {
     let hint = || "write 7d, 36h, 5m, 30s, 250ms or, for at once, 0s".to_owned();
     let (number, unit) = text.split_at(text.find(|letter: char| !letter.is_ascii_digit()).ok_or_else(hint)?);
     let unit_ms = match unit {

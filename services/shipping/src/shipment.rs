@@ -17,8 +17,8 @@ const ADDRESS_LIMIT_BYTES: usize = 1000;
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewShipment {
-    order: String,
-    address: Option<String>,
+    pub(crate) order: String,
+    pub(crate) address: Option<String>,
 }
 
 /// What a compensation reads of its action's reply: which shipment it was.

@@ -6,8 +6,11 @@
 
 use std::{convert::Infallible, time::Duration};
 
-use amends_protocol::{participant::CallbackToken, v1::CallbackRequest};
-use http::StatusCode;
+use amends_protocol::{
+    participant::{CallbackToken, SAGA_CALLBACK},
+    v1::CallbackRequest,
+};
+use http::{HeaderName, HeaderValue, StatusCode};
 use serde_json::Value;
 use sqlx::FromRow;
 use tokio::time::MissedTickBehavior;
@@ -26,6 +29,17 @@ pub struct Due {
     pub token: CallbackToken,
     /// The body of the callback.
     pub verdict: CallbackRequest,
+}
+
+impl Due {
+    /// What proves that this participant was asked; no log shows it.
+    ///
+    /// # Errors
+    /// [`Broken`]: it is none.
+    pub fn header(&self) -> Result<(HeaderName, HeaderValue), Broken> {
+        let value = self.token.header().map_err(|error| Broken::Corrupt(format!("a token: {error}")))?;
+        Ok((SAGA_CALLBACK, value))
+    }
 }
 
 /// How the orchestrator took it.
@@ -81,7 +95,11 @@ impl Barrier {
     ///
     /// # Panics
     /// `every` is zero.
-    pub async fn keep_calling_back(&self, every: Duration, tell: impl AsyncFn(&Due) -> Told) -> Infallible {
+    pub async fn keep_calling_back<F: Future<Output = Told> + Send>(
+        &self,
+        every: Duration,
+        tell: impl Fn(Due) -> F + Sync,
+    ) -> Infallible {
         let mut ticks = tokio::time::interval(every);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -92,10 +110,14 @@ impl Barrier {
         }
     }
 
-    async fn call_back_once(&self, tell: &impl AsyncFn(&Due) -> Told) -> Result<(), Broken> {
+    async fn call_back_once<F: Future<Output = Told> + Send>(
+        &self,
+        tell: &(impl Fn(Due) -> F + Sync),
+    ) -> Result<(), Broken> {
         for due in self.due_callbacks(TOLD_TOGETHER).await? {
-            if tell(&due).await == Told::Heard {
-                self.heard(due.action).await?;
+            let action = due.action.clone();
+            if tell(due).await == Told::Heard {
+                self.heard(action).await?;
             }
         }
         Ok(())
