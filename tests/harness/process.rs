@@ -34,6 +34,8 @@ pub struct Program {
     pub arguments: Vec<String>,
     /// Where its log goes.
     pub log: PathBuf,
+    /// What it logs, if not what it logs by itself.
+    pub log_filter: Option<&'static str>,
 }
 
 /// A process that has said where it listens.
@@ -51,6 +53,14 @@ impl Process {
     /// It is not built, or ends before it listens; with the end of its log.
     pub async fn start(program: Program) -> Result<Self> {
         let address = port::free()?;
+        Self::start_at(program, address).await
+    }
+
+    /// The same where others already know that it will be.
+    ///
+    /// # Errors
+    /// As [`Process::start`].
+    pub async fn start_at(program: Program, address: SocketAddr) -> Result<Self> {
         Self::listen(program, address).await
     }
 
@@ -170,6 +180,8 @@ fn spawn(program: &Program, more: &[&str]) -> Result<Child> {
         .args(&program.arguments)
         .args(more)
         .env_remove("RUST_LOG")
+        .env_remove("AMENDS_LOG")
+        .envs(program.log_filter.map(|filter| ("RUST_LOG", filter)))
         .env("NO_COLOR", "1")
         .stdin(Stdio::null())
         .stdout(Stdio::piped())

@@ -7,6 +7,7 @@ mod load;
 
 use std::{
     fs, io,
+    net::SocketAddr,
     ops::{Deref, DerefMut},
     time::Duration,
 };
@@ -23,6 +24,7 @@ use uuid::Uuid;
 
 use crate::{
     audit::reader::Reader,
+    port,
     process::{Process, Program},
     town::{self, Plan, Scene},
     wait::{until, until_true},
@@ -66,17 +68,23 @@ impl Cluster {
     pub async fn start(plan: Plan, more: &str) -> Result<Self> {
         let server = tokio::task::spawn_blocking(|| Postgres::start(Options::default())).await??;
         let folder = TempDir::with_prefix("amends-cluster-")?;
-        let scene = Scene::start(plan, folder, Reader::of_server(&server.url())?).await?;
+        // Who calls back knows the last node.
+        let addresses = [port::free()?, port::free()?, port::free()?];
+        let scene = Scene::start(plan, folder, Reader::of_server(&server.url())?, addresses[2]).await?;
         let config = scene.folder().join("amends.toml");
         fs::write(&config, format!("{}{more}", scene.catalogue()))?;
         let arguments =
             ["serve", "--config", &config.display().to_string(), "--database", &server.url()].map(str::to_owned);
-        let programs = (0..3).map(|number| Program {
-            binary: "amends",
-            arguments: arguments.to_vec(),
-            log: scene.folder().join(format!("node-{number}.log")),
+        let programs = addresses.into_iter().zip(0..).map(|(address, number)| {
+            let program = Program {
+                binary: "amends",
+                arguments: arguments.to_vec(),
+                log: scene.folder().join(format!("node-{number}.log")),
+                log_filter: scene.plan.log_filter(),
+            };
+            (program, Some(address))
         });
-        let nodes = at_once(programs).await?;
+        let nodes = begun(programs).await?;
         let cluster = Self { nodes, scene, server };
         cluster.client(0)?.register(cluster.definition()).await?;
         Ok(cluster)
@@ -262,7 +270,19 @@ impl Cluster {
 /// # Errors
 /// One does not start.
 pub async fn at_once(programs: impl IntoIterator<Item = Program>) -> Result<Vec<Process>> {
-    let starting: Vec<_> = programs.into_iter().map(|program| tokio::spawn(Process::start(program))).collect();
+    begun(programs.into_iter().map(|program| (program, None))).await
+}
+
+async fn begun(programs: impl Iterator<Item = (Program, Option<SocketAddr>)>) -> Result<Vec<Process>> {
+    let start = |(program, address)| {
+        tokio::spawn(async move {
+            match address {
+                Some(address) => Process::start_at(program, address).await,
+                None => Process::start(program).await,
+            }
+        })
+    };
+    let starting: Vec<_> = programs.map(start).collect();
     let mut started = Vec::new();
     for process in starting {
         started.push(process.await?);

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use amends_protocol::participant::CallbackToken;
 use anyhow::Result;
 use uuid::Uuid;
 
@@ -10,6 +11,7 @@ use crate::{
     audit::{
         journal::{Recorded, Saga},
         ledger::{self, Effect, Entry},
+        reader,
     },
     proxy::WireRequest,
     words::{Call, Op},
@@ -34,6 +36,39 @@ impl Effects {
 }
 
 impl Scene {
+    /// The token that shipping keeps for a step that it has accepted.
+    ///
+    /// # Errors
+    /// Its file cannot be read.
+    pub async fn token(&self, saga: Uuid, step: &str) -> Result<Option<CallbackToken>> {
+        let pool = reader::open(&self.service("shipping").database);
+        let token: Option<String> = sqlx::query_scalar(
+            "-- audit_token
+            select token from barrier_callback where saga = $1 and step = $2",
+        )
+        .bind(saga.to_string())
+        .bind(step)
+        .fetch_optional(&pool)
+        .await?;
+        pool.close().await;
+        Ok(token.and_then(CallbackToken::new))
+    }
+
+    /// What services and orchestrators have logged, all of it.
+    ///
+    /// # Errors
+    /// A log cannot be read.
+    pub fn logs(&self) -> Result<String> {
+        let mut logs = String::new();
+        for entry in std::fs::read_dir(self.folder())? {
+            let path = entry?.path();
+            if path.extension().is_some_and(|extension| extension == "log") {
+                logs += &std::fs::read_to_string(path)?;
+            }
+        }
+        Ok(logs)
+    }
+
     /// Everything in the ledgers about one saga, in order of time.
     ///
     /// # Errors

@@ -20,6 +20,7 @@ use uuid::Uuid;
 
 use crate::{
     audit::reader::Reader,
+    port,
     process::{Process, Program},
 };
 
@@ -65,13 +66,15 @@ impl Town {
     pub async fn start(plan: Plan) -> Result<Self> {
         let folder = TempDir::with_prefix("amends-town-")?;
         let database = folder.path().join("amends.db");
-        let scene = Scene::start(plan, folder, Reader::of_file(&database)).await?;
+        let address = port::free()?;
+        let scene = Scene::start(plan, folder, Reader::of_file(&database), address).await?;
         let config = scene.folder().join("amends.toml");
         fs::write(&config, scene.catalogue())?;
         let [config, database] = [config, database].map(|path| path.display().to_string());
         let arguments = ["serve", "--config", &config, "--database", &database].map(str::to_owned).to_vec();
-        let program = Program { binary: "amends", arguments, log: scene.folder().join("amends.log") };
-        let orchestrator = Process::start(program.clone()).await?;
+        let log_filter = scene.plan.log_filter();
+        let program = Program { binary: "amends", arguments, log: scene.folder().join("amends.log"), log_filter };
+        let orchestrator = Process::start_at(program.clone(), address).await?;
         let town = Self { orchestrator, scene, program };
         town.client()?.register(town.definition()).await?;
         Ok(town)
@@ -126,6 +129,21 @@ impl Town {
         self.orchestrator.kill().await?;
         self.check(false).await.context("what the orchestrator left when it was killed")?;
         self.orchestrator.restart().await
+    }
+
+    /// The orchestrator's files, byte for byte.
+    ///
+    /// # Errors
+    /// They cannot be read.
+    pub fn stored(&self) -> Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        for name in ["amends.db", "amends.db-wal"] {
+            let path = self.folder().join(name);
+            if path.exists() {
+                bytes.extend(fs::read(path)?);
+            }
+        }
+        Ok(bytes)
     }
 
     /// How a second orchestrator would be run: with the same file, and a log of its own.

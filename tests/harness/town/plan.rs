@@ -19,6 +19,10 @@ pub struct Plan {
     pub(crate) moves: &'static [Move],
     /// Calls at once that a node makes to each service.
     pub(super) concurrency: u32,
+    /// Shipping accepts who can be called back and books so much later.
+    pub(super) books_after: Option<String>,
+    /// Orchestrators and services log all that they can, but for what others below them say.
+    pub(crate) talkative: bool,
     /// `--abort-after-commit` of one service.
     pub(super) abort: Option<(&'static str, String)>,
 }
@@ -58,6 +62,8 @@ impl Plan {
                 Move { step: "charge", service: "payments", whose: "customer", how_much: "amount", sign: -1 },
             ],
             concurrency: 64,
+            books_after: None,
+            talkative: false,
             abort: None,
         }
     }
@@ -78,6 +84,20 @@ impl Plan {
         Self { definition: quick("approve-order.yaml"), ..Self::orders() }
     }
 
+    /// sagas/ship-later.yaml with the services of [`Plan::orders`]; shipping calls back so long after it has accepted.
+    ///
+    /// # Panics
+    /// The definition is gone.
+    pub fn later(books_after: &str) -> Self {
+        let books_after = Some(books_after.to_owned());
+        Self { definition: quick("ship-later.yaml"), books_after, ..Self::orders() }
+    }
+
+    /// Everybody logs all that there is to say.
+    pub fn talkative(self) -> Self {
+        Self { talkative: true, ..self }
+    }
+
     /// sagas/transfer-money.yaml with its two banks, and quick retries.
     ///
     /// # Panics
@@ -91,6 +111,8 @@ impl Plan {
                 Move { step: "deposit", service: "bank-b", whose: "to", how_much: "amount", sign: 1 },
             ],
             concurrency: 64,
+            books_after: None,
+            talkative: false,
             abort: None,
         }
     }
@@ -134,6 +156,11 @@ impl Plan {
     /// This service dies right after a commit: `STEP[:op[:nth]]`.
     pub fn aborting(self, service: &'static str, at: &str) -> Self {
         Self { abort: Some((service, at.to_owned())), ..self }
+    }
+
+    /// What programs log.
+    pub(crate) fn log_filter(&self) -> Option<&'static str> {
+        self.talkative.then_some("trace")
     }
 
     /// The definition's name.

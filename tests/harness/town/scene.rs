@@ -5,6 +5,7 @@
 use std::{
     collections::BTreeMap,
     fmt::Write as _,
+    net::SocketAddr,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -41,14 +42,14 @@ pub struct Scene {
 }
 
 impl Scene {
-    /// Starts the services and seeds accounts and shelves.
+    /// Starts the services and seeds accounts and shelves. Who calls back does so at `orchestrator`.
     ///
     /// # Errors
     /// Something does not start.
-    pub(crate) async fn start(plan: Plan, folder: TempDir, journal: Reader) -> Result<Self> {
+    pub(crate) async fn start(plan: Plan, folder: TempDir, journal: Reader, orchestrator: SocketAddr) -> Result<Self> {
         let mut services = BTreeMap::new();
         for (name, binary) in &plan.services {
-            services.insert(*name, service(folder.path(), name, binary, &plan, &journal).await?);
+            services.insert(*name, service(folder.path(), name, binary, &plan, &journal, orchestrator).await?);
         }
         Ok(Self { services, plan, journal, folder })
     }
@@ -184,13 +185,25 @@ impl Scene {
     }
 }
 
-async fn service(folder: &Path, name: &str, binary: &'static str, plan: &Plan, journal: &Reader) -> Result<Service> {
+async fn service(
+    folder: &Path,
+    name: &str,
+    binary: &'static str,
+    plan: &Plan,
+    journal: &Reader,
+    orchestrator: SocketAddr,
+) -> Result<Service> {
     let database = folder.join(format!("{name}.db"));
     let mut arguments = vec!["--database".to_owned(), database.display().to_string()];
     if let Some((_, at)) = plan.abort.as_ref().filter(|(aborting, _)| *aborting == name) {
         arguments.extend(["--abort-after-commit".to_owned(), at.clone()]);
     }
-    let program = Program { binary, arguments, log: folder.join(format!("{name}.log")) };
+    if let Some(after) = plan.books_after.as_ref().filter(|_| name == "shipping") {
+        let more = ["--orchestrator", &format!("http://{orchestrator}"), "--book-after", after].map(str::to_owned);
+        arguments.extend(more);
+    }
+    let log = folder.join(format!("{name}.log"));
+    let program = Program { binary, arguments, log, log_filter: plan.log_filter() };
     let process = Process::start(program).await?;
     seed(binary, &format!("http://{}", process.address())).await.with_context(|| format!("seeding {name}"))?;
     let proxy = Proxy::start(name, process.address(), Some(journal.clone()))?;
