@@ -1,5 +1,6 @@
 //! One command, one file.
 
+mod callback;
 mod cancel;
 mod check;
 mod completions;
@@ -57,6 +58,8 @@ enum Command {
     Cancel(cancel::Args),
     /// Give a saga a signal that one of its steps awaits
     Signal(signal::Args),
+    /// Say what came of a call that was accepted
+    Callback(callback::Args),
     /// Register definitions and look at them
     #[command(alias = "defs")]
     Definitions(definitions::Args),
@@ -89,6 +92,7 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::History(args) => history::run(args).await,
         Command::Cancel(args) => cancel::run(args).await,
         Command::Signal(args) => signal::run(args).await,
+        Command::Callback(args) => callback::run(args).await,
         Command::Definitions(args) => definitions::run(args).await,
         Command::Config(args) => config::run(&args),
         Command::Fsck(args) => fsck::run(args).await,

@@ -190,6 +190,30 @@ fn waits_show_what_they_are_for_how_long_and_what_came_of_them() {
 }
 
 #[test]
+fn what_is_accepted_shows_until_when_and_what_was_called_back() {
+    let mut open = attempt(2, 40, 0, "unknown", None, "");
+    for gone in ["ended_at", "outcome"] {
+        open.as_object_mut().expect("an object").remove(gone);
+    }
+    (open["accepted_at"], open["verdict_until"]) = (json!(at(45)), json!(at(172_800_045)));
+    let lost = attempt(1, 2, 9, "unknown", None, "timeout");
+    let mut told = attempt(1, 2, 60_000, "success", None, "");
+    (told["accepted_at"], told["called_back"]) = (json!(at(5)), json!(true));
+    let mut refused = attempt(1, 2, 60_000, "rejected", None, "no driver");
+    (refused["accepted_at"], refused["called_back"]) = (json!(at(5)), json!(true));
+    let mut never = attempt(1, 2, 60_000, "unknown", None, "accepted, and no verdict came");
+    never["accepted_at"] = json!(at(5));
+    let call = |attempts| call("shipping", "POST", "/shipments", attempts);
+    let steps = vec![
+        step("told", "succeeded", call(vec![told]), None),
+        step("waits", "waiting", call(vec![lost, open]), None),
+        step("refused", "rejected", call(vec![refused]), None),
+        step("never", "unresolved", call(vec![never]), None),
+    ];
+    insta::assert_snapshot!(timeline(&saga("running", 60_000, steps, json!({})), Style::PLAIN));
+}
+
+#[test]
 fn items_are_counted_and_those_that_went_differently_are_shown() {
     let item = |index: u32, status: &str, attempts: Vec<Value>, undo: Vec<Value>| json!({ "index": index, "status": status, "item": { "sku": format!("s{index}") }, "attempts": attempts, "undo_attempts": undo });
     let mut step = step(

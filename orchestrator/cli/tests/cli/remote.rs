@@ -14,6 +14,7 @@ fn nobody() -> String {
 fn without_a_server_every_command_says_how_to_get_one() {
     let shell = Shell::new();
     let definition = shell.file("x.yaml", "saga: x\n");
+    let token = shell.file("token", "call.proof\n");
     let id = "0198c1a2-0000-7000-8000-000000000001";
     let url = nobody();
     for command in [
@@ -24,6 +25,7 @@ fn without_a_server_every_command_says_how_to_get_one() {
         vec!["history", id],
         vec!["cancel", id],
         vec!["signal", id, "approved"],
+        vec!["callback", "--token", token.to_str().expect("text")],
         vec!["definitions", "list"],
         vec!["definitions", "get", "x"],
         vec!["definitions", "versions", "x"],
@@ -57,6 +59,21 @@ fn an_input_that_is_no_json_is_wrong_usage_and_nothing_is_sent() {
     let id = "0198c1a2-0000-7000-8000-000000000001";
     let signal = shell.amends(&["signal", id, "approved", "--data", "{by: ada}", "--url", &nobody()]);
     signal.expect(2).says("--data is no JSON: ").says("write e.g. --data");
+}
+
+#[test]
+fn a_token_is_read_from_a_file_or_stdin_and_never_shown() {
+    let shell = Shell::new();
+    shell.file("token", "two words: hunter2");
+    let url = nobody();
+    let ran = shell.amends(&["callback", "--token", "token", "--url", &url]);
+    ran.expect(1).says("token: this is no token of a callback");
+    assert!(!format!("{}{}", ran.stdout, ran.stderr).contains("hunter2"));
+    let ran = shell.amends_reading(&["callback", "--token", "-", "--reject", "full", "--url", &url], "call.proof\n");
+    ran.expect(1).says("no server at");
+    assert!(!ran.stderr.contains("call.proof"));
+    shell.amends(&["callback", "--token", "token", "--data", "{}", "--reject", "full"]).expect(2);
+    shell.amends(&["callback", "--data", "{}"]).expect(2);
 }
 
 #[test]
