@@ -3,6 +3,7 @@
 
 mod bad_input;
 mod cancel;
+mod definition_errors;
 mod definitions;
 mod failures;
 mod health;
