@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::{
     definition::{Call, Definition, Method, Step, limits},
     event::Started,
-    expr::{Expression, Piece, Segment, Template, walk, written},
+    expr::{Budget, Expression, Lookup, Piece, Segment, Template, walk, written},
     ids::{CallId, Digest, Op, SagaId, ServiceName},
     state::State,
     time::Time,
@@ -138,10 +138,11 @@ struct Parts {
 
 fn parts(call: &Call, state: &State, own: &Own<'_>) -> Result<Parts, String> {
     let lookup = |path: &[Segment]| value(state, Some(own), path);
-    let path = path(&call.path, &lookup)?;
+    let mut budget = Budget::default();
+    let path = path(&call.path, &lookup, &mut budget)?;
     let mut headers = Vec::with_capacity(call.headers.len());
     for (name, template) in &call.headers {
-        let text = written(&template.render(&lookup)?);
+        let text = written(&template.render_within(&lookup, &mut budget)?);
         if text.len() > limits::HEADER_BYTES || text.chars().any(|c| c.is_control() || !c.is_ascii()) {
             return Err(format!(
                 "header {name}: its value must be printable ASCII within {} bytes",
@@ -150,7 +151,7 @@ fn parts(call: &Call, state: &State, own: &Own<'_>) -> Result<Parts, String> {
         }
         headers.push((name.clone(), text));
     }
-    let body = call.body.as_ref().map(|template| template.render(&lookup)).transpose()?;
+    let body = call.body.as_ref().map(|template| template.render_within(&lookup, &mut budget)).transpose()?;
     let body = body.map(|body| body.to_string().into_bytes());
     if body.as_ref().is_some_and(|body| body.len() > limits::BODY_BYTES) {
         return Err(format!("the body is larger than {} bytes", limits::BODY_BYTES));
@@ -204,13 +205,13 @@ fn value(state: &State, own: Option<&Own<'_>>, path: &[Segment]) -> Option<Value
     }
 }
 
-fn path(pieces: &[Piece], lookup: &crate::expr::Lookup<'_>) -> Result<String, String> {
+fn path(pieces: &[Piece], lookup: &Lookup<'_>, budget: &mut Budget) -> Result<String, String> {
     let mut path = String::new();
     for piece in pieces {
         match piece {
             Piece::Literal(text) => write!(path, "{}", utf8_percent_encode(text, LITERAL)),
             Piece::Value(expression) => {
-                let value = expression.evaluate(lookup)?;
+                let value = expression.evaluate_within(lookup, budget)?;
                 if value.is_array() || value.is_object() || value.is_null() {
                     return Err("path: a list, a map or null is no part of a path".to_owned());
                 }

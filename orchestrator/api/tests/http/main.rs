@@ -4,6 +4,7 @@
 mod bad_input;
 mod callbacks;
 mod cancel;
+mod definition_errors;
 mod definitions;
 mod failures;
 mod health;

@@ -170,7 +170,12 @@ fn check_path(reader: &mut Reader<'_>, path: &[Piece], at: Mark) -> Option<()> {
         })
         .collect();
     if literal.len() > limits::PATH_BYTES {
-        reader.error(code::BAD_CALL, at, format!("the path is longer than {} bytes", limits::PATH_BYTES), "");
+        reader.error(
+            code::BAD_CALL,
+            at,
+            format!("the path is longer than {} bytes", limits::PATH_BYTES),
+            "put what is long into the body",
+        );
         return None;
     }
     let bad =
@@ -198,7 +203,12 @@ fn headers(reader: &mut Reader<'_>, node: &Node) -> Option<Vec<(String, Template
         return None;
     };
     if entries.len() > limits::HEADERS {
-        reader.error(code::TOO_LARGE, node.at, format!("more than {} headers", limits::HEADERS), "");
+        reader.error(
+            code::TOO_LARGE,
+            node.at,
+            format!("more than {} headers", limits::HEADERS),
+            "put what is much into the body",
+        );
         return None;
     }
     let mut headers = Vec::with_capacity(entries.len());
@@ -259,9 +269,12 @@ fn retry(reader: &mut Reader<'_>, node: &Node, default: &Retry) -> Retry {
         };
         match factor.filter(|factor| (1.0..=limits::FACTOR).contains(factor)) {
             Some(factor) => retry.factor = factor,
-            None => {
-                reader.error(code::OUT_OF_RANGE, node.at, format!("factor must be from 1 to {}", limits::FACTOR), "")
-            }
+            None => reader.error(
+                code::OUT_OF_RANGE,
+                node.at,
+                format!("factor must be from 1 to {}", limits::FACTOR),
+                "factor: 2",
+            ),
         }
     }
     if retry.backoff > retry.max_backoff {

@@ -49,6 +49,8 @@ pub const FACTOR: f64 = 100.0;
 pub const BODY_BYTES: usize = 1024 * 1024;
 /// All that a template makes on the way to a body or an output; what is above their own limits is refused by these.
 pub const RENDERED_BYTES: usize = 4 * 1024 * 1024;
+/// All that the expressions of one request, output or list read. Whoever needs more of a large input takes it once and whole.
+pub const READ_BYTES: usize = 8 * 1024 * 1024;
 /// Patterns of one input schema: each is compiled.
 pub const PATTERNS: usize = 64;
 /// Places that one input schema has when every `$ref` is written out.

@@ -6,7 +6,7 @@ use super::{
     diagnostic::code,
     model::{Side, StepIx},
     node::{Key, Node, Tree},
-    reader::Reader,
+    reader::{Reader, did_you_mean},
 };
 
 /// Where a step stands.
@@ -92,12 +92,17 @@ fn need_list(reader: &mut Reader<'_>, node: &Node, ix: StepIx, entries: &[(Key, 
         let Some(name) = reader.text(item, "a need") else { continue };
         match entries.iter().position(|(key, _)| key.name == name) {
             Some(need) if need == ix => {
-                reader.error(code::CYCLE, item.at, format!("step `{name}` needs itself"), "");
+                reader.error(
+                    code::CYCLE,
+                    item.at,
+                    format!("step `{name}` needs itself"),
+                    "take it out of its own needs",
+                );
             }
             Some(need) => drop(needs.insert(need)),
             None => {
                 let near = reader.findings.nearest(name, entries.iter().map(|(key, _)| key.name.as_str()));
-                let hint = near.map_or_else(String::new, |near| format!("did you mean `{near}`?"));
+                let hint = did_you_mean(near, || "needs: names of steps of this saga".to_owned());
                 reader.error(code::UNKNOWN_NEED, item.at, format!("there is no step `{name}`"), hint);
             }
         }

@@ -76,7 +76,12 @@ fn definition(reader: &mut Reader<'_>, root: &Node) -> Option<Definition> {
         return None;
     };
     if entries.is_empty() {
-        reader.error(code::MISSING_KEY, *at, "a saga has at least one step", "");
+        reader.error(
+            code::MISSING_KEY,
+            *at,
+            "a saga has at least one step",
+            "steps:\n  reserve:\n    call: inventory POST /reservations",
+        );
     }
     if entries.len() > limits::STEPS {
         reader.error(
@@ -108,7 +113,12 @@ fn definition(reader: &mut Reader<'_>, root: &Node) -> Option<Definition> {
 
 fn input_schema(reader: &mut Reader<'_>, node: &Node) -> Option<InputSchema> {
     if !matches!(node.value, Tree::Map(_)) {
-        reader.error(code::WRONG_TYPE, node.at, format!("input is a JSON Schema, not {}", node.what()), "");
+        reader.error(
+            code::WRONG_TYPE,
+            node.at,
+            format!("input is a JSON Schema, not {}", node.what()),
+            "input: { type: object, properties: { … } }",
+        );
         return None;
     }
     if let Err((at, message, hint)) = schema::check(node) {

@@ -57,7 +57,12 @@ impl Reader<'_> {
             if keys.not_yet.contains(&name) {
                 let message =
                     format!("`{name}` is part of the language, but this version of Amends does not run it yet");
-                self.error(code::NOT_YET, key.at, message, "");
+                self.error(
+                    code::NOT_YET,
+                    key.at,
+                    message,
+                    "leave it out, or wait for a later version: see its CHANGELOG",
+                );
             } else if !keys.known.iter().any(|known| known.name == name) {
                 let hint = match self.findings.nearest(name, names(keys)) {
                     Some(near) => format!("did you mean `{near}`?"),
@@ -89,7 +94,8 @@ impl Reader<'_> {
         match node.value {
             Tree::Bool(value) => Some(value),
             _ => {
-                self.error(code::WRONG_TYPE, node.at, format!("{what} is `true` or `false`, not {}", node.what()), "");
+                let message = format!("{what} is `true` or `false`, not {}", node.what());
+                self.error(code::WRONG_TYPE, node.at, message, format!("{what}: true"));
                 None
             }
         }
@@ -99,13 +105,20 @@ impl Reader<'_> {
         let number = match &node.value {
             Tree::Number(number) => number.as_u64().and_then(|n| u32::try_from(n).ok()),
             _ => {
-                self.error(code::WRONG_TYPE, node.at, format!("{what} is a whole number, not {}", node.what()), "");
+                let message = format!("{what} is a whole number, not {}", node.what());
+                self.error(
+                    code::WRONG_TYPE,
+                    node.at,
+                    message,
+                    format!("a number from {least} to {most}, without quotes"),
+                );
                 return None;
             }
         };
         let fits = number.filter(|n| (least..=most).contains(n));
         if fits.is_none() {
-            self.error(code::OUT_OF_RANGE, node.at, format!("{what} must be from {least} to {most}"), "");
+            let hint = format!("a whole number from {least} to {most}");
+            self.error(code::OUT_OF_RANGE, node.at, format!("{what} must be from {least} to {most}"), hint);
         }
         fits
     }
@@ -169,7 +182,12 @@ impl Reader<'_> {
                 let mut map = Vec::with_capacity(entries.len());
                 for (key, value) in entries {
                     if key.name.contains("${{") {
-                        self.error(code::BAD_EXPRESSION, key.at, "an expression cannot stand in a key", "");
+                        self.error(
+                            code::BAD_EXPRESSION,
+                            key.at,
+                            "an expression cannot stand in a key",
+                            "keys are fixed; put it into the value",
+                        );
                     }
                     map.push(self.template(value).map(|value| (key.name.clone(), value)));
                 }
@@ -213,6 +231,11 @@ impl Reader<'_> {
     pub(super) fn place(&self, scalar: Mark, text: &str, offset: usize) -> Mark {
         self.scalars.place(self.source, scalar, text, offset)
     }
+}
+
+/// A hint with the nearest word, or without one.
+pub(super) fn did_you_mean(near: Option<&str>, or: impl FnOnce() -> String) -> String {
+    near.map_or_else(or, |near| format!("did you mean `{near}`?"))
 }
 
 fn names(keys: &Keys) -> Vec<&'static str> {

@@ -8,7 +8,7 @@ use super::{
     model::StepIx,
     node::{Key, Node, Tree},
     order::Order,
-    reader::Reader,
+    reader::{Reader, did_you_mean},
 };
 use crate::expr::{PathUse, Segment, Template, opening};
 
@@ -116,14 +116,20 @@ impl Checker<'_, '_, '_> {
             ("input" | "saga" | "steps", Place::Response | Place::Callback | Place::Signal) => {
                 let from = if matches!(place, Place::Signal) { "signal" } else { "response" };
                 let message = format!("this `output` is computed from `{from}` alone, not from `{}`", names[0]);
-                self.unknown(at, message, "");
+                self.unknown(
+                    at,
+                    message,
+                    format!("refer to `{from}` here, and to `{}` where the output is used", names[0]),
+                );
             }
             ("item" | "index", Place::Action(ix) | Place::Compensation(ix)) if self.has(ix, "for_each") => {}
             ("item" | "index", _) => {
                 let hint = "they are what a step with `for_each` calls for, in its call and its compensation";
                 self.unknown(at, format!("there is no `{}` here", names[0]), hint);
             }
-            ("steps", Place::Start) => self.unknown(at, "labels are computed before any step has run", ""),
+            ("steps", Place::Start) => {
+                self.unknown(at, "labels are computed before any step has run", "refer to `input` or `saga`")
+            }
             ("saga", Place::Start) if names.get(1) == Some(&"labels") => {
                 self.unknown(at, "labels cannot refer to labels", "refer to `input`");
             }
@@ -208,7 +214,7 @@ impl Checker<'_, '_, '_> {
         let known = properties.iter().any(|(key, _)| key.name == *name);
         let closed = schema.get("additionalProperties").is_some_and(|node| matches!(node.value, Tree::Bool(false)));
         let near = self.reader.findings.nearest(name, properties.iter().map(|(key, _)| key.name.as_str()));
-        let hint = near.map_or_else(String::new, |near| format!("did you mean `{near}`?"));
+        let hint = did_you_mean(near, || format!("add `{name}` to the `properties` of `input`"));
         if !known && closed {
             self.error(code::EXCLUDED_INPUT, at, format!("the input schema has no `{name}`"), hint);
         } else if !known {

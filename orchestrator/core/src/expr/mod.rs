@@ -5,6 +5,7 @@
 //! `default(...)` stands right behind it. Bounded in time and memory by minijinja's fuel and by `definition::limits`.
 //! **It must never know** a clock, dice or IO; what a step is.
 
+mod budget;
 mod expression;
 mod filters;
 mod template;
@@ -12,6 +13,7 @@ mod tokens;
 
 use serde_json::Value;
 
+pub(crate) use budget::Budget;
 pub use expression::Expression;
 pub use template::{Piece, Template};
 pub(crate) use template::{opening, parse_pieces, written};

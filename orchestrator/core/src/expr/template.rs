@@ -2,8 +2,11 @@
 
 use serde_json::{Map, Value};
 
-use super::{Expression, Lookup, tokens::Refusal};
-use crate::definition::limits;
+use super::{
+    Expression, Lookup,
+    budget::{Budget, weight},
+    tokens::Refusal,
+};
 
 /// A value with expressions in it. A text that is only one expression keeps that expression's type; inside a longer
 /// text a value is written out.
@@ -57,56 +60,39 @@ impl Template {
     /// # Errors
     /// Of the first expression that has none; or it is larger than anything that is sent or kept.
     pub fn render(&self, lookup: &Lookup<'_>) -> Result<Value, String> {
-        let mut left = limits::RENDERED_BYTES;
-        self.render_within(lookup, &mut left)
+        self.render_within(lookup, &mut Budget::default())
     }
 
-    /// `left` bytes may still be made: a short template can repeat a large input many times.
-    fn render_within(&self, lookup: &Lookup<'_>, left: &mut usize) -> Result<Value, String> {
+    /// As [`Self::render`], of a budget that is shared with others.
+    pub(crate) fn render_within(&self, lookup: &Lookup<'_>, budget: &mut Budget) -> Result<Value, String> {
         Ok(match self {
-            Self::Literal(value) => spend(left, value.clone())?,
-            Self::Whole(expression) => spend(left, expression.evaluate(lookup)?)?,
+            Self::Literal(value) => {
+                budget.make(weight(value))?;
+                value.clone()
+            }
+            Self::Whole(expression) => expression.evaluate_within(lookup, budget)?,
             Self::Text(pieces) => {
                 let mut text = String::new();
                 for piece in pieces {
                     match piece {
                         Piece::Literal(literal) => text.push_str(literal),
                         Piece::Value(expression) => {
-                            text.push_str(&written(&spend(left, expression.evaluate(lookup)?)?))
+                            text.push_str(&written(&expression.evaluate_within(lookup, budget)?))
                         }
                     }
                 }
                 Value::String(text)
             }
             Self::List(items) => {
-                let items = items.iter().map(|item| item.render_within(lookup, left));
+                let items = items.iter().map(|item| item.render_within(lookup, budget));
                 Value::Array(items.collect::<Result<Vec<_>, _>>()?)
             }
             Self::Map(entries) => {
-                let entries = entries.iter().map(|(key, value)| Ok((key.clone(), value.render_within(lookup, left)?)));
+                let entries =
+                    entries.iter().map(|(key, value)| Ok((key.clone(), value.render_within(lookup, budget)?)));
                 Value::Object(entries.collect::<Result<Map<_, _>, String>>()?)
             }
         })
-    }
-}
-
-fn spend(left: &mut usize, value: Value) -> Result<Value, String> {
-    match left.checked_sub(weight(&value)) {
-        Some(rest) => {
-            *left = rest;
-            Ok(value)
-        }
-        None => Err(format!("it is larger than {} bytes", limits::RENDERED_BYTES)),
-    }
-}
-
-/// About as many bytes as it has in JSON.
-fn weight(value: &Value) -> usize {
-    match value {
-        Value::Null | Value::Bool(_) | Value::Number(_) => 4,
-        Value::String(text) => text.len() + 2,
-        Value::Array(items) => items.iter().map(weight).sum::<usize>() + 2,
-        Value::Object(entries) => entries.iter().map(|(key, value)| key.len() + 4 + weight(value)).sum::<usize>() + 2,
     }
 }
 
@@ -203,6 +189,18 @@ mod tests {
         let template = Template::List((0..5).map(|_| Template::parse_text("${{ s }}").expect("a text")).collect());
         assert!(template.render(&|_| Some(large.clone())).is_err_and(|why| why.contains("larger")));
         assert!(template.render(&|_| Some(json!("x"))).is_ok());
+    }
+
+    #[test]
+    fn many_expressions_cannot_read_a_large_input_again_and_again() {
+        let input = json!(vec![0; 200_000]);
+        let many = Template::List(
+            (0..10_000).map(|_| Template::parse_text("${{ input | length }}").expect("a text")).collect(),
+        );
+        let start = std::time::Instant::now();
+        assert!(many.render(&|_| Some(input.clone())).is_err_and(|why| why.contains("reads more")));
+        assert!(start.elapsed().as_secs() < 5, "{:?}", start.elapsed());
+        assert!(many.render(&|_| Some(json!([1, 2]))).is_ok());
     }
 
     #[test]

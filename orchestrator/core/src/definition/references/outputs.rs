@@ -2,7 +2,7 @@
 
 use super::{Checker, Place, Spot};
 use crate::{
-    definition::{diagnostic::code, model::StepIx, node::Tree},
+    definition::{diagnostic::code, model::StepIx, node::Tree, reader::did_you_mean},
     expr::{PathUse, Segment},
 };
 
@@ -13,11 +13,15 @@ impl Checker<'_, '_, '_> {
         };
         let Some(ix) = self.entries.iter().position(|(key, _)| key.name == *name) else {
             let near = self.reader.findings.nearest(name, self.entries.iter().map(|(key, _)| key.name.as_str()));
-            let hint = near.map_or_else(String::new, |near| format!("did you mean `{near}`?"));
+            let hint = did_you_mean(near, || "steps.<name>.output, with the name of a step of this saga".to_owned());
             return self.unknown(at, format!("there is no step `{name}`"), hint);
         };
         if names.get(2) != Some(&"output") {
-            return self.unknown(at, format!("of a step only the output can be read: `steps.{name}.output`"), "");
+            return self.unknown(
+                at,
+                format!("of a step only the output can be read: `steps.{name}.output`"),
+                format!("steps.{name}.output"),
+            );
         }
         match place {
             Place::Compensation(own) if own == ix && path.guarded => {}
@@ -60,7 +64,12 @@ impl Checker<'_, '_, '_> {
         let sleeps = self.has(ix, "sleep") || self.has(ix, "until");
         match (self.entries[ix].1.get("output").map(|output| &output.value), wanted) {
             (None, _) if sleeps => {
-                self.error(code::NO_OUTPUT, at, format!("`{name}` only sleeps and has no output"), "");
+                self.error(
+                    code::NO_OUTPUT,
+                    at,
+                    format!("`{name}` only sleeps and has no output"),
+                    "what it waited for is known before: refer to that",
+                );
             }
             (None, _) => {
                 let from = if self.has(ix, "await") { "signal" } else { "response.body" };
@@ -69,7 +78,7 @@ impl Checker<'_, '_, '_> {
             }
             (Some(Tree::Map(fields)), Some(wanted)) if !fields.iter().any(|(key, _)| key.name == wanted) => {
                 let near = self.reader.findings.nearest(wanted, fields.iter().map(|(key, _)| key.name.as_str()));
-                let hint = near.map_or_else(String::new, |near| format!("did you mean `{near}`?"));
+                let hint = did_you_mean(near, || format!("add it to the `output` of `{name}`"));
                 self.error(code::NO_OUTPUT, at, format!("the output of `{name}` has no `{wanted}`"), hint);
             }
             (Some(_), _) => {}
