@@ -18,6 +18,7 @@ pub mod expr;
 pub mod graph;
 pub mod ids;
 mod labels;
+pub mod plan;
 mod render;
 mod reply;
 mod retry;

@@ -13,6 +13,7 @@ mod get;
 mod graph;
 mod history;
 mod list;
+mod plan;
 mod schema;
 mod serve;
 mod signal;
@@ -45,6 +46,8 @@ enum Command {
     Explain(explain::Args),
     /// Draw a definition: steps, what undoes them, and the pivot
     Graph(graph::Args),
+    /// Show every request that a run would send, and send nothing
+    Plan(plan::Args),
     /// Start a saga
     Start(start::Args),
     /// Show a saga as a timeline
@@ -83,6 +86,7 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Check(args) => check::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Graph(args) => graph::run(args).await,
+        Command::Plan(args) => plan::run(args).await,
         Command::Start(args) => start::run(args).await,
         Command::Get(args) => get::run(args).await,
         Command::List(args) => list::run(args).await,

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{Expression, Lookup, tokens::Refusal};
+use super::{Evaluate, Expression, Lookup, tokens::Refusal};
 use crate::definition::limits;
 
 /// A value with expressions in it. A text that is only one expression keeps that expression's type; inside a longer
@@ -57,33 +57,40 @@ impl Template {
     /// # Errors
     /// Of the first expression that has none; or it is larger than anything that is sent or kept.
     pub fn render(&self, lookup: &Lookup<'_>) -> Result<Value, String> {
+        self.render_by(&|expression| expression.evaluate(lookup))
+    }
+
+    /// The same, where it is said otherwise what an expression gives.
+    ///
+    /// # Errors
+    /// As [`Self::render`].
+    pub(crate) fn render_by(&self, evaluate: &Evaluate<'_>) -> Result<Value, String> {
         let mut left = limits::RENDERED_BYTES;
-        self.render_within(lookup, &mut left)
+        self.render_within(evaluate, &mut left)
     }
 
     /// `left` bytes may still be made: a short template can repeat a large input many times.
-    fn render_within(&self, lookup: &Lookup<'_>, left: &mut usize) -> Result<Value, String> {
+    fn render_within(&self, evaluate: &Evaluate<'_>, left: &mut usize) -> Result<Value, String> {
         Ok(match self {
             Self::Literal(value) => spend(left, value.clone())?,
-            Self::Whole(expression) => spend(left, expression.evaluate(lookup)?)?,
+            Self::Whole(expression) => spend(left, evaluate(expression)?)?,
             Self::Text(pieces) => {
                 let mut text = String::new();
                 for piece in pieces {
                     match piece {
                         Piece::Literal(literal) => text.push_str(literal),
-                        Piece::Value(expression) => {
-                            text.push_str(&written(&spend(left, expression.evaluate(lookup)?)?))
-                        }
+                        Piece::Value(expression) => text.push_str(&written(&spend(left, evaluate(expression)?)?)),
                     }
                 }
                 Value::String(text)
             }
             Self::List(items) => {
-                let items = items.iter().map(|item| item.render_within(lookup, left));
+                let items = items.iter().map(|item| item.render_within(evaluate, left));
                 Value::Array(items.collect::<Result<Vec<_>, _>>()?)
             }
             Self::Map(entries) => {
-                let entries = entries.iter().map(|(key, value)| Ok((key.clone(), value.render_within(lookup, left)?)));
+                let entries =
+                    entries.iter().map(|(key, value)| Ok((key.clone(), value.render_within(evaluate, left)?)));
                 Value::Object(entries.collect::<Result<Map<_, _>, String>>()?)
             }
         })
