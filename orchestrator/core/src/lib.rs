@@ -12,6 +12,7 @@
 
 mod decide;
 pub mod definition;
+pub mod diff;
 pub mod event;
 mod evolve;
 pub mod expr;

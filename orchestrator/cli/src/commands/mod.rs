@@ -6,6 +6,7 @@ mod completions;
 mod config;
 mod definitions;
 mod demo;
+mod diff;
 mod explain;
 mod export;
 mod fsck;
@@ -46,6 +47,8 @@ enum Command {
     Explain(explain::Args),
     /// Draw a definition: steps, what undoes them, and the pivot
     Graph(graph::Args),
+    /// Show what two versions of a definition differ in
+    Diff(diff::Args),
     /// Show every request that a run would send, and send nothing
     Plan(plan::Args),
     /// Start a saga
@@ -86,6 +89,7 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Check(args) => check::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Graph(args) => graph::run(args).await,
+        Command::Diff(args) => diff::run(args).await,
         Command::Plan(args) => plan::run(args).await,
         Command::Start(args) => start::run(args).await,
         Command::Get(args) => get::run(args).await,
