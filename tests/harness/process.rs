@@ -173,6 +173,20 @@ pub async fn run(program: &Program, arguments: &[&str]) -> Result<(ExitStatus, S
     Ok((status, fs::read_to_string(&program.log)?))
 }
 
+/// What a program that is to end well by itself writes to stdout.
+///
+/// # Errors
+/// It is not built, does not end, or fails.
+pub async fn output(name: &str, arguments: &[&str]) -> Result<String> {
+    let mut command = Command::new(binary(name)?);
+    command.args(arguments).stdin(Stdio::null()).kill_on_drop(true);
+    let output = timeout(START_TIMEOUT, command.output()).await.context("it should have ended by itself")??;
+    if !output.status.success() {
+        bail!("{name} {arguments:?}: {}: {}", output.status, String::from_utf8_lossy(&output.stderr));
+    }
+    Ok(String::from_utf8(output.stdout)?)
+}
+
 fn spawn(program: &Program, more: &[&str]) -> Result<Child> {
     let binary = binary(program.binary)?;
     let log = File::options().create(true).append(true).open(&program.log)?;

@@ -14,6 +14,7 @@ mod exit;
 mod json_argument;
 mod log;
 mod output;
+mod planned;
 mod remote;
 mod signals;
 mod snippet;

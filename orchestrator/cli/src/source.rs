@@ -40,6 +40,15 @@ enum Place<'a> {
 /// # Errors
 /// It is not there, or it is not valid: then what is wrong has been said on stderr.
 pub(crate) async fn read(words: &str, server: &Server) -> anyhow::Result<Definition> {
+    Ok(read_versioned(words, server).await?.0)
+}
+
+/// The same with the version under which the server has it.
+///
+/// # Errors
+/// As [`read`].
+pub(crate) async fn read_versioned(words: &str, server: &Server) -> anyhow::Result<(Definition, Option<u32>)> {
+    let mut registered = None;
     let text = match place(words)? {
         Place::Stdin => {
             let mut text = String::new();
@@ -50,12 +59,14 @@ pub(crate) async fn read(words: &str, server: &Server) -> anyhow::Result<Definit
         Place::Server { name, version } => {
             let remote = Remote { url: server.url.clone(), output: Format::Json };
             let found = remote.client()?.definition(name, version).await.map_err(|error| remote.explain(error));
-            found.with_context(|| format!("{words} is no file"))?.source.unwrap_or_default()
+            let found = found.with_context(|| format!("{words} is no file"))?;
+            registered = Some(found.version);
+            found.source.unwrap_or_default()
         }
     };
     let checked = definition::parse(&text, None);
     match checked.definition {
-        Some(definition) => Ok(definition),
+        Some(definition) => Ok((definition, registered)),
         None => {
             for found in checked.diagnostics.into_iter().filter(|found| found.severity == definition::Severity::Error) {
                 let finding = Finding::of_core(words, found);

@@ -13,12 +13,14 @@
 mod callbacks;
 mod decide;
 pub mod definition;
+pub mod diff;
 pub mod event;
 mod evolve;
 pub mod expr;
 pub mod graph;
 pub mod ids;
 mod labels;
+pub mod plan;
 mod render;
 mod reply;
 mod retry;

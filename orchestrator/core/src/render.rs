@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::{
     definition::{Call, Definition, Method, Step, limits},
     event::Started,
-    expr::{Budget, Expression, Lookup, Piece, Segment, Template, walk, written},
+    expr::{Budget, Evaluate, Expression, Piece, Segment, Template, walk, written},
     ids::{CallId, Digest, Op, SagaId, ServiceName},
     state::State,
     time::Time,
@@ -46,7 +46,7 @@ pub fn render(definition: &Definition, state: &State, id: &CallId) -> Result<Ren
         item: item(state, id),
     };
     let call = step.call_of(id.op).ok_or_else(|| format!("{} has no {}", id.step, id.op.as_str()))?;
-    request(call, state, &own)
+    request(call, &seen(state, Some(&own)))
 }
 
 /// An action is sent only if its compensation could be sent too, even when the action's reply is lost.
@@ -55,8 +55,13 @@ pub fn render(definition: &Definition, state: &State, id: &CallId) -> Result<Ren
 /// As [`render`].
 pub(crate) fn check_compensation(step: &Step, state: &State, id: &CallId) -> Result<(), String> {
     let own = Own { step: step.name.as_str(), output: None, item: item(state, id) };
-    step.call_of(Op::Compensate)
-        .map_or(Ok(()), |call| parts(call, state, &own).map(drop).map_err(|why| format!("its compensation: {why}")))
+    step.call_of(Op::Compensate).map_or(Ok(()), |call| {
+        parts(call, &seen(state, Some(&own))).map(drop).map_err(|why| compensation_refused(&why))
+    })
+}
+
+pub(crate) fn compensation_refused(why: &str) -> String {
+    format!("its compensation: {why}")
 }
 
 /// The value of the saga's `output`.
@@ -64,8 +69,12 @@ pub(crate) fn check_compensation(step: &Step, state: &State, id: &CallId) -> Res
 /// # Errors
 /// As [`render`].
 pub(crate) fn output(definition: &Definition, state: &State) -> Result<Value, String> {
+    output_by(definition, &seen(state, None))
+}
+
+pub(crate) fn output_by(definition: &Definition, evaluate: &Evaluate<'_>) -> Result<Value, String> {
     let Some(template) = &definition.output else { return Ok(Value::Null) };
-    let output = template.render(&|path| value(state, None, path))?;
+    let output = template.render_by(evaluate)?;
     if output.to_string().len() > limits::OUTPUT_BYTES {
         return Err(format!("it is larger than {} bytes", limits::OUTPUT_BYTES));
     }
@@ -77,7 +86,11 @@ pub(crate) fn output(definition: &Definition, state: &State) -> Result<Value, St
 /// # Errors
 /// As [`render`]; or it is neither true nor false.
 pub(crate) fn condition(condition: &Expression, state: &State) -> Result<bool, String> {
-    match condition.evaluate(&|path| value(state, None, path)) {
+    condition_by(condition, &seen(state, None))
+}
+
+pub(crate) fn condition_by(condition: &Expression, evaluate: &Evaluate<'_>) -> Result<bool, String> {
+    match evaluate(condition, &mut Budget::default()) {
         Ok(Value::Bool(runs)) => Ok(runs),
         Ok(other) => Err(format!("if: neither true nor false, but {}", short(&other))),
         Err(why) => Err(format!("if: {why}")),
@@ -89,7 +102,11 @@ pub(crate) fn condition(condition: &Expression, state: &State) -> Result<bool, S
 /// # Errors
 /// As [`render`]; or it is no time, or further away than anybody waits.
 pub(crate) fn until(template: &Template, state: &State, now: Time) -> Result<Time, String> {
-    let value = template.render(&|path| value(state, None, path)).map_err(|why| format!("until: {why}"))?;
+    until_by(template, &seen(state, None), now)
+}
+
+pub(crate) fn until_by(template: &Template, evaluate: &Evaluate<'_>, now: Time) -> Result<Time, String> {
+    let value = template.render_by(evaluate).map_err(|why| format!("until: {why}"))?;
     let time = value.as_str().and_then(Time::parse_rfc3339);
     let time = time.ok_or_else(|| format!("until: no time of RFC 3339, but {}", short(&value)))?;
     if time > now + limits::WAIT {
@@ -103,8 +120,12 @@ pub(crate) fn until(template: &Template, state: &State, now: Time) -> Result<Tim
 /// # Errors
 /// As [`render`]; or it is no list, or longer than anybody should call for.
 pub(crate) fn items(list: &Template, state: &State) -> Result<Vec<Value>, String> {
+    items_by(list, &seen(state, None))
+}
+
+pub(crate) fn items_by(list: &Template, evaluate: &Evaluate<'_>) -> Result<Vec<Value>, String> {
     let bytes = |items: &[Value]| items.iter().map(|item| item.to_string().len()).sum::<usize>();
-    match list.render(&|path| value(state, None, path)) {
+    match list.render_by(evaluate) {
         Ok(Value::Array(items)) if items.len() > limits::ITEMS => {
             Err(format!("for_each: {} items are more than {}", items.len(), limits::ITEMS))
         }
@@ -124,8 +145,8 @@ fn short(value: &Value) -> String {
     if text.chars().count() <= CHARS { text } else { text.chars().take(CHARS).chain("…".chars()).collect() }
 }
 
-fn request(call: &Call, state: &State, own: &Own<'_>) -> Result<Rendered, String> {
-    let Parts { path, headers, body } = parts(call, state, own)?;
+pub(crate) fn request(call: &Call, evaluate: &Evaluate<'_>) -> Result<Rendered, String> {
+    let Parts { path, headers, body } = parts(call, evaluate)?;
     let digest = Digest::of(&[call.method.as_str().as_bytes(), path.as_bytes(), body.as_deref().unwrap_or_default()]);
     Ok(Rendered { service: call.service.clone(), method: call.method, path, headers, body, digest })
 }
@@ -136,13 +157,12 @@ struct Parts {
     body: Option<Vec<u8>>,
 }
 
-fn parts(call: &Call, state: &State, own: &Own<'_>) -> Result<Parts, String> {
-    let lookup = |path: &[Segment]| value(state, Some(own), path);
+fn parts(call: &Call, evaluate: &Evaluate<'_>) -> Result<Parts, String> {
     let mut budget = Budget::default();
-    let path = path(&call.path, &lookup, &mut budget)?;
+    let path = path(&call.path, evaluate, &mut budget)?;
     let mut headers = Vec::with_capacity(call.headers.len());
     for (name, template) in &call.headers {
-        let text = written(&template.render_within(&lookup, &mut budget)?);
+        let text = written(&template.render_within(evaluate, &mut budget)?);
         if text.len() > limits::HEADER_BYTES || text.chars().any(|c| c.is_control() || !c.is_ascii()) {
             return Err(format!(
                 "header {name}: its value must be printable ASCII within {} bytes",
@@ -151,7 +171,7 @@ fn parts(call: &Call, state: &State, own: &Own<'_>) -> Result<Parts, String> {
         }
         headers.push((name.clone(), text));
     }
-    let body = call.body.as_ref().map(|template| template.render_within(&lookup, &mut budget)).transpose()?;
+    let body = call.body.as_ref().map(|template| template.render_within(evaluate, &mut budget)).transpose()?;
     let body = body.map(|body| body.to_string().into_bytes());
     if body.as_ref().is_some_and(|body| body.len() > limits::BODY_BYTES) {
         return Err(format!("the body is larger than {} bytes", limits::BODY_BYTES));
@@ -189,6 +209,14 @@ pub(crate) fn start_value(saga: SagaId, started: &Started, at: Time, path: &[Seg
     }
 }
 
+/// What expressions give in this state.
+fn seen<'s>(
+    state: &'s State,
+    own: Option<&'s Own<'s>>,
+) -> impl Fn(&Expression, &mut Budget) -> Result<Value, String> + 's {
+    move |expression, budget| expression.evaluate_within(&|path| value(state, own, path), budget)
+}
+
 /// What they mean once steps have run.
 fn value(state: &State, own: Option<&Own<'_>>, path: &[Segment]) -> Option<Value> {
     let Segment::Name(root) = path.first()? else { return None };
@@ -205,13 +233,13 @@ fn value(state: &State, own: Option<&Own<'_>>, path: &[Segment]) -> Option<Value
     }
 }
 
-fn path(pieces: &[Piece], lookup: &Lookup<'_>, budget: &mut Budget) -> Result<String, String> {
+fn path(pieces: &[Piece], evaluate: &Evaluate<'_>, budget: &mut Budget) -> Result<String, String> {
     let mut path = String::new();
     for piece in pieces {
         match piece {
             Piece::Literal(text) => write!(path, "{}", utf8_percent_encode(text, LITERAL)),
             Piece::Value(expression) => {
-                let value = expression.evaluate_within(lookup, budget)?;
+                let value = evaluate(expression, budget)?;
                 if value.is_array() || value.is_object() || value.is_null() {
                     return Err("path: a list, a map or null is no part of a path".to_owned());
                 }

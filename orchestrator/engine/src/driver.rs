@@ -5,7 +5,7 @@ use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 use amends_core::{
     CanCallBack, CanCancel, CanSignal, Command, Input, Rendered, Terms, can_call_back, can_cancel, can_signal,
     decide_in_place,
-    definition::{Definition, Side},
+    definition::Definition,
     event::Recorded,
     fold,
     ids::{CallId, Op, SagaId},
@@ -14,7 +14,6 @@ use amends_core::{
     summary::Status,
     time::Time,
 };
-use amends_protocol::participant::{self as wire, CallHeaders};
 use amends_store::{Append, AppendError, StoreError, Verdict};
 use futures_util::FutureExt as _;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot, watch};
@@ -22,6 +21,7 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot, watch};
 use crate::{
     Contract, Engine, Request,
     calls::{Attempt, Calls},
+    headers::call_headers,
     inbox::{self, Came},
     membership::Member,
     registry::{Live, Message, Progress, Whole},
@@ -457,23 +457,9 @@ impl Driver {
         let service = service.ok_or_else(|| format!("the catalogue has no service {}", rendered.service))?;
         let (_, step) = self.definition.step(&call.step).expect("invariant: an intended call has a step");
         let timeout = step.call_of(call.op).and_then(|call| call.timeout);
-        let counts = call.op == Op::Action && step.side != Side::After;
-        let later = call.op == Op::Action && step.call().is_some_and(|call| call.verdict_within.is_some());
-        let headers = CallHeaders {
-            saga: self.state.saga.0,
-            name: self.state.started.name.to_string(),
-            step: call.step.to_string(),
-            index: call.index,
-            op: match call.op {
-                Op::Action => wire::Op::Action,
-                Op::Compensate => wire::Op::Compensate,
-            },
-            attempt,
-            epoch: self.state.epoch,
-            deadline: self.state.started.deadline_at.filter(|_| counts).map(Time::to_rfc3339),
-            traceparent: self.state.started.traceparent.clone(),
-            callback: later.then(|| self.engine.inner.tokens.of(self.state.saga, call)),
-        };
+        let of = (self.state.saga, &*self.state.started);
+        let token = || Some(self.engine.inner.tokens.of(self.state.saga, call));
+        let headers = call_headers(&self.definition, of, call, (attempt, self.state.epoch), token);
         let terms = service.terms();
         Ok((Request { rendered, headers, timeout: timeout.unwrap_or(service.timeout) }, terms))
     }

@@ -23,15 +23,13 @@ use uuid::Uuid;
 
 use crate::{
     Catalogue,
+    headers::{self, request_headers},
     participant::{Forgotten, Participant, Request},
     wire::{Broken, Connector, IDLE_TIMEOUT, Idle, Wire},
 };
 
 /// A service that does not accept a connection in this time is not there; nothing was sent.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
-const USER_AGENT: HeaderValue = HeaderValue::from_static(concat!("amends/", env!("CARGO_PKG_VERSION")));
-const JSON: HeaderValue = HeaderValue::from_static("application/json");
-const ANYTHING: HeaderValue = HeaderValue::from_static("*/*");
 
 /// Calls the services of a catalogue, over HTTP/1.1. Follows no redirect, knows no proxy and sends nothing twice.
 pub struct HttpParticipant {
@@ -110,12 +108,7 @@ impl HttpParticipant {
     ) -> Result<Response<Bytes>, Reply> {
         let path = format!("{}{path}", door.below);
         let path = PathAndQuery::try_from(path).map_err(|error| not_sent(format!("its path is none: {error}")))?;
-        if body.is_some() {
-            headers.insert(header::CONTENT_TYPE, JSON);
-        }
         headers.insert(header::HOST, door.host.clone());
-        headers.insert(header::USER_AGENT, USER_AGENT);
-        headers.entry(header::ACCEPT).or_insert(ANYTHING);
         let mut request = http::Request::new(Full::new(body.map(Bytes::from).unwrap_or_default()));
         (*request.method_mut(), *request.uri_mut(), *request.headers_mut()) = (method, Uri::from(path), headers);
         match tokio::time::timeout(within, self.send(door, request)).await {
@@ -162,16 +155,10 @@ impl Participant for HttpParticipant {
             return not_sent(format!("the catalogue has no service {}", request.rendered.service));
         };
         let key = request.headers.key();
-        let mut headers = HeaderMap::with_capacity(16);
-        for (name, value) in &request.rendered.headers {
-            let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) else {
-                return not_sent(format!("header {name} cannot be sent"));
-            };
-            headers.insert(name, value);
-        }
-        if let Err(error) = request.headers.write(&mut headers) {
-            return not_sent(format!("the call's own headers cannot be sent: {error}"));
-        }
+        let headers = match request_headers(&request.rendered, &request.headers) {
+            Ok(headers) => headers,
+            Err(why) => return not_sent(why),
+        };
         let method =
             Method::from_bytes(request.rendered.method.as_str().as_bytes()).expect("invariant: a known method");
         let to = (door, request.rendered.path.as_str());
@@ -185,7 +172,9 @@ impl Participant for HttpParticipant {
         let Some(door) = self.doors.get(service.as_str()) else { return Forgotten::CannotForget };
         let body = serde_json::to_vec(&ForgetRequest { sagas: sagas.to_vec() }).expect("invariant: ids are JSON");
         let to = (door, FORGET_PATH);
-        match self.exchange(to, Method::POST, HeaderMap::new(), Some(body), FORGET_TIMEOUT).await {
+        let mut headers = HeaderMap::new();
+        headers::complete(&mut headers, true);
+        match self.exchange(to, Method::POST, headers, Some(body), FORGET_TIMEOUT).await {
             Ok(response) if response.status().is_success() => Forgotten::Told,
             Ok(response) if matches!(response.status().as_u16(), 404 | 405 | 501) => Forgotten::CannotForget,
             Ok(response) => Forgotten::NotTold { reason: format!("it answered {}", response.status()) },

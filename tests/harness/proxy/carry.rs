@@ -203,6 +203,7 @@ async fn read(shared: &Shared, request: &Request) -> Option<WireRequest> {
         attempt: headers.attempt,
         epoch: headers.epoch,
         digest: wire::digest(request),
+        sent: wire::Sent::of(request),
         arrived_at: request.arrived_at,
         intent_seen,
         suffered: None,

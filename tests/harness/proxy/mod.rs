@@ -34,7 +34,7 @@ use crate::{audit::reader::Reader, port};
 
 pub use self::{
     plan::{Action, Injected, Rule},
-    wire::{Answered, Copied, WireRequest},
+    wire::{Answered, Copied, Sent, WireRequest},
 };
 
 /// Connections that may wait to be accepted.

@@ -16,6 +16,8 @@ pub struct WireRequest {
     pub epoch: u64,
     /// Of method, path and body, computed as the journal's is.
     pub digest: String,
+    /// The request itself, so that it can be compared with what was planned.
+    pub sent: Sent,
     /// Microseconds since 1970 at the first byte.
     pub arrived_at: i64,
     /// Whether the journal held this attempt's intent when its first byte was here; `None`: nobody looked.
@@ -26,6 +28,27 @@ pub struct WireRequest {
     pub copies: Vec<Copied>,
     /// The status that went back, if one did.
     pub answered: Option<u16>,
+}
+
+/// A request as it was read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Sent {
+    pub method: String,
+    pub path: String,
+    /// In order of their names.
+    pub headers: Vec<(String, String)>,
+    pub body: String,
+}
+
+impl Sent {
+    pub(super) fn of(request: &Request) -> Self {
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let headers = request.headers.iter().map(|(name, value)| (name.as_str().to_owned(), text(value.as_bytes())));
+        let mut headers: Vec<_> = headers.collect();
+        headers.sort();
+        let (method, path, body) = (request.method.clone(), request.path.clone(), text(&request.body));
+        Self { method, path, headers, body }
+    }
 }
 
 /// One copy that was sent to the participant.

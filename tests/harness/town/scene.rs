@@ -54,7 +54,7 @@ impl Scene {
         Ok(Self { services, plan, journal, folder })
     }
 
-    pub(crate) fn folder(&self) -> &Path {
+    pub fn folder(&self) -> &Path {
         self.folder.path()
     }
 

@@ -83,7 +83,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Exit> {
     Ok(if refused { Exit::Failure } else { Exit::Success })
 }
 
-fn catalogue(file: &std::path::Path) -> anyhow::Result<Catalogue> {
+pub(super) fn catalogue(file: &std::path::Path) -> anyhow::Result<Catalogue> {
     let flags = Flags { config: Some(file.to_owned()), ..Flags::default() };
     Ok(config::load(&flags)?.config.services)
 }

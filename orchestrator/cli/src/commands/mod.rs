@@ -7,6 +7,7 @@ mod completions;
 mod config;
 mod definitions;
 mod demo;
+mod diff;
 mod explain;
 mod export;
 mod fsck;
@@ -14,6 +15,7 @@ mod get;
 mod graph;
 mod history;
 mod list;
+mod plan;
 mod schema;
 mod serve;
 mod signal;
@@ -46,6 +48,10 @@ enum Command {
     Explain(explain::Args),
     /// Draw a definition: steps, what undoes them, and the pivot
     Graph(graph::Args),
+    /// Show what two versions of a definition differ in
+    Diff(diff::Args),
+    /// Show every request that a run would send, and send nothing
+    Plan(plan::Args),
     /// Start a saga
     Start(start::Args),
     /// Show a saga as a timeline
@@ -86,6 +92,8 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Check(args) => check::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Graph(args) => graph::run(args).await,
+        Command::Diff(args) => diff::run(args).await,
+        Command::Plan(args) => plan::run(args).await,
         Command::Start(args) => start::run(args).await,
         Command::Get(args) => get::run(args).await,
         Command::List(args) => list::run(args).await,

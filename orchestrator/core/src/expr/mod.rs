@@ -23,6 +23,9 @@ pub use tokens::{PathUse, Refusal, Segment};
 /// `saga`, `steps`, …), or `None` where there is none.
 pub type Lookup<'a> = dyn Fn(&[Segment]) -> Option<Value> + 'a;
 
+/// What an expression gives: as a rule [`Expression::evaluate_within`] with a [`Lookup`]. A plan says it otherwise for what is not known yet.
+pub(crate) type Evaluate<'a> = dyn Fn(&Expression, &mut Budget) -> Result<Value, String> + 'a;
+
 /// Follows `path` into a value.
 pub fn walk<'v>(value: &'v Value, path: &[Segment]) -> Option<&'v Value> {
     path.iter().try_fold(value, |value, segment| match segment {

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::{
-    Expression, Lookup,
+    Evaluate, Expression, Lookup,
     budget::{Budget, weight},
     tokens::Refusal,
 };
@@ -60,36 +60,42 @@ impl Template {
     /// # Errors
     /// Of the first expression that has none; or it is larger than anything that is sent or kept.
     pub fn render(&self, lookup: &Lookup<'_>) -> Result<Value, String> {
-        self.render_within(lookup, &mut Budget::default())
+        self.render_by(&|expression, budget| expression.evaluate_within(lookup, budget))
     }
 
-    /// As [`Self::render`], of a budget that is shared with others.
-    pub(crate) fn render_within(&self, lookup: &Lookup<'_>, budget: &mut Budget) -> Result<Value, String> {
+    /// The same, where it is said otherwise what an expression gives.
+    ///
+    /// # Errors
+    /// As [`Self::render`].
+    pub(crate) fn render_by(&self, evaluate: &Evaluate<'_>) -> Result<Value, String> {
+        self.render_within(evaluate, &mut Budget::default())
+    }
+
+    /// As [`Self::render_by`], of a budget that is shared with others.
+    pub(crate) fn render_within(&self, evaluate: &Evaluate<'_>, budget: &mut Budget) -> Result<Value, String> {
         Ok(match self {
             Self::Literal(value) => {
                 budget.make(weight(value))?;
                 value.clone()
             }
-            Self::Whole(expression) => expression.evaluate_within(lookup, budget)?,
+            Self::Whole(expression) => evaluate(expression, budget)?,
             Self::Text(pieces) => {
                 let mut text = String::new();
                 for piece in pieces {
                     match piece {
                         Piece::Literal(literal) => text.push_str(literal),
-                        Piece::Value(expression) => {
-                            text.push_str(&written(&expression.evaluate_within(lookup, budget)?))
-                        }
+                        Piece::Value(expression) => text.push_str(&written(&evaluate(expression, budget)?)),
                     }
                 }
                 Value::String(text)
             }
             Self::List(items) => {
-                let items = items.iter().map(|item| item.render_within(lookup, budget));
+                let items = items.iter().map(|item| item.render_within(evaluate, budget));
                 Value::Array(items.collect::<Result<Vec<_>, _>>()?)
             }
             Self::Map(entries) => {
                 let entries =
-                    entries.iter().map(|(key, value)| Ok((key.clone(), value.render_within(lookup, budget)?)));
+                    entries.iter().map(|(key, value)| Ok((key.clone(), value.render_within(evaluate, budget)?)));
                 Value::Object(entries.collect::<Result<Map<_, _>, String>>()?)
             }
         })

@@ -2,6 +2,7 @@
 //!
 //! `AMENDS_CASES` says how many cases (default 300), `AMENDS_SEED` which ones (default 0).
 
+mod imagined;
 mod laws;
 mod plan;
 mod run;

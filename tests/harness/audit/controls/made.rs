@@ -13,7 +13,7 @@ use crate::{
         ledger::{Effect, Entry},
         shape::Shape,
     },
-    proxy::{Answered, Copied, WireRequest},
+    proxy::{Answered, Copied, Sent, WireRequest},
     words::{Call, Op, SagaCall},
 };
 
@@ -152,6 +152,7 @@ impl Story {
             attempt,
             epoch: self.epoch,
             digest: format!("bytes of {call}"),
+            sent: Sent::default(),
             arrived_at: self.now,
             intent_seen: Some(true),
             suffered: None,

@@ -1,0 +1,117 @@
+//! What a plan shows of values that nobody has told yet.
+
+use std::sync::Arc;
+
+use amends_core::{
+    Begin,
+    definition::Definition,
+    ids::{SagaId, StepName},
+    plan::{NoPlan, Plan, PlannedUndo, Pretend, Request, What, plan},
+    time::Time,
+};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+const TRIP: &str = r#"
+saga: trip
+input: { type: object, required: [days], properties: { days: { type: integer } } }
+steps:
+  quote:
+    call: fares POST /quotes
+    body: { days: "${{ input.days }}" }
+    output: { price: "${{ response.body.price }}", rooms: "${{ response.body.rooms }}", cheap: "${{ response.body.cheap }}" }
+    compensate: { call: "fares DELETE /quotes/${{ steps.quote.output.price | default('any') }}" }
+  nap: { sleep: 5m }
+  rooms:
+    for_each: "${{ steps.quote.output.rooms }}"
+    call: "hotels POST /rooms/${{ item.id }}/${{ index }}"
+    compensate: { call: "hotels DELETE /rooms/${{ item.id }}" }
+  insure:
+    if: "${{ not steps.quote.output.cheap }}"
+    call: "cover POST /policies/${{ steps.quote.output.price }}"
+    headers: { X-Price: "eur ${{ steps.quote.output.price * 2 }}" }
+    compensate: none
+    reason: ends by itself
+"#;
+
+fn planned(yaml: &str, input: Value, pretend: &Pretend) -> Result<Plan, NoPlan> {
+    let definition = Definition::parse(yaml, None).unwrap_or_else(|found| panic!("{found:#?}"));
+    let with = Begin { version: 1, input: Arc::new(input), labels: serde_json::Map::new(), traceparent: None };
+    plan(&definition, SagaId(Uuid::nil()), with, Time(0), pretend)
+}
+
+fn pretending(outputs: &[(&str, Value)], replies: &[(&str, Value)]) -> Pretend {
+    let named =
+        |pairs: &[(&str, Value)]| pairs.iter().map(|(step, value)| (StepName::from(*step), value.clone())).collect();
+    Pretend { outputs: named(outputs), replies: named(replies) }
+}
+
+fn path(plan: &Plan, request: &Request) -> String {
+    plan.placeholders.shown(&request.rendered.path)
+}
+
+#[test]
+fn what_hangs_on_a_reply_is_a_placeholder_and_the_plan_goes_on() {
+    let plan = planned(TRIP, json!({ "days": 2 }), &Pretend::default()).expect("a plan");
+    let What::Call(quote) = &plan.steps[0].what else { panic!("{plan:#?}") };
+    assert!(quote.request.digest.is_some());
+    let PlannedUndo::Call { after_lost_reply, after_success, .. } = &quote.undo else { panic!("{quote:#?}") };
+    assert_eq!(path(&plan, after_lost_reply), "/quotes/any", "without a reply there is only the default");
+    let after_success = after_success.as_ref().expect("a request");
+    assert_eq!(path(&plan, after_success), "/quotes/‹steps.quote.output.price | default('any')›");
+
+    let What::Each(rooms) = &plan.steps[2].what else { panic!("{plan:#?}") };
+    assert_eq!((rooms.unknown.as_deref(), rooms.calls.len()), (Some("steps.quote.output.rooms"), 1));
+    assert_eq!(path(&plan, &rooms.calls[0].request), "/rooms/‹item.id›/0");
+    assert_eq!(rooms.calls[0].request.digest, None);
+
+    let insure = &plan.steps[3];
+    assert_eq!(insure.condition.as_ref().and_then(|condition| condition.holds), None, "nobody knows yet");
+    let What::Call(call) = &insure.what else { panic!("{plan:#?}") };
+    assert_eq!(path(&plan, &call.request), "/policies/‹steps.quote.output.price›");
+    let price = plan.placeholders.shown(&call.request.rendered.headers[0].1);
+    assert_eq!(price, "eur ‹steps.quote.output.price * 2›");
+}
+
+#[test]
+fn a_reply_is_read_as_the_step_would_read_it() {
+    let reply = json!({ "price": 7, "rooms": [{ "id": "a/b" }, { "id": "c" }], "cheap": true });
+    let plan = planned(TRIP, json!({ "days": 2 }), &pretending(&[], &[("quote", reply)])).expect("a plan");
+    let What::Each(rooms) = &plan.steps[2].what else { panic!("{plan:#?}") };
+    let paths: Vec<String> = rooms.calls.iter().map(|call| path(&plan, &call.request)).collect();
+    assert_eq!(paths, ["/rooms/a%2Fb/0", "/rooms/c/1"]);
+    assert!(matches!(plan.steps[3].what, What::Skipped), "{plan:#?}");
+
+    let short = json!({ "price": 7 });
+    let unfit = planned(TRIP, json!({ "days": 2 }), &pretending(&[], &[("quote", short)]));
+    let Err(NoPlan::Unfit { step, why }) = unfit else { panic!("{unfit:#?}") };
+    assert_eq!(step.as_str(), "quote");
+    assert!(why.contains("response.body.rooms"), "{why}");
+}
+
+#[test]
+fn what_could_not_be_sent_ends_the_plan_there() {
+    let outputs = json!({ "price": 7, "rooms": "none", "cheap": false });
+    let plan = planned(TRIP, json!({ "days": 2 }), &pretending(&[("quote", outputs)], &[])).expect("a plan");
+    let What::Refused { why } = &plan.steps[2].what else { panic!("{plan:#?}") };
+    assert!(why.contains("for_each: no list"), "{why}");
+    assert!(matches!(plan.steps[3].what, What::NotReached), "{plan:#?}");
+}
+
+#[test]
+fn what_a_start_would_refuse_has_no_plan() {
+    let Err(NoPlan::Input(errors)) = planned(TRIP, json!({ "days": "two" }), &Pretend::default()) else { panic!() };
+    assert_eq!(errors[0].pointer, "/days");
+    let stray = planned(TRIP, json!({ "days": 2 }), &pretending(&[("qoute", json!(1))], &[]));
+    assert!(matches!(stray, Err(NoPlan::NoStep { step, known }) if step.as_str() == "qoute" && known.len() == 4));
+}
+
+#[test]
+fn a_value_that_looks_like_a_placeholder_stays_what_it_is() {
+    let yaml = "saga: s\nsteps:\n  a:\n    call: x POST /a\n    output: { id: '${{ response.body.id }}' }\n    \
+                compensate: none\n    reason: reads\n  b:\n    call: \"x POST /${{ input.id }}/${{ steps.a.output.id }}\"\n    \
+                compensate: none\n    reason: reads\n";
+    let plan = planned(yaml, json!({ "id": "unknown0x0z" }), &Pretend::default()).expect("a plan");
+    let What::Call(b) = &plan.steps[1].what else { panic!("{plan:#?}") };
+    assert_eq!(path(&plan, &b.request), "/unknown0x0z/‹steps.a.output.id›");
+}
