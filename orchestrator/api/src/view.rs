@@ -197,6 +197,7 @@ fn attention_reason(reason: event::AttentionReason) -> v1::AttentionReason {
         event::AttentionReason::StaleEpoch => v1::AttentionReason::StaleEpoch,
         event::AttentionReason::OtherBody => v1::AttentionReason::OtherBody,
         event::AttentionReason::TimedOut => v1::AttentionReason::TimedOut,
+        event::AttentionReason::Unresolved => v1::AttentionReason::Unresolved,
     }
 }
 

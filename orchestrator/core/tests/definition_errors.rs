@@ -99,7 +99,7 @@ fn cases() -> Vec<Case> {
         case("steps that are a list", "saga: s\nsteps: [a]\n", [("E0203", 2, 8)]),
         case("a step that is a text", "saga: s\nsteps: { a: b }\n", [("E0203", 2, 13)]),
         step("a call that is a number", "call: 3", [("E0203", 4, 14)]),
-        step("not yet supported", "call: x POST /a, idempotent: false", [("E0208", 4, 25)]),
+        step("not yet supported", "call: x POST /a, input: 1", [("E0208", 4, 25)]),
         steps(
             "not yet supported instead of a call",
             "a: { saga: other, compensate: none, reason: waits }",
