@@ -133,7 +133,13 @@ fn step_status(step: Option<&StepState>) -> v1::StepStatus {
 fn calling(call: &CallState) -> v1::StepStatus {
     match call.phase {
         Phase::Accepted { .. } => v1::StepStatus::Waiting,
-        Phase::Open { .. } | Phase::Told { .. } | Phase::Closed | Phase::Halted => v1::StepStatus::Calling,
+        Phase::Open { .. }
+        | Phase::Told { .. }
+        | Phase::Closed
+        | Phase::Postponed { .. }
+        | Phase::Probing(_)
+        | Phase::Applied
+        | Phase::Halted => v1::StepStatus::Calling,
     }
 }
 

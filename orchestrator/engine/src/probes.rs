@@ -32,6 +32,7 @@ pub(crate) fn prepare(
         epoch: state.epoch,
         deadline: None,
         traceparent: state.started.traceparent.clone(),
+        callback: None,
     };
     Ok((Request { rendered, headers, timeout }, service.terms()))
 }
