@@ -133,7 +133,13 @@ fn step_status(step: Option<&StepState>) -> v1::StepStatus {
 fn calling(call: &CallState) -> v1::StepStatus {
     match call.phase {
         Phase::Accepted { .. } => v1::StepStatus::Waiting,
-        Phase::Open { .. } | Phase::Told { .. } | Phase::Closed | Phase::Halted => v1::StepStatus::Calling,
+        Phase::Open { .. }
+        | Phase::Told { .. }
+        | Phase::Closed
+        | Phase::Postponed { .. }
+        | Phase::Probing(_)
+        | Phase::Applied
+        | Phase::Halted => v1::StepStatus::Calling,
     }
 }
 
@@ -197,6 +203,7 @@ fn attention_reason(reason: event::AttentionReason) -> v1::AttentionReason {
         event::AttentionReason::StaleEpoch => v1::AttentionReason::StaleEpoch,
         event::AttentionReason::OtherBody => v1::AttentionReason::OtherBody,
         event::AttentionReason::TimedOut => v1::AttentionReason::TimedOut,
+        event::AttentionReason::Unresolved => v1::AttentionReason::Unresolved,
     }
 }
 

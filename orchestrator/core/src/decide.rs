@@ -7,6 +7,7 @@ mod advance;
 mod callbacks;
 mod items;
 mod judge;
+mod probe;
 mod waits;
 
 use std::sync::Arc;
@@ -34,6 +35,8 @@ pub enum Input {
     Adopted { epoch: u64 },
     /// An attempt came back. Answers to attempts that are not open any more mean nothing.
     Answered { call: CallId, attempt: u32, reply: Reply, terms: Terms },
+    /// A probe that was sent at `asked_at` came back. Of attempts that are not asked after any more it means nothing.
+    Probed { call: CallId, attempt: u32, asked_at: Time, reply: Reply, terms: Terms },
     /// An intended attempt is certain never to be sent, because the saga failed while it waited for its turn.
     Withdrawn { call: CallId, attempt: u32 },
     /// The owner lets go, with nothing in flight: so that its successor need not take what never left for unknown.
@@ -148,6 +151,9 @@ fn take_in(definition: &Definition, state: &mut State, input: Input, now: Time, 
         Input::Adopted { epoch } if epoch <= draft.state.epoch => return Decision::default(),
         Input::Adopted { epoch } => draft.adopt(epoch, clock_went_back),
         Input::Answered { call, attempt, reply, terms } => draft.answer(&call, attempt, reply, &terms),
+        Input::Probed { call, attempt, asked_at, reply, terms } => {
+            draft.probed(&call, attempt, asked_at, reply, &terms);
+        }
         Input::Withdrawn { call, attempt } => draft.withdrawn(&call, attempt),
         Input::TimePassed => {}
         Input::Released => {
@@ -260,10 +266,11 @@ impl<'d> Draft<'d> {
         }
     }
 
-    /// The step of a call whose attempt is open, or is decided by a callback just now.
+    /// The step of a call whose attempt is open, is decided by a callback just now, or was just found to have happened.
     fn open(&self, id: &CallId, attempt: u32) -> Option<&Step> {
         let call = self.state.call(id)?;
-        let open = call.attempt == attempt && matches!(call.phase, Phase::Open { .. } | Phase::Told { .. });
+        let open = matches!(call.phase, Phase::Open { .. } | Phase::Told { .. } | Phase::Applied);
+        let open = open && call.attempt == attempt;
         self.definition.step(&id.step).filter(|_| open).map(|(_, step)| step)
     }
 }
@@ -274,6 +281,9 @@ pub enum Command {
     /// Send this attempt, not before `due_at`. While the saga is being undone an action is owed no sending any more: the
     /// one that is on the wire is awaited, any other answered with [`Input::Withdrawn`].
     Call { call: CallId, attempt: u32, due_at: Time },
+    /// Ask whether this attempt was applied, not before `due_at`: [`crate::render_probe`] says how. It may be asked more often
+    /// than needed and never asked to the end.
+    Probe { call: CallId, attempt: u32, due_at: Time },
     /// Feed [`Input::TimePassed`] at this time.
     Wake { at: Time },
     /// The saga has ended: let go of it.
@@ -290,7 +300,11 @@ pub fn outstanding(definition: &Definition, state: &State) -> Vec<Command> {
         .filter_map(|(call, under_way)| match under_way.phase {
             Phase::Open { due_at } => Some(Command::Call { call, attempt: under_way.attempt, due_at }),
             Phase::Accepted { until } => until.map(|at| Command::Wake { at }),
-            Phase::Told { .. } | Phase::Closed | Phase::Halted => None,
+            Phase::Probing(probing) => {
+                Some(Command::Probe { call, attempt: under_way.attempt, due_at: probing.due_at })
+            }
+            Phase::Postponed { until } => Some(Command::Wake { at: until }),
+            Phase::Told { .. } | Phase::Closed | Phase::Applied | Phase::Halted => None,
         })
         .collect();
     let deadline_counts = state.status == Status::Running && !point_of_no_return(definition, state);

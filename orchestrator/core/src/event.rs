@@ -85,6 +85,30 @@ pub enum Event {
     },
     /// An intended attempt that was still waiting when the saga failed: no byte of it left and none will.
     CallWithdrawn { call: CallId, attempt: u32 },
+    /// Its next attempt is intended when this time has come, and not before: it may be sent only once it is known that no
+    /// attempt before it was.
+    CallPostponed { call: CallId, until: Time },
+    /// It is decided to ask whether this attempt was applied, not before `due_at`. Asking changes nothing.
+    ProbeIntended {
+        call: CallId,
+        attempt: u32,
+        due_at: Time,
+        /// The participant says no by now; what is asked is whether an attempt before had been applied.
+        #[serde(default, skip_serializing_if = "is_false")]
+        rejected: bool,
+    },
+    /// A probe came back.
+    CallProbed {
+        call: CallId,
+        attempt: u32,
+        verdict: Probed,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        status: Option<u16>,
+        reason: String,
+        /// When it is asked again; only if nothing is known yet.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        due_at: Option<Time>,
+    },
     /// This call is never made: it cannot be rendered, or would not send the bytes it sent before.
     CallRefused { call: CallId, reason: String },
     /// Its `if` was false: it is done, with no output.
@@ -225,6 +249,32 @@ impl FailedStep {
     }
 }
 
+/// What a probe says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Probed {
+    /// It happened.
+    Applied,
+    /// It did not, and will not: it was asked late enough.
+    NotApplied,
+    /// It had not, but may still arrive: it was asked too early to tell.
+    NotAppliedYet,
+    /// It is happening.
+    InProgress,
+    /// No answer, or none that says anything.
+    Unknown,
+}
+
+impl Probed {
+    /// It is asked again.
+    pub fn asks_again(self) -> bool {
+        match self {
+            Self::Applied | Self::NotApplied => false,
+            Self::NotAppliedYet | Self::InProgress | Self::Unknown => true,
+        }
+    }
+}
+
 /// Why a step failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -239,6 +289,8 @@ pub enum Failure {
     RefusedHere,
     /// The signal it awaited, or the verdict on what was accepted, did not come in time.
     TimedOut,
+    /// It may have happened, and must not be sent again.
+    Unresolved,
 }
 
 /// Why a person has to look.
@@ -261,13 +313,15 @@ pub enum AttentionReason {
     OtherBody,
     /// The signal it awaits, or the verdict on what was accepted, did not come in time, from the pivot on; it goes on waiting.
     TimedOut,
+    /// It may have happened, must not be sent again, and there is no probe to ask; waits for an operator.
+    Unresolved,
 }
 
 impl AttentionReason {
     /// The call is not made again until an operator says so.
     pub fn halts(self) -> bool {
         match self {
-            Self::Rejected | Self::RefusedHere | Self::Unusable | Self::RejectedAfterUnknown => true,
+            Self::Rejected | Self::RefusedHere | Self::Unusable | Self::RejectedAfterUnknown | Self::Unresolved => true,
             Self::AttemptsExhausted | Self::StaleEpoch | Self::OtherBody | Self::TimedOut => false,
         }
     }

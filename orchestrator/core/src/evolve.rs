@@ -2,6 +2,7 @@
 
 mod callbacks;
 mod calls;
+mod probes;
 mod waits;
 
 use std::{collections::BTreeMap, sync::Arc};
@@ -11,13 +12,14 @@ use serde_json::Value;
 use self::{
     callbacks::{accepted, called_back, judged, overdue},
     calls::{again, call_failed, call_mut, first, halted, open, put, take, undoable},
+    probes::{postponed, probe_intended, probed},
     waits::{timed_out, wait_failed},
 };
 use crate::{
     event::{AttentionReason, Event, FailedStep, Recorded, Started, Verdict},
     ids::{CallId, Op, SagaId, StepName},
     signals,
-    state::{CallState, Each, Life, Phase, Received, State, StepState, Waiting},
+    state::{CallState, Each, Life, Phase, Probing, Received, State, StepState, Waiting},
     summary::Status,
     time::Time,
 };
@@ -135,6 +137,14 @@ pub(crate) fn apply(state: &mut State, recorded: &Recorded) -> Result<(), &'stat
             state.attention.remove(call);
         }
         (_, Event::CallbackReceived { call, verdict, digest }) => called_back(state, call, *verdict, digest)?,
+        (Status::Running, Event::CallPostponed { call, until }) => postponed(state, call, *until)?,
+        (Status::Running, Event::ProbeIntended { call, attempt, due_at, rejected }) => {
+            let probing = Probing { since: at, due_at: *due_at, asked: 0, rejected: *rejected };
+            probe_intended(state, call, *attempt, probing)?;
+        }
+        (Status::Running, Event::CallProbed { call, attempt, verdict, due_at, .. }) => {
+            probed(state, call, *attempt, *verdict, *due_at)?;
+        }
 
         (_, Event::CallRefused { call, .. }) => {
             let never_sent = CallState { request: None, attempt: 0, phase: Phase::Halted, may_have_happened: false };
@@ -212,7 +222,14 @@ pub(crate) fn apply(state: &mut State, recorded: &Recorded) -> Result<(), &'stat
             let refused = call.op == Op::Action && matches!(state.steps.get(&call.step), Some(StepState::Refused));
             match call_mut(state, call) {
                 Some(under_way) if reason.halts() => {
-                    if matches!(under_way.phase, Phase::Open { .. } | Phase::Accepted { .. } | Phase::Told { .. }) {
+                    if matches!(
+                        under_way.phase,
+                        Phase::Open { .. }
+                            | Phase::Accepted { .. }
+                            | Phase::Told { .. }
+                            | Phase::Probing(_)
+                            | Phase::Applied
+                    ) {
                         return Err("the attempt has no outcome yet");
                     }
                     under_way.phase = Phase::Halted;
@@ -240,6 +257,9 @@ pub(crate) fn apply(state: &mut State, recorded: &Recorded) -> Result<(), &'stat
             Status::Running | Status::Compensating | Status::Succeeded,
             Event::CancelRequested { .. }
             | Event::CompensationStarted { .. }
+            | Event::CallPostponed { .. }
+            | Event::ProbeIntended { .. }
+            | Event::CallProbed { .. }
             | Event::StepSkipped { .. }
             | Event::StepRefused { .. }
             | Event::ItemsListed { .. }

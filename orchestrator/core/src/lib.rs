@@ -21,6 +21,7 @@ pub mod graph;
 pub mod ids;
 mod labels;
 pub mod plan;
+mod probe;
 mod render;
 mod reply;
 mod retry;
@@ -36,6 +37,6 @@ pub use decide::{
 };
 pub use evolve::{Illegal, begin as begin_state, evolve, fold};
 pub use labels::labels;
-pub use render::{Rendered, render};
+pub use render::{Rendered, render, render_probe};
 pub use reply::{Answer, Outcome, RefusedThere, Reply, Terms, classify};
 pub use signals::{CanSignal, Signal, UnfitSignal, can_signal, check_signal};

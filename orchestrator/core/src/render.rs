@@ -49,15 +49,35 @@ pub fn render(definition: &Definition, state: &State, id: &CallId) -> Result<Ren
     request(call, &seen(state, Some(&own)))
 }
 
-/// An action is sent only if its compensation could be sent too, even when the action's reply is lost.
+/// The request that asks whether an action was applied.
+///
+/// # Errors
+/// As [`render`]; but what was rendered when the action was intended can be rendered again.
+pub fn render_probe(definition: &Definition, state: &State, id: &CallId) -> Result<Rendered, String> {
+    let (_, step) = definition.step(&id.step).ok_or_else(|| format!("the definition has no step {}", id.step))?;
+    let probe = step.call().and_then(|call| call.probe.as_ref()).ok_or_else(|| format!("{} has no probe", id.step))?;
+    let own = Own { step: id.step.as_str(), output: None, item: item(state, id) };
+    request(&probe.call, &seen(state, Some(&own)))
+}
+
+/// An action is sent only if its compensation could be sent too, even when the action's reply is lost; and its probe.
 ///
 /// # Errors
 /// As [`render`].
-pub(crate) fn check_compensation(step: &Step, state: &State, id: &CallId) -> Result<(), String> {
+pub(crate) fn check_beside(step: &Step, state: &State, id: &CallId) -> Result<(), String> {
     let own = Own { step: step.name.as_str(), output: None, item: item(state, id) };
-    step.call_of(Op::Compensate).map_or(Ok(()), |call| {
-        parts(call, &seen(state, Some(&own))).map(drop).map_err(|why| compensation_refused(&why))
-    })
+    let beside = seen(state, Some(&own));
+    if let Some(call) = step.call_of(Op::Compensate) {
+        parts(call, &beside).map_err(|why| compensation_refused(&why))?;
+    }
+    if let Some(probe) = step.call().and_then(|call| call.probe.as_ref()) {
+        parts(&probe.call, &beside).map_err(|why| probe_refused(&why))?;
+    }
+    Ok(())
+}
+
+pub(crate) fn probe_refused(why: &str) -> String {
+    format!("its probe: {why}")
 }
 
 pub(crate) fn compensation_refused(why: &str) -> String {

@@ -50,6 +50,8 @@ pub struct Terms {
     pub barrier: bool,
     /// The statuses that are a definite no, where the service narrows them.
     pub reject_on: Option<Vec<u16>>,
+    /// Longest time for one attempt where the definition says nothing.
+    pub timeout: Duration,
 }
 
 /// What one attempt means.
@@ -85,7 +87,9 @@ pub fn classify(step: &CallStep, call: &Call, op: Op, reply: Reply, terms: &Term
         };
     }
     let definite = answer.acked || !terms.barrier;
-    let rejects = terms.reject_on.as_ref().is_none_or(|statuses| statuses.contains(&status));
+    // The step's own word comes before the service's.
+    let rejects = call.reject_on.as_ref().or(terms.reject_on.as_ref());
+    let rejects = rejects.is_none_or(|statuses| statuses.contains(&status));
     match status {
         200..=299 if definite => succeeded(step, op, &answer, output_bytes),
         _ if definite && op == Op::Compensate && call.success_on.contains(&status) => {
@@ -96,9 +100,7 @@ pub fn classify(step: &CallStep, call: &Call, op: Op, reply: Reply, terms: &Term
         400..=499 if definite && rejects => {
             Outcome::Rejected { status, acked: answer.acked && terms.barrier, reason: said(&answer) }
         }
-        400..=499 if definite => {
-            unknown(&answer, format!("answered {status}, which this service does not mean as a no"))
-        }
+        400..=499 if definite => unknown(&answer, format!("answered {status}, which is not meant as a no here")),
         200..=299 | 400..=499 => unknown(&answer, format!("answered {status} without the ack that is due")),
         300..=399 => unknown(&answer, format!("answered {status}; redirects are not followed")),
         _ => unknown(&answer, format!("answered {status}")),

@@ -152,6 +152,12 @@ pub enum Phase {
     Told { verdict: Verdict },
     /// The last attempt has an outcome, and what follows from it is decided in the same commit.
     Closed,
+    /// The next attempt is intended at this time; until then there is none.
+    Postponed { until: Time },
+    /// Whether the last attempt was applied is to be asked, not before `due_at`.
+    Probing(Probing),
+    /// A probe found that it was applied; what follows from it is decided in the same commit.
+    Applied,
     /// Waits for an operator.
     Halted,
 }
@@ -161,6 +167,18 @@ impl CallState {
     pub fn in_doubt(&self) -> bool {
         self.may_have_happened || matches!(self.phase, Phase::Accepted { .. })
     }
+}
+
+/// What is known of a call that is being asked after.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Probing {
+    /// No attempt left after this.
+    pub since: Time,
+    pub due_at: Time,
+    /// Probes that came back without a verdict and count.
+    pub asked: u32,
+    /// The participant says no by now.
+    pub rejected: bool,
 }
 
 impl State {
@@ -254,9 +272,10 @@ impl State {
     /// find the saga again and again.
     fn wake_at(&self) -> Option<Time> {
         let due = self.calls().filter_map(|(_, call)| match call.phase {
-            Phase::Open { due_at } => Some(due_at),
+            Phase::Open { due_at } | Phase::Postponed { until: due_at } => Some(due_at),
             Phase::Accepted { until } => until,
-            Phase::Told { .. } | Phase::Closed | Phase::Halted => None,
+            Phase::Probing(probing) => Some(probing.due_at),
+            Phase::Told { .. } | Phase::Closed | Phase::Applied | Phase::Halted => None,
         });
         let deadline = self.started.deadline_at.filter(|_| self.status == Status::Running && !self.past_return);
         let waits = self.waits().filter_map(|(_, waiting)| waiting.until());

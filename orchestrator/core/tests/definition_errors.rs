@@ -51,6 +51,44 @@ fn cases() -> Vec<Case> {
     let one = "  a: { call: x POST /a, compensate: { call: x POST /u } }\n";
     let deep = |depth: usize| format!("saga: s\ninput: {}{}\nsteps:\n{one}", "[".repeat(depth), "]".repeat(depth));
     vec![
+        // ---- what must not be sent twice
+        step("a probe that is no GET", "call: x POST /a, probe: x POST /a", [("E0318", 4, 32)]),
+        step("a probe of another service", "call: x POST /a, probe: y GET /a", [("E0303", 4, 32), ("E0318", 4, 32)]),
+        step(
+            "the same in a map",
+            "call: x POST /a, probe: { call: y POST /a }",
+            [("E0303", 4, 40), ("E0318", 4, 40), ("E0318", 4, 40)],
+        ),
+        step(
+            "a probe with a body",
+            "call: x POST /a, probe: { call: x GET /a, body: 1 }",
+            [("E0201", 4, 50), ("E0301", 4, 50)],
+        ),
+        step(
+            "a probe that settles at once",
+            "call: x POST /a, probe: { call: x GET /a, settle: 0s }",
+            [("E0206", 4, 58)],
+        ),
+        step("a probe that is a number", "call: x POST /a, probe: 1", [("E0203", 4, 32)]),
+        step(
+            "a probe of what is not known",
+            "call: x POST /a, probe: 'x GET /${{ steps.b.output }}'",
+            [("E0402", 4, 44)],
+        ),
+        step(
+            "a probe of its own response",
+            "call: x POST /a, probe: 'x GET /${{ response.body }}'",
+            [("E0402", 4, 44)],
+        ),
+        step("idempotent as a word", "call: x POST /a, idempotent: maybe", [("E0203", 4, 37)]),
+        steps(
+            "a pivot not to be sent twice",
+            "p: { call: x POST /p, pivot: true, idempotent: false }",
+            [("E0319", 4, 38)],
+        ),
+        step("a no that is a yes", "call: x POST /a, reject_on: [200]", [("E0206", 4, 37)]),
+        step("a no that says later", "call: x POST /a, reject_on: [409, 429]", [("E0206", 4, 42)]),
+        step("a no alone", "call: x POST /a, reject_on: 409", [("E0203", 4, 36)]),
         // ---- YAML that the language leaves out
         case("an empty text", "", [("E0203", 1, 1)]),
         case("a text alone", "saga", [("E0203", 1, 1)]),
@@ -99,7 +137,7 @@ fn cases() -> Vec<Case> {
         case("steps that are a list", "saga: s\nsteps: [a]\n", [("E0203", 2, 8)]),
         case("a step that is a text", "saga: s\nsteps: { a: b }\n", [("E0203", 2, 13)]),
         step("a call that is a number", "call: 3", [("E0203", 4, 14)]),
-        step("not yet supported", "call: x POST /a, idempotent: false", [("E0208", 4, 25)]),
+        step("not yet supported", "call: x POST /a, input: 1", [("E0208", 4, 25)]),
         steps(
             "not yet supported instead of a call",
             "a: { saga: other, compensate: none, reason: waits }",

@@ -6,7 +6,7 @@
 use std::{fmt::Write as _, path::Path, sync::Arc};
 
 use amends_core::{
-    event::{AttentionReason, Cause, Event, FailedStep, Failure, Started, Verdict},
+    event::{AttentionReason, Cause, Event, FailedStep, Failure, Probed, Started, Verdict},
     ids::{CallId, Digest, Op},
     summary::Status,
     time::Time,
@@ -23,6 +23,7 @@ const CAUSES: fn() -> Vec<Cause> = || {
         failed(Failure::AttemptsExhausted),
         failed(Failure::RefusedHere),
         failed(Failure::TimedOut),
+        failed(Failure::Unresolved),
         Cause::StepFailed {
             step: "charge".into(),
             index: Some(3),
@@ -44,7 +45,7 @@ const HOW: [FailedStep; 6] = [
     FailedStep::CutShort,
 ];
 
-const REASONS: [AttentionReason; 8] = [
+const REASONS: [AttentionReason; 9] = [
     AttentionReason::AttemptsExhausted,
     AttentionReason::Rejected,
     AttentionReason::RefusedHere,
@@ -53,6 +54,7 @@ const REASONS: [AttentionReason; 8] = [
     AttentionReason::StaleEpoch,
     AttentionReason::OtherBody,
     AttentionReason::TimedOut,
+    AttentionReason::Unresolved,
 ];
 
 /// Each kind of event, with every optional part there and not there.
@@ -84,6 +86,20 @@ fn events() -> Vec<Event> {
         request: request.clone(),
         pivot,
     };
+    let probe_intended = |rejected| Event::ProbeIntended {
+        call: call.clone(),
+        attempt: 1,
+        due_at: Time(1_795_539_661_000_123),
+        rejected,
+    };
+    let probed = |verdict, status, due_at| Event::CallProbed {
+        call: call.clone(),
+        attempt: 1,
+        verdict,
+        status,
+        reason: reason(),
+        due_at,
+    };
     let mut events = vec![
         started(false),
         started(true),
@@ -101,6 +117,14 @@ fn events() -> Vec<Event> {
         Event::CallUnknown { call: call.clone(), attempt: 1, status: Some(503), reason: reason() },
         Event::CallWithdrawn { call: call.clone(), attempt: 1 },
         Event::CallRefused { call: call.clone(), reason: reason() },
+        Event::CallPostponed { call: call.clone(), until: Time(1_795_539_661_000_123) },
+        probe_intended(false),
+        probe_intended(true),
+        probed(Probed::Applied, Some(200), None),
+        probed(Probed::NotApplied, Some(404), None),
+        probed(Probed::NotAppliedYet, Some(404), Some(Time(1_795_539_661_000_123))),
+        probed(Probed::InProgress, Some(202), Some(Time(1_795_539_661_000_123))),
+        probed(Probed::Unknown, None, Some(Time(1_795_539_661_000_123))),
         Event::CancelRequested { reason: None },
         Event::CancelRequested { reason: Some("changed my mind".to_owned()) },
         Event::SagaCompleted { output, output_error: None },
@@ -178,6 +202,9 @@ fn is_listed(event: &Event) {
         | Event::CancelRequested { .. }
         | Event::CompensationStarted { .. }
         | Event::SagaCompleted { .. }
+        | Event::CallPostponed { .. }
+        | Event::ProbeIntended { .. }
+        | Event::CallProbed { .. }
         | Event::SagaCompensated => {}
     }
 }

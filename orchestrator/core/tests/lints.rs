@@ -236,3 +236,29 @@ fn waits_take_time_and_no_calls_and_items_are_as_many_as_may_be() {
     assert_eq!(items.forward, Some(Duration::from_secs(100)), "a thousand, ten at once");
     assert_eq!((items.requests, items.calls), (Some(1000), 2000));
 }
+
+#[test]
+fn a_step_behind_the_pivot_whose_lost_answer_waits_for_a_person() {
+    let behind = |more: &str| {
+        warned(
+            "",
+            &format!("p: {{ call: x POST /p, pivot: true }}\na: {{ call: x POST /a, idempotent: false{more} }}"),
+            "",
+        )
+    };
+    assert_eq!(behind(""), [("W0612", 4, 25)]);
+    assert_eq!(behind(", probe: x GET /a"), []);
+    assert_eq!(step(&format!("call: x POST /a, idempotent: false, {UNDO}")), [], "before the pivot it is undone");
+}
+
+#[test]
+fn the_time_that_asking_takes_counts() {
+    let with = |deadline: &str, once: &str| {
+        let retry = "timeout: 1s, retry: { attempts: 1 }";
+        let step = format!("a: {{ call: x POST /a, {retry}, {once}probe: {{ call: x GET /a, settle: 30s }}, {UNDO} }}");
+        warned(&format!("deadline: {deadline}\n"), &step, "")
+    };
+    assert_eq!(with("20s", "idempotent: false, "), [("W0603", 2, 1)]);
+    assert_eq!(with("1m", "idempotent: false, "), []);
+    assert_eq!(with("20s", ""), [], "it is retried as ever");
+}

@@ -15,6 +15,7 @@ use std::{
 use amends_core::{
     Input, RefusedThere, Reply, Terms,
     ids::{CallId, SagaId},
+    time::Time,
 };
 use futures_util::{
     FutureExt as _, StreamExt as _,
@@ -42,6 +43,8 @@ struct HandedOut {
 pub(crate) struct Attempt {
     pub(crate) call: CallId,
     pub(crate) attempt: u32,
+    /// It is no attempt, but asks after one: since when.
+    pub(crate) asked_at: Option<Time>,
     /// Or why it cannot be sent.
     pub(crate) prepared: Result<(Request, Terms), String>,
     /// Under which it was intended.
@@ -126,8 +129,13 @@ impl Calls {
 }
 
 async fn make(engine: Engine, attempt: Attempt, gate: Arc<Gate>) -> Option<Message> {
-    let Attempt { call, attempt, prepared, owner: (member, saga, epoch) } = attempt;
-    let answered = |reply, terms| Message::Input(Box::new(Input::Answered { call, attempt, reply, terms }));
+    let Attempt { call, attempt, asked_at, prepared, owner: (member, saga, epoch) } = attempt;
+    let answered = |reply, terms| {
+        Message::Input(Box::new(match asked_at {
+            None => Input::Answered { call, attempt, reply, terms },
+            Some(asked_at) => Input::Probed { call, attempt, asked_at, reply, terms },
+        }))
+    };
     let (request, terms) = match prepared {
         Ok(prepared) => prepared,
         Err(reason) => return Some(answered(Reply::NotSent { reason }, Terms::default())),

@@ -63,7 +63,7 @@ impl Catalogue {
 
 impl Service {
     pub(crate) fn terms(&self) -> Terms {
-        Terms { barrier: self.contract == Contract::Barrier, reject_on: self.reject_on.clone() }
+        Terms { barrier: self.contract == Contract::Barrier, reject_on: self.reject_on.clone(), timeout: self.timeout }
     }
 }
 

@@ -25,6 +25,7 @@ use crate::{
     headers::call_headers,
     inbox::{self, Came},
     membership::Member,
+    probes,
     registry::{Live, Message, Progress, Whole},
 };
 
@@ -273,7 +274,7 @@ impl Driver {
                 }
                 Message::OwnershipLost => return Err(End::Lost("a participant has seen a newer owner")),
             };
-            if let Input::Answered { call, attempt, .. } = &input {
+            if let Input::Answered { call, attempt, .. } | Input::Probed { call, attempt, .. } = &input {
                 self.calls.answered(call, *attempt);
                 late = true;
             }
@@ -343,6 +344,7 @@ impl Driver {
         outstanding(&self.definition, &self.state).iter().all(|command| match command {
             Command::Finish => false,
             Command::Wake { at } => *at >= far,
+            Command::Probe { due_at, .. } => *due_at >= far,
             // While it is undone an open action is not waited for but withdrawn.
             Command::Call { call, due_at, .. } => *due_at >= far && !(undoing && call.op == Op::Action),
         })
@@ -418,6 +420,11 @@ impl Driver {
             match command {
                 Command::Finish => return Owed::Nothing,
                 Command::Wake { at } => wake_at = Some(wake_at.map_or(at, |before| before.min(at))),
+                Command::Probe { call, attempt, .. } if stopping || self.calls.has(&call, attempt) => {}
+                Command::Probe { call, attempt, due_at } if due_at <= now => self.ask(call, attempt, now),
+                Command::Probe { due_at, .. } => {
+                    wake_at = Some(wake_at.map_or(due_at, |before| before.min(due_at)));
+                }
                 Command::Call { call, attempt, due_at } => {
                     let due_at = due_at.max(self.not_before(&call));
                     let given_up = undoing && call.op == Op::Action;
@@ -460,7 +467,14 @@ impl Driver {
     fn send(&mut self, call: CallId, attempt: u32) {
         let prepared = self.prepare(&call, attempt);
         let owner = (self.member.clone(), self.state.saga, self.state.epoch);
-        self.calls.begin(&self.engine, Attempt { call, attempt, prepared, owner });
+        self.calls.begin(&self.engine, Attempt { call, attempt, asked_at: None, prepared, owner });
+    }
+
+    /// Asks whether an attempt was applied; from now on, at the earliest.
+    fn ask(&mut self, call: CallId, attempt: u32, now: Time) {
+        let prepared = probes::prepare(&self.engine.inner.catalogue, &self.definition, &self.state, &call, attempt);
+        let owner = (self.member.clone(), self.state.saga, self.state.epoch);
+        self.calls.begin(&self.engine, Attempt { call, attempt, asked_at: Some(now), prepared, owner });
     }
 
     fn prepare(&mut self, call: &CallId, attempt: u32) -> Result<(Request, Terms), String> {

@@ -27,6 +27,7 @@ mod http;
 mod inbox;
 mod membership;
 mod participant;
+mod probes;
 mod recovery;
 mod registry;
 mod retention;

@@ -104,6 +104,25 @@ pub enum Event {
     CallRefused {
         call: Call,
     },
+    /// The next attempt is intended at that time.
+    CallPostponed {
+        call: Call,
+        until: i64,
+    },
+    /// It is asked whether the attempt was applied.
+    ProbeIntended {
+        call: Call,
+        attempt: u32,
+        due_at: i64,
+    },
+    CallProbed {
+        call: Call,
+        attempt: u32,
+        verdict: Probed,
+        /// It is asked again.
+        #[serde(default)]
+        due_at: Option<i64>,
+    },
     /// Its `if` was false.
     StepSkipped {
         step: String,
@@ -164,6 +183,17 @@ pub enum Event {
 pub enum Verdict {
     Succeeded,
     Rejected,
+}
+
+/// What a probe said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Probed {
+    Applied,
+    NotApplied,
+    NotAppliedYet,
+    InProgress,
+    Unknown,
 }
 
 /// What a failed step left behind.

@@ -3,6 +3,7 @@
 
 mod begin;
 mod callbacks;
+mod probes;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -73,6 +74,8 @@ pub(super) struct CallLife {
     halted: bool,
     /// What its participant called back, and whether what follows from it is still to be said.
     called_back: Option<(Verdict, bool)>,
+    /// What stands between the last attempt and the next.
+    between: Between,
 }
 
 /// One attempt.
@@ -101,6 +104,24 @@ pub(super) enum Outcome {
     NotSent,
     Unknown,
     Withdrawn,
+}
+
+/// What is known between two attempts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Between {
+    #[default]
+    Nothing,
+    /// The next one is intended at that time; a probe had said that the one before was not applied.
+    Postponed {
+        until: i64,
+        settled: bool,
+    },
+    /// It is asked after.
+    Asked {
+        due_at: i64,
+    },
+    Applied,
+    NotApplied,
 }
 
 impl CallLife {
@@ -158,10 +179,16 @@ impl Life {
     fn wake_at(&self) -> Option<i64> {
         let due =
             self.calls.values().filter(|call| !call.halted).filter_map(|call| call.open().map(|open| open.due_at));
+        let between = self.calls.values().filter_map(|call| match call.between {
+            Between::Postponed { until, .. } => Some(until),
+            Between::Asked { due_at } => Some(due_at),
+            Between::Nothing | Between::Applied | Between::NotApplied => None,
+        });
         let waits = self.waits.open.values().filter_map(|wait| wait.until);
         let accepted = self.calls.values().filter_map(|call| call.accepted().flatten());
         due.chain(waits)
             .chain(accepted)
+            .chain(between)
             .chain(self.deadline_at.filter(|_| self.status == Status::Running && !self.past_return))
             .min()
     }
@@ -226,6 +253,7 @@ fn step(life: &mut Life, recorded: &Recorded, shape: &Shape) -> Result<(), Strin
         Event::Released => life.released = true,
         Event::CallIntended { call, attempt, due_at, request } => {
             intend(life, shape, call)?;
+            probes::intend(life, shape, call, *due_at, recorded.at)?;
             let before = life.calls.entry(call.clone()).or_default();
             let next = Attempt {
                 seq: recorded.seq,
@@ -239,7 +267,7 @@ fn step(life: &mut Life, recorded: &Recorded, shape: &Shape) -> Result<(), Strin
             };
             let other = before.attempts.last().is_some_and(|before| before.request != next.request);
             before.attempts.push(next);
-            before.halted = false;
+            (before.halted, before.between) = (false, Between::Nothing);
             life.past_return |= call.op == Op::Action && shape.step(&call.step).is_some_and(|step| step.pivot);
             if before.attempts.len() != *attempt as usize {
                 return Err("attempts are counted from 1 without gaps".to_owned());
@@ -263,6 +291,11 @@ fn step(life: &mut Life, recorded: &Recorded, shape: &Shape) -> Result<(), Strin
         }
         Event::CallbackReceived { call, verdict } => callbacks::receive(life, call, *verdict)?,
         Event::CallWithdrawn { call, attempt } => close(life, recorded, call, *attempt, Outcome::Withdrawn)?,
+        Event::CallPostponed { call, until } => probes::postpone(life, shape, call, *until)?,
+        Event::ProbeIntended { call, attempt, due_at } => probes::ask(life, shape, call, *attempt, *due_at)?,
+        Event::CallProbed { call, attempt, verdict, due_at } => {
+            probes::answer(life, call, *attempt, *verdict, *due_at)?;
+        }
         Event::CallRefused { call } => life.calls.entry(call.clone()).or_default().halted = true,
         Event::StepSkipped { step } => {
             begin_without_call(life, shape, step)?;
@@ -347,6 +380,11 @@ fn close(life: &mut Life, recorded: &Recorded, call: &Call, attempt: u32, outcom
         return told.map(|attempt| attempt.outcome = Some((outcome, recorded.seq)));
     }
     let number = life.calls.get(call).map_or(0, |call| call.attempts.len());
+    if probes::found_applied(life, call, attempt, outcome) {
+        let last = life.calls.get_mut(call).and_then(|call| call.attempts.last_mut());
+        last.into_iter().for_each(|last| last.outcome = Some((outcome, recorded.seq)));
+        return Ok(());
+    }
     let open = life.calls.get_mut(call).and_then(|call| call.attempts.last_mut());
     match open.filter(|open| open.outcome.is_none() && open.accepted.is_none() && number == attempt as usize) {
         Some(open) if open.doubtful && outcome != Outcome::Unknown => {
@@ -376,8 +414,11 @@ fn fail(life: &mut Life, shape: &Shape, action: &Call, how: How) -> Result<(), S
     }
     let had = |wanted: fn(&Outcome) -> bool| call.outcomes().any(|outcome| wanted(&outcome));
     let last = call.outcomes().last();
-    let pivot_settled =
-        shape.step(step).is_some_and(|step| step.pivot) && last == Some(Outcome::Rejected { acked: true });
+    let said_no = match last {
+        Some(Outcome::Rejected { acked }) => acked || call.between == Between::NotApplied,
+        _ => false,
+    };
+    let pivot_settled = shape.step(step).is_some_and(|step| step.pivot) && said_no;
     let legal = if had(|outcome| *outcome == Outcome::Unusable) {
         how == How::Unusable
     } else if had(|outcome| *outcome == Outcome::Unknown) && !pivot_settled {
@@ -387,7 +428,13 @@ fn fail(life: &mut Life, shape: &Shape, action: &Call, how: How) -> Result<(), S
     } else {
         how == How::NeverSent
     };
-    if legal { Ok(()) } else { Err(format!("its attempts do not say {how:?}")) }
+    if !legal {
+        return Err(format!("its attempts do not say {how:?}"));
+    }
+    if let Some(call) = life.calls.get_mut(action) {
+        call.between = Between::Nothing;
+    }
+    Ok(())
 }
 
 fn turn_back(life: &Life, cause: &Cause) -> Result<(), String> {

@@ -30,6 +30,10 @@ pub struct Step {
     pub each: bool,
     /// Its participant may accept it and call back.
     pub later: bool,
+    /// `idempotent: false`: not to be sent again when it may have happened.
+    pub once: bool,
+    /// It says how to ask whether it was applied.
+    pub asks: bool,
     /// It has an `if`.
     pub conditional: bool,
     /// What must have succeeded before it, directly.
@@ -81,7 +85,9 @@ impl Shape {
             let reads = words.next() == Some("GET");
             let later = step.get("async").and_then(Value::as_bool).unwrap_or(false);
             let each = step.get("for_each").is_some();
-            read.push(Step { name, service, waits, each, later, reads, undone, pivot, conditional, needs });
+            let once = step.get("idempotent").and_then(Value::as_bool) == Some(false);
+            let asks = step.get("probe").is_some();
+            read.push(Step { name, service, waits, each, later, once, asks, reads, undone, pivot, conditional, needs });
         }
         Ok(Self { digest: digest.to_owned(), steps: read })
     }

@@ -76,6 +76,18 @@ impl Plan {
         Self { definition: quick("order-basket.yaml"), ..Self::orders() }
     }
 
+    /// sagas/pay-third-party.yaml with the services of [`Plan::orders`]; what was sent has settled after a second.
+    ///
+    /// # Panics
+    /// The definition is gone.
+    pub fn payments() -> Self {
+        Self {
+            definition: quick("pay-third-party.yaml").replace("settle: 5s", "settle: 1s"),
+            moves: &[Move { step: "pay", service: "payments", whose: "customer", how_much: "amount", sign: -1 }],
+            ..Self::orders()
+        }
+    }
+
     /// sagas/approve-order.yaml with the services of [`Plan::orders`].
     ///
     /// # Panics

@@ -3,13 +3,16 @@
 use std::collections::BTreeMap;
 
 use amends_core::{
-    event::{Event, FailedStep, Recorded},
+    event::{Event, FailedStep, Probed, Recorded},
     ids::{CallId, Op},
     time::Time,
 };
-use amends_protocol::v1::{AttemptOutcome, AttemptView};
+use amends_protocol::v1::{AttemptOutcome, AttemptView, ProbeVerdict, ProbeView};
 
 use super::time;
+
+/// Of one attempt; the history has all of them.
+const PROBES_SHOWN: usize = 20;
 
 /// What a journal says of each call.
 #[derive(Default)]
@@ -93,12 +96,30 @@ impl Calls {
             Event::CallRefused { call, reason } => {
                 self.seen.entry(call.clone()).or_default().refused = Some(reason.clone());
             }
+            Event::CallProbed { call, attempt, verdict, status, reason, .. } => {
+                let probe = ProbeView {
+                    answered_at: time(at),
+                    verdict: verdict_of(*verdict),
+                    status: *status,
+                    detail: reason.clone(),
+                };
+                let attempts = &mut self.seen.entry(call.clone()).or_default().attempts;
+                // What is found out long after is of the attempt that it was asked of; of many the last ones tell the story.
+                if let Some(asked) = attempts.last_mut().filter(|last| last.attempt == *attempt) {
+                    if asked.probes.len() == PROBES_SHOWN {
+                        asked.probes.remove(0);
+                    }
+                    asked.probes.push(probe);
+                }
+            }
             Event::AttentionRaised { call, detail, .. } => {
                 self.raised.insert(call.clone(), Raised { at, detail: detail.clone() });
             }
             Event::SagaStarted(_)
             | Event::Adopted
             | Event::Released
+            | Event::CallPostponed { .. }
+            | Event::ProbeIntended { .. }
             | Event::StepSkipped { .. }
             | Event::StepRefused { .. }
             | Event::ItemsListed { .. }
@@ -133,6 +154,7 @@ impl Calls {
             outcome: None,
             status: None,
             detail: None,
+            probes: vec![],
         });
     }
 
@@ -148,11 +170,25 @@ impl Calls {
         let attempts = &mut self.seen.entry(call.clone()).or_default().attempts;
         // The journal has been folded before: every outcome belongs to the last attempt that was intended.
         if let Some(open) = attempts.last_mut().filter(|last| last.attempt == attempt) {
+            // What a probe found says what came of it; how the attempt itself ended stays told.
+            if open.outcome.is_some() {
+                return;
+            }
             open.ended_at = Some(time(at));
             open.outcome = Some(outcome);
             // A callback has no status.
             open.status = status.filter(|_| !open.called_back);
             open.detail = detail.cloned();
         }
+    }
+}
+
+fn verdict_of(verdict: Probed) -> ProbeVerdict {
+    match verdict {
+        Probed::Applied => ProbeVerdict::Applied,
+        Probed::NotApplied => ProbeVerdict::NotApplied,
+        Probed::NotAppliedYet => ProbeVerdict::NotAppliedYet,
+        Probed::InProgress => ProbeVerdict::InProgress,
+        Probed::Unknown => ProbeVerdict::Unknown,
     }
 }

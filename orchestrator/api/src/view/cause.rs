@@ -23,6 +23,7 @@ fn kind(cause: &Cause) -> v1::CauseKind {
                 Failure::AttemptsExhausted => v1::Failure::AttemptsExhausted,
                 Failure::RefusedHere => v1::Failure::RefusedHere,
                 Failure::TimedOut => v1::Failure::TimedOut,
+                Failure::Unresolved => v1::Failure::Unresolved,
             },
             reason: reason.clone(),
         },
@@ -50,6 +51,9 @@ fn summary(cause: &Cause, deadline_at: Option<Time>, definition: &Definition) ->
                 Failure::AttemptsExhausted => format!("{step} got no usable answer from {service}: {reason}"),
                 Failure::RefusedHere => format!("{step} could not be sent to {service}: {reason}"),
                 Failure::TimedOut => format!("{step} waited in vain: {reason}"),
+                Failure::Unresolved => {
+                    format!("{step} may have been done by {service}, and must not be sent twice: {reason}")
+                }
             }
         }
         Cause::Cancelled { reason: Some(reason) } => format!("it was cancelled: {reason}"),

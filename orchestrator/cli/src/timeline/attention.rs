@@ -64,6 +64,10 @@ fn advice(raised: &AttentionView) -> (&'static str, &'static str) {
             "has gone on for longer than its definition allows without asking",
             "it goes on; see why the signal or the callback does not come (`amends signal` gives a signal)",
         ),
+        AttentionReason::Unresolved => (
+            "may have happened, and must not be sent twice",
+            "nothing is sent until an operator decides; look into the service whether it happened",
+        ),
         AttentionReason::OtherBody => (
             "met a service that knows the same key with another body",
             "it goes on being tried; see whether the service's store belongs to this orchestrator",

@@ -1,6 +1,6 @@
 //! A step's line, and below it each attempt of its call.
 
-use amends_protocol::v1::{AttemptOutcome, AttemptView, CallView, StepView};
+use amends_protocol::v1::{AttemptOutcome, AttemptView, CallView, ProbeView, StepView};
 use chrono::{DateTime, Utc};
 
 use super::{
@@ -64,13 +64,25 @@ pub(super) fn tried(
     ended: bool,
     style: Style,
 ) -> Vec<String> {
-    let mut lines: Vec<String> =
-        attempts.iter().map(|attempt| line(attempt, attempts.len(), started_at, ended, style)).collect();
+    let mut lines = Vec::with_capacity(attempts.len());
+    for attempt in attempts {
+        lines.push(line(attempt, attempts.len(), started_at, ended, style));
+        lines.extend(attempt.probes.iter().map(|probe| asked(probe, started_at, style)));
+    }
     if let Some(refused) = refused {
         let why = format!("cannot be sent: {}", tame(refused, DETAIL_CHARS));
         lines.push(format!("      {}", style.paint(Tone::Bad, &why)));
     }
     lines
+}
+
+/// What was found out by asking.
+fn asked(probe: &ProbeView, started_at: DateTime<Utc>, style: Style) -> String {
+    let at = format!("+{}", words::duration((probe.answered_at - started_at).abs()));
+    let look = Look::of_verdict(probe.verdict);
+    let said = style.paint(look.tone, &format!("{} {}", look.icon, look.word));
+    let status = probe.status.map(|status| format!("  {status}")).unwrap_or_default();
+    format!("      {}  {said}{status}", style.paint(Tone::Dim, &format!("{at:>9}")))
 }
 
 fn line(attempt: &AttemptView, of: usize, started_at: DateTime<Utc>, ended: bool, style: Style) -> String {

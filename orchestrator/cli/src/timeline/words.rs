@@ -1,6 +1,6 @@
 //! The one place where states become icons, tones and words.
 
-use amends_protocol::v1::{AttemptOutcome, SagaStatus, StepStatus};
+use amends_protocol::v1::{AttemptOutcome, ProbeVerdict, SagaStatus, StepStatus};
 use chrono::TimeDelta;
 
 use crate::style::Tone;
@@ -52,6 +52,16 @@ impl Look {
             StepStatus::Compensated => look("↩", Tone::Back, "done"),
             StepStatus::CompensationSkipped => look("✗", Tone::Bad, "skipped by an operator"),
             _ => look("▸", Tone::Busy, "under way"),
+        }
+    }
+
+    pub(super) fn of_verdict(verdict: ProbeVerdict) -> Self {
+        match verdict {
+            ProbeVerdict::Applied => look("✓", Tone::Good, "asked: it was applied"),
+            ProbeVerdict::NotApplied => look("·", Tone::Back, "asked: it was not applied"),
+            ProbeVerdict::NotAppliedYet => look("?", Tone::Back, "asked: not applied yet"),
+            ProbeVerdict::InProgress => look("▸", Tone::Busy, "asked: in progress"),
+            ProbeVerdict::Unknown => look("?", Tone::Back, "asked: no answer that says anything"),
         }
     }
 

@@ -33,6 +33,9 @@ impl Draft<'_> {
             return self.compensate_because(Cause::DeadlinePassed);
         }
         self.end_acceptances();
+        if self.state.status == Status::Running {
+            self.resume_postponed();
+        }
         let definition = self.definition;
         // Only what is done in this very decision makes further steps ready.
         while self.state.status == Status::Running && (self.end_waits() | self.begin_ready()) {}
@@ -115,8 +118,14 @@ impl Draft<'_> {
                     self.fail_step_in_doubt(&id);
                 }
                 Phase::Open { .. } => {}
-                // What is accepted is not awaited: nobody knows when its verdict comes.
-                Phase::Accepted { .. } | Phase::Closed | Phase::Halted => self.fail_step_in_doubt(&id),
+                // What is accepted is not awaited: nobody knows when its verdict comes. What is still asked after is undone
+                // without an answer.
+                Phase::Accepted { .. }
+                | Phase::Closed
+                | Phase::Applied
+                | Phase::Halted
+                | Phase::Postponed { .. }
+                | Phase::Probing(_) => self.fail_step_in_doubt(&id),
                 Phase::Told { .. } => {}
             }
         }
@@ -169,7 +178,7 @@ impl Draft<'_> {
         let side = step.side;
         let before = self.state.call(id).cloned();
         let rendered = render(self.definition, self.state, id).and_then(|rendered| match id.op {
-            Op::Action => render::check_compensation(step, self.state, id).map(|()| rendered),
+            Op::Action => render::check_beside(step, self.state, id).map(|()| rendered),
             Op::Compensate => Ok(rendered),
         });
         let sent = before.as_ref().and_then(|call| call.request.as_ref());

@@ -20,6 +20,7 @@ impl Draft<'_> {
     pub(super) fn judge(&mut self, id: &CallId, attempt: u32, outcome: Outcome) {
         let Some(step) = self.open(id, attempt) else { return };
         let side = step.side;
+        let step_repeats = step.call().is_none_or(|call| call.idempotent);
         let may_have_happened = self.state.call(id).is_some_and(|call| call.may_have_happened);
         self.push(outcome_event(id, attempt, &outcome));
         match (id.op, self.state.status, side, outcome) {
@@ -33,6 +34,14 @@ impl Draft<'_> {
             (Op::Compensate, _, _, Outcome::Unknown { reason, retry_after, refused, .. }) => {
                 self.refused_there(id, refused, &reason);
                 self.retry_until_done(id, attempt, retry_after, reason);
+            }
+
+            // Not to be sent twice: it is asked after, if there is a way to ask.
+            (Op::Action, Status::Running, side, Outcome::Unknown { reason, retry_after, refused, .. })
+                if !step_repeats =>
+            {
+                self.refused_there(id, refused, &reason);
+                self.unknown_once(id, attempt, side, retry_after, reason);
             }
 
             // An attempt that was in flight when the saga failed: it counts, and nothing follows it.
@@ -69,6 +78,7 @@ impl Draft<'_> {
                     self.fail(id, FailedStep::Rejected, Failure::Rejected, reason);
                 } else {
                     self.attention(id, AttentionReason::RejectedAfterUnknown, reason);
+                    self.ask_after_rejection(id, attempt);
                 }
             }
             (Op::Action, _, Side::Pivot, Outcome::NotSent { reason }) if !may_have_happened => {
@@ -92,7 +102,7 @@ impl Draft<'_> {
         }
     }
 
-    fn refused_there(&mut self, id: &CallId, refused: Option<RefusedThere>, detail: &str) {
+    pub(super) fn refused_there(&mut self, id: &CallId, refused: Option<RefusedThere>, detail: &str) {
         let reason = match refused {
             None => return,
             Some(RefusedThere::StaleEpoch) => AttentionReason::StaleEpoch,
@@ -108,18 +118,24 @@ impl Draft<'_> {
         }
     }
 
-    fn retry_or_fail(&mut self, id: &CallId, attempt: u32, retry_after: Option<Duration>, reason: String) {
+    pub(super) fn retry_or_fail(&mut self, id: &CallId, attempt: u32, retry_after: Option<Duration>, reason: String) {
         let retry = self.retry_policy(id);
         if retry.attempts.is_none_or(|most| attempt < most) {
             let due_at = self.now + retry::wait(&retry, self.state.saga, id, attempt, retry_after, false);
-            self.intend(id, due_at);
+            self.again(id, due_at);
         } else {
             let how = self.never_sent_or_unresolved(id);
             self.fail(id, how, Failure::AttemptsExhausted, format!("{attempt} attempts; the last one: {reason}"));
         }
     }
 
-    fn retry_until_done(&mut self, id: &CallId, attempt: u32, retry_after: Option<Duration>, reason: String) {
+    pub(super) fn retry_until_done(
+        &mut self,
+        id: &CallId,
+        attempt: u32,
+        retry_after: Option<Duration>,
+        reason: String,
+    ) {
         let retry = self.retry_policy(id);
         let past = retry.attempts.is_some_and(|most| attempt >= most);
         if past && !self.state.attention.contains_key(id) {
@@ -127,10 +143,10 @@ impl Draft<'_> {
             self.attention(id, AttentionReason::AttemptsExhausted, detail);
         }
         let due_at = self.now + retry::wait(&retry, self.state.saga, id, attempt, retry_after, past);
-        self.intend(id, due_at);
+        self.again(id, due_at);
     }
 
-    fn retry_policy(&self, id: &CallId) -> Retry {
+    pub(super) fn retry_policy(&self, id: &CallId) -> Retry {
         let (_, step) = self.definition.step(&id.step).expect("invariant: an open call has a step");
         step.call_of(id.op).map_or(Retry::COMPENSATION, |call| call.retry)
     }

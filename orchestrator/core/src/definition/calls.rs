@@ -8,6 +8,7 @@ use super::{
     keys, limits,
     model::{Call, Method, Retry},
     node::{Node, Tree},
+    probe,
     reader::{Fields, Reader},
 };
 use crate::{
@@ -21,6 +22,7 @@ use crate::{
 pub(super) enum Role {
     Action,
     Compensation,
+    Probe,
 }
 
 /// `defaults:`, for actions.
@@ -73,6 +75,10 @@ pub(super) fn read(
         Some(node) if role == Role::Compensation => success_on(reader, node),
         _ => vec![],
     };
+    let reject_on = match fields.get("reject_on") {
+        Some(node) if role == Role::Action => Some(probe::reject_on(reader, node)?),
+        _ => None,
+    };
     let node = fields.get("call")?;
     let text = reader.text(node, "call")?;
     let (service, method, path_text) = line(reader, text, node.at)?;
@@ -102,6 +108,7 @@ pub(super) fn read(
         },
         retry,
         success_on,
+        reject_on,
     })
 }
 
@@ -226,6 +233,26 @@ fn headers(reader: &mut Reader<'_>, node: &Node) -> Option<Vec<(String, Template
         headers.push(reader.template(value).map(|value| (name, value)));
     }
     headers.into_iter().collect()
+}
+
+/// The call of a text alone: nothing stands beside it.
+pub(super) fn bare(reader: &mut Reader<'_>, node: &Node, timeout: Option<Duration>) -> Option<Call> {
+    let text = reader.text(node, "call")?;
+    let (service, method, path_text) = line(reader, text, node.at)?;
+    let path = reader.pieces(text, text.trim_end().len() - path_text.len(), node.at)?;
+    check_path(reader, &path, node.at)?;
+    Some(Call {
+        service,
+        method,
+        path_text,
+        path,
+        headers: vec![],
+        body: None,
+        timeout,
+        retry: Retry::ACTION,
+        success_on: vec![],
+        reject_on: None,
+    })
 }
 
 fn success_on(reader: &mut Reader<'_>, node: &Node) -> Vec<u16> {

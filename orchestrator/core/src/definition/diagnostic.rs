@@ -72,6 +72,10 @@ pub mod code {
     pub const NOT_AT_THE_PIVOT: &str = "E0316";
     /// A key that does not go with what the step does.
     pub const OF_ANOTHER_KIND: &str = "E0317";
+    /// A probe that is no question, or a question to somebody else.
+    pub const BAD_PROBE: &str = "E0318";
+    /// What may have happened at the pivot, and must not be sent again, has to be asked after.
+    pub const PIVOT_WITHOUT_PROBE: &str = "E0319";
     pub const BAD_EXPRESSION: &str = "E0401";
     pub const UNKNOWN_REFERENCE: &str = "E0402";
     pub const NOT_SUCCEEDED_BY_THEN: &str = "E0403";
@@ -96,6 +100,7 @@ pub mod code {
     pub const GET_CHANGES_NOTHING: &str = "W0609";
     pub const NEEDLESS_DEFAULT: &str = "W0610";
     pub const DONE_AGAIN: &str = "W0611";
+    pub const WAITS_FOR_A_PERSON: &str = "W0612";
 }
 
 /// So many errors are said at once, and so many warnings: beyond them nobody reads, and looking for hints takes time.

@@ -11,6 +11,7 @@ use super::{
 const DURATION: &str =
     "^(([0-9]+(ms|s|m|h|d))+|P[0-9]+D(T([0-9]+H)?([0-9]+M)?([0-9]+S)?)?|PT([0-9]+H)?([0-9]+M)?([0-9]+S)?)$";
 const CALL: &str = r"^\s*[A-Za-z][A-Za-z0-9_-]{0,63}\s+(GET|POST|PUT|PATCH|DELETE)\s+/([^/]|$)";
+const QUESTION: &str = r"^\s*[A-Za-z][A-Za-z0-9_-]{0,63}\s+GET\s+/([^/]|$)";
 const NAME: &str = "^[A-Za-z][A-Za-z0-9_-]{0,63}$";
 const NAME_WITH_DOTS: &str = "^[A-Za-z][A-Za-z0-9_.-]{0,63}$";
 
@@ -24,10 +25,12 @@ pub fn json_schema() -> Value {
             "defaults": map(&keys::DEFAULTS, defaults),
             "step": step(),
             "compensation": map(&keys::COMPENSATE, compensation),
+            "probe": map(&keys::PROBE, probe),
             "retry": map(&keys::RETRY, retry),
             "duration": { "type": "string", "pattern": DURATION, "examples": ["250ms", "30s", "5m", "2h", "7d", "PT1H30M"] },
             "expression": { "type": "string", "pattern": r"^\$\{\{.*\}\}$", "examples": ["${{ input.amount > 100 }}"] },
             "call": { "type": "string", "pattern": CALL, "examples": ["inventory POST /reservations"] },
+            "question": { "type": "string", "pattern": QUESTION, "examples": ["payments GET /charges/${{ saga.id }}"] },
             "headers": {
                 "type": "object",
                 "maxProperties": limits::HEADERS,
@@ -84,6 +87,13 @@ fn step() -> Value {
                 "not": { "anyOf": [{ "required": ["compensate"] }, { "required": ["if"] }, { "required": ["for_each"] }] },
             },
         },
+        {
+            "if": {
+                "required": ["pivot", "idempotent"],
+                "properties": { "pivot": { "const": true }, "idempotent": { "const": false } },
+            },
+            "then": { "required": ["probe"] },
+        },
     ]);
     schema
 }
@@ -135,6 +145,12 @@ fn step_value(key: &str) -> Value {
         "pivot" | "async" => json!({ "type": "boolean" }),
         "compensate" => json!({ "anyOf": [{ "const": "none" }, { "$ref": "#/$defs/compensation" }] }),
         "reason" => json!({ "type": "string", "pattern": "\\S" }),
+        "idempotent" => json!({ "type": "boolean" }),
+        "probe" => json!({ "anyOf": [{ "$ref": "#/$defs/question" }, { "$ref": "#/$defs/probe" }] }),
+        "reject_on" => json!({
+            "type": "array",
+            "items": { "type": "integer", "minimum": 400, "maximum": 499, "not": { "enum": [408, 425, 429] } },
+        }),
         _ => call(key),
     }
 }
@@ -142,6 +158,14 @@ fn step_value(key: &str) -> Value {
 fn compensation(key: &str) -> Value {
     match key {
         "success_on" => json!({ "type": "array", "items": { "type": "integer", "minimum": 400, "maximum": 499 } }),
+        _ => call(key),
+    }
+}
+
+fn probe(key: &str) -> Value {
+    match key {
+        "call" => json!({ "$ref": "#/$defs/question" }),
+        "settle" => json!({ "$ref": "#/$defs/duration" }),
         _ => call(key),
     }
 }

@@ -68,11 +68,14 @@ pub(crate) const STEP: Keys = Keys {
         ),
         key("retry", "When the action is tried again."),
         key("output", "Computed from `response`, or from `signal`; what later steps may refer to."),
+        key("idempotent", "`false`: what may have happened is not sent again, unless `probe` says it was not applied."),
+        key("probe", "A GET that says whether the action was applied: 2xx yes, 404 no, 202 and 409 in progress."),
+        key("reject_on", "The statuses that are a definite no, e.g. `[409, 422]`; other 4xx are unknown then."),
         key("pivot", "`true`: the point of no return. Nothing before it is undone once it succeeds."),
         key("compensate", "The call that undoes this step, or `none` with a `reason`."),
         key("reason", "Why `compensate: none` is right."),
     ],
-    not_yet: &["saga", "input", "probe", "idempotent"],
+    not_yet: &["saga", "input"],
 };
 
 /// What a step may do. It does exactly one of these, and each has keys of its own; `if` and `needs` go with all of them.
@@ -91,6 +94,9 @@ pub(crate) const KINDS: [(&str, &[&str]); 4] = [
             "reason",
             "for_each",
             "concurrency",
+            "idempotent",
+            "probe",
+            "reject_on",
         ],
     ),
     ("sleep", &[]),
@@ -109,6 +115,17 @@ pub(crate) const COMPENSATE: Keys = Keys {
         key("timeout", "Longest time for one attempt; without it the step's."),
         key("retry", "When it is tried again; `attempts` says when a person is asked to look."),
         key("success_on", "Statuses that mean undone beside 2xx, e.g. `[404, 410]`."),
+    ],
+    not_yet: &[],
+};
+
+pub(crate) const PROBE: Keys = Keys {
+    what: "a probe",
+    known: &[
+        required("call", "`<service> GET </path>`, of the action's service; it carries the action's key."),
+        key("headers", "Further headers of the call."),
+        key("timeout", "Longest time for one probe; without it the step's."),
+        key("settle", "So long after the last attempt *not applied* is believed; by default twice the step's timeout."),
     ],
     not_yet: &[],
 };

@@ -16,6 +16,7 @@ mod node;
 mod order;
 mod pages;
 mod parse;
+mod probe;
 mod reader;
 mod references;
 mod schema;
@@ -28,7 +29,7 @@ pub use diagnostic::{Diagnostic, Mark, Severity, code};
 pub use duration::{parse as parse_duration, write as write_duration};
 pub use json_schema::json_schema;
 pub use model::{
-    Await, Call, CallStep, Definition, Each, InputError, Kind, Method, Retry, Side, Step, StepIx, Undo, Wait,
+    Await, Call, CallStep, Definition, Each, InputError, Kind, Method, Probe, Retry, Side, Step, StepIx, Undo, Wait,
 };
 pub use pages::{Page, explain, pages};
 pub use parse::{Checked, parse};

@@ -97,6 +97,26 @@ pub struct CallStep {
     pub verdict_within: Option<Duration>,
     /// It calls once for each of these.
     pub each: Option<Each>,
+    /// `false`: what may have happened is not sent again, unless the probe says that it was not applied.
+    pub idempotent: bool,
+    /// How to ask whether the action was applied.
+    pub probe: Option<Probe>,
+}
+
+/// How to ask whether an action was applied.
+#[derive(Debug)]
+pub struct Probe {
+    /// A GET of the action's service.
+    pub call: Call,
+    /// So long after the last attempt *not applied* is believed. `None`: twice the action's timeout.
+    pub settle: Option<Duration>,
+}
+
+impl Probe {
+    /// So long after the last attempt *not applied* is believed; `timeout` is the action's.
+    pub fn settle(&self, timeout: Duration) -> Duration {
+        self.settle.unwrap_or(timeout.saturating_mul(2))
+    }
 }
 
 /// What a step calls for, one by one.
@@ -135,6 +155,8 @@ pub struct Call {
     pub retry: Retry,
     /// Statuses that count as success beside 2xx. Only in compensations.
     pub success_on: Vec<u16>,
+    /// The statuses that are a definite no; `None`: as the service's entry in the catalogue says. Only in actions.
+    pub reject_on: Option<Vec<u16>>,
 }
 
 /// Methods a call may have.

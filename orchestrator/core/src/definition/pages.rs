@@ -43,7 +43,7 @@ pub fn explain(code: &str) -> Option<&'static Page> {
     PAGES.iter().find(|page| page.code.eq_ignore_ascii_case(code))
 }
 
-static PAGES: [Page; 51] = [
+static PAGES: [Page; 54] = [
     Page { code: "E0101", text: include_str!("pages/E0101.md") },
     Page { code: "E0102", text: include_str!("pages/E0102.md") },
     Page { code: "E0103", text: include_str!("pages/E0103.md") },
@@ -73,6 +73,8 @@ static PAGES: [Page; 51] = [
     Page { code: "E0315", text: include_str!("pages/E0315.md") },
     Page { code: "E0316", text: include_str!("pages/E0316.md") },
     Page { code: "E0317", text: include_str!("pages/E0317.md") },
+    Page { code: "E0318", text: include_str!("pages/E0318.md") },
+    Page { code: "E0319", text: include_str!("pages/E0319.md") },
     Page { code: "E0401", text: include_str!("pages/E0401.md") },
     Page { code: "E0402", text: include_str!("pages/E0402.md") },
     Page { code: "E0403", text: include_str!("pages/E0403.md") },
@@ -95,4 +97,5 @@ static PAGES: [Page; 51] = [
     Page { code: "W0609", text: include_str!("pages/W0609.md") },
     Page { code: "W0610", text: include_str!("pages/W0610.md") },
     Page { code: "W0611", text: include_str!("pages/W0611.md") },
+    Page { code: "W0612", text: include_str!("pages/W0612.md") },
 ];

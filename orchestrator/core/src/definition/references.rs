@@ -60,6 +60,8 @@ pub(super) fn check(reader: &mut Reader<'_>, root: &Node, order: &Order, entries
             checker.all(step.get(name), Place::Action(ix));
             checker.all(step.get("compensate").and_then(|undo| undo.get(name)), Place::Compensation(ix));
         }
+        // What it may use is what the action may.
+        checker.all(step.get("probe"), Place::Action(ix));
         let answer = match step.get("await") {
             Some(_) => Place::Signal,
             None if is_async(step.get("async")) => Place::Callback,

@@ -8,6 +8,7 @@ use super::{
     model::{CallStep, Each, Kind, Retry, Side, Step, Undo},
     node::{Key, Node, Tree},
     order::Place,
+    probe,
     reader::{Fields, Reader},
     waits,
 };
@@ -77,7 +78,13 @@ fn call(
     }
     let verdict_within = callback::verdict_within(reader, key, fields);
     let undo = undo(reader, key, fields, side, defaults, action.as_ref().and_then(|action| action.timeout));
-    Some(CallStep { action: action?, undo: undo?, output, verdict_within: verdict_within.ok()?, each })
+    let idempotent = probe::idempotent(reader, fields, side);
+    let probe = match fields.get("probe") {
+        Some(node) => Some(probe::probe(reader, node, action.as_ref(), defaults.timeout)?),
+        None => None,
+    };
+    let verdict_within = verdict_within.ok()?;
+    Some(CallStep { action: action?, undo: undo?, output, verdict_within, each, idempotent: idempotent?, probe })
 }
 
 fn each(reader: &mut Reader<'_>, fields: &Fields<'_>, node: &Node, side: Side) -> Option<Each> {

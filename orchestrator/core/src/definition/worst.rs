@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use super::{
     limits,
-    model::{Call, Definition, Kind, Retry, Side, Step, StepIx, Undo, Wait},
+    model::{CallStep, Definition, Kind, Retry, Side, Step, StepIx, Undo, Wait},
 };
 use crate::ids::{ServiceName, StepName};
 
@@ -120,7 +120,7 @@ fn of_step(step: &Step, timeout: &ServiceTimeout<'_>) -> Cost {
 pub(super) fn of_one(step: &Step, timeout: &ServiceTimeout<'_>) -> Cost {
     let waits = |duration| Cost { duration, stretched: duration, requests: Some(0) };
     match &step.kind {
-        Kind::Call(call) => with_verdict(of_call(&call.action, timeout), call.verdict_within),
+        Kind::Call(call) => with_verdict(of_call(call, timeout), call.verdict_within),
         Kind::Wait(Wait::Sleep(duration)) => waits(Some(*duration)),
         Kind::Wait(Wait::Signal(signal)) => waits(Some(signal.timeout)),
         // Only a start says which time.
@@ -128,17 +128,19 @@ pub(super) fn of_one(step: &Step, timeout: &ServiceTimeout<'_>) -> Cost {
     }
 }
 
-fn of_call(action: &Call, timeout: &ServiceTimeout<'_>) -> Cost {
+fn of_call(step: &CallStep, timeout: &ServiceTimeout<'_>) -> Cost {
+    let action = &step.action;
     let Some(attempts) = action.retry.attempts else {
         return Cost { duration: None, stretched: None, requests: None };
     };
     let each = action.timeout.or_else(|| timeout(&action.service)).unwrap_or_default();
     let all = each.saturating_mul(attempts);
     let longest = action.retry.max_backoff.saturating_mul(attempts.saturating_sub(1));
+    let asked = asked_after(step, attempts, each);
     Cost {
-        duration: Some(all.saturating_add(waits(&action.retry, attempts))),
-        stretched: Some(all.saturating_add(longest)),
-        requests: Some(attempts.into()),
+        duration: Some(all.saturating_add(waits(&action.retry, attempts)).saturating_add(asked.0)),
+        stretched: Some(all.saturating_add(longest).saturating_add(asked.1)),
+        requests: Some(u64::from(attempts).saturating_add(asked.2)),
     }
 }
 
@@ -147,6 +149,20 @@ fn with_verdict(cost: Cost, within: Option<Duration>) -> Cost {
     let within = within.unwrap_or_default();
     let and = |duration: Option<Duration>| duration.map(|duration| duration.saturating_add(within));
     Cost { duration: and(cost.duration), stretched: and(cost.stretched), ..cost }
+}
+
+/// What may not be sent twice is asked after, following each attempt: as often as there may be attempts, and once when it has
+/// settled. Without a probe the first attempt that may have happened is the last. Time, stretched time, probes.
+fn asked_after(step: &CallStep, attempts: u32, each: Duration) -> (Duration, Duration, u64) {
+    let Some(probe) = step.probe.as_ref().filter(|_| !step.idempotent) else {
+        return (Duration::ZERO, Duration::ZERO, 0);
+    };
+    let retry = &step.action.retry;
+    let probes = attempts.saturating_add(1);
+    let once = probe.call.timeout.unwrap_or(each).saturating_mul(probes).saturating_add(probe.settle(each));
+    let time = once.saturating_add(waits(retry, probes)).saturating_mul(attempts);
+    let stretched = once.saturating_add(retry.max_backoff.saturating_mul(probes)).saturating_mul(attempts);
+    (time, stretched, u64::from(attempts).saturating_mul(probes.into()))
 }
 
 /// The most calls a step makes, each counted once.

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::Map;
 use crate::{
-    definition::{Await, Call, CallStep, Definition, Each, Kind, Retry, Side, Step, Undo, Wait, write_duration},
+    definition::{Await, Call, CallStep, Definition, Each, Kind, Probe, Retry, Side, Step, Undo, Wait, write_duration},
     expr::{Piece, Template},
 };
 
@@ -111,7 +111,7 @@ fn of_wait(wait: &Wait) -> Facts {
 }
 
 fn of_call(step: &CallStep) -> Facts {
-    let CallStep { action, undo, output, verdict_within, each } = step;
+    let CallStep { action, undo, output, verdict_within, each, idempotent, probe } = step;
     let mut facts = Facts::new(call_line(action));
     call(&mut facts, "call", action);
     match undo {
@@ -125,6 +125,13 @@ fn of_call(step: &CallStep) -> Facts {
     if let Some(within) = verdict_within {
         facts.put("async", format!("a verdict within {}", write_duration(*within)));
     }
+    if !idempotent {
+        facts.put("idempotent", "false");
+    }
+    if let Some(Probe { call: asked, settle }) = probe {
+        call(&mut facts, "probe", asked);
+        facts.put("probe.settle", settle.map_or_else(|| "twice the timeout".to_owned(), write_duration));
+    }
     if let Some(Each { list, concurrency }) = each {
         facts.put("for_each", template_text(list));
         facts.put("concurrency", concurrency.to_string());
@@ -137,7 +144,8 @@ fn call_line(call: &Call) -> String {
 }
 
 fn call(facts: &mut Facts, at: &str, call: &Call) {
-    let Call { service: _, method: _, path_text: _, path: _, headers, body, timeout, retry, success_on } = call;
+    let Call { service: _, method: _, path_text: _, path: _, headers, body, timeout, retry, success_on, reject_on } =
+        call;
     facts.put(at, call_line(call));
     for (name, value) in headers {
         facts.put(format!("{at}.headers.{}", name.to_ascii_lowercase()), template_text(value));
@@ -156,6 +164,13 @@ fn call(facts: &mut Facts, at: &str, call: &Call) {
     if !success_on.is_empty() {
         let statuses: Vec<String> = success_on.iter().map(ToString::to_string).collect();
         facts.put(format!("{at}.success_on"), statuses.join(", "));
+    }
+    if let Some(statuses) = reject_on {
+        let statuses: Vec<String> = statuses.iter().map(ToString::to_string).collect();
+        facts.put(
+            format!("{at}.reject_on"),
+            if statuses.is_empty() { "nothing".to_owned() } else { statuses.join(", ") },
+        );
     }
 }
 

@@ -52,7 +52,14 @@ pub(super) fn judged<'s>(
             Phase::Open { .. } => Ok(call),
             Phase::Told { verdict } if verdict == as_what => Ok(call),
             Phase::Told { .. } => Err("the callback said something else"),
-            Phase::Accepted { .. } | Phase::Closed | Phase::Halted => Err("this attempt is not open"),
+            // A probe has found it.
+            Phase::Applied if as_what == Verdict::Succeeded => Ok(call),
+            Phase::Accepted { .. }
+            | Phase::Applied
+            | Phase::Closed
+            | Phase::Postponed { .. }
+            | Phase::Probing(_)
+            | Phase::Halted => Err("this attempt is not open"),
         },
         _ => Err("this attempt is not open"),
     }

@@ -20,10 +20,13 @@ pub(super) fn again(call: CallState, due_at: Time, request: &Digest) -> Result<C
     match call.phase {
         Phase::Open { .. } | Phase::Told { .. } => Err("the attempt before it has no outcome yet"),
         Phase::Accepted { .. } => Err("what is accepted is not asked for again"),
-        Phase::Closed | Phase::Halted if call.request.as_ref().is_some_and(|before| before != request) => {
+        Phase::Probing(_) | Phase::Applied => Err("whether the attempt before it was applied is still being asked"),
+        Phase::Closed | Phase::Postponed { .. } | Phase::Halted
+            if call.request.as_ref().is_some_and(|before| before != request) =>
+        {
             Err("every attempt of a call sends the same bytes")
         }
-        Phase::Closed | Phase::Halted => Ok(CallState {
+        Phase::Closed | Phase::Postponed { .. } | Phase::Halted => Ok(CallState {
             request: Some(request.clone()),
             attempt: call.attempt.saturating_add(1),
             phase: Phase::Open { due_at },
@@ -34,8 +37,10 @@ pub(super) fn again(call: CallState, due_at: Time, request: &Digest) -> Result<C
 
 pub(super) fn halted(call: CallState) -> Result<CallState, &'static str> {
     match call.phase {
-        Phase::Open { .. } | Phase::Accepted { .. } | Phase::Told { .. } => Err("the attempt has no outcome yet"),
-        Phase::Closed | Phase::Halted => Ok(CallState { phase: Phase::Halted, ..call }),
+        Phase::Open { .. } | Phase::Accepted { .. } | Phase::Told { .. } | Phase::Probing(_) | Phase::Applied => {
+            Err("the attempt has no outcome yet")
+        }
+        Phase::Closed | Phase::Postponed { .. } | Phase::Halted => Ok(CallState { phase: Phase::Halted, ..call }),
     }
 }
 
@@ -52,12 +57,16 @@ pub(super) fn undoable(life: Life) -> Result<Undoable, &'static str> {
 }
 
 pub(super) fn call_failed(call: Option<&CallState>, how: FailedStep) -> Result<(), &'static str> {
-    let may_have_happened = match call {
-        Some(CallState { phase: Phase::Closed | Phase::Halted, may_have_happened, .. }) => may_have_happened,
-        Some(CallState { phase: Phase::Accepted { .. }, .. }) if how == FailedStep::Unresolved => return Ok(()),
-        Some(CallState { phase: Phase::Accepted { .. }, .. }) => return Err("what is accepted may have happened"),
-        _ => return Err("only a step whose attempts are over can fail"),
+    let Some(CallState { phase, may_have_happened, .. }) = call else {
+        return Err("only a step whose attempts are over can fail");
     };
+    match phase {
+        // What is not known yet may stay so: it is undone as what may have happened.
+        Phase::Closed | Phase::Halted | Phase::Postponed { .. } | Phase::Probing(_) | Phase::Applied => {}
+        Phase::Accepted { .. } if how == FailedStep::Unresolved => return Ok(()),
+        Phase::Accepted { .. } => return Err("what is accepted may have happened"),
+        Phase::Open { .. } | Phase::Told { .. } => return Err("only a step whose attempts are over can fail"),
+    }
     match (how, may_have_happened) {
         (FailedStep::NeverSent, true) => Err("an attempt may have happened, and that is never cleared"),
         (FailedStep::Unresolved | FailedStep::Unusable, false) => Err("no attempt may have happened"),

@@ -71,6 +71,11 @@ fn action(call: &CallStep) -> String {
         Some(within) => format!("{}, verdict within {}", line(&call.action), write_duration(within)),
         None => line(&call.action),
     };
+    let line = match (call.idempotent, &call.probe) {
+        (true, _) => line,
+        (false, Some(_)) => format!("never twice, asked after: {line}"),
+        (false, None) => format!("never twice: {line}"),
+    };
     match &call.each {
         Some(each) if each.concurrency > 1 => format!("for each item, {} at once: {line}", each.concurrency),
         Some(_) => format!("for each item: {line}"),

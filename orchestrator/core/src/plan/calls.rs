@@ -155,6 +155,9 @@ fn one(
             after_success: request(undo, world, &seeing(output.clone())),
         },
     };
+    if let Some(probe) = &call.probe {
+        request(&probe.call, world, &seeing(Seen::Absent)).map_err(|why| render::probe_refused(&why))?;
+    }
     Ok(PlannedCall { id: id(Op::Action), request: request(&call.action, world, &seeing(Seen::Absent))?, undo })
 }
 

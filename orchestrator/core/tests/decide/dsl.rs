@@ -166,6 +166,23 @@ impl Run {
         self.call_answers(undo(step), reply)
     }
 
+    /// The probe that is due next is sent at that time and comes back.
+    pub(crate) fn probe_answers(mut self, step: &str, reply: Reply) -> Self {
+        let (attempt, due_at) = self.probe(step).unwrap_or_else(|| panic!("{step} is not asked after"));
+        self.now = self.now.max(due_at);
+        let (call, asked_at, terms) = (action(step), self.now, self.terms.clone());
+        self.input(Input::Probed { call, attempt, asked_at, reply, terms })
+    }
+
+    /// The probe that is owed: of which attempt, and when.
+    pub(crate) fn probe(&self, step: &str) -> Option<(u32, Time)> {
+        let owed = outstanding(&self.definition, &self.state).into_iter();
+        owed.into_iter().find_map(|command| match command {
+            Command::Probe { call, attempt, due_at } if call == action(step) => Some((attempt, due_at)),
+            _ => None,
+        })
+    }
+
     pub(crate) fn all_answer(self, steps: &[&str]) -> Self {
         steps.iter().fold(self, |run, step| run.answers(step, ok()))
     }
@@ -272,7 +289,7 @@ impl Run {
         let owed = outstanding(&self.definition, &self.state).into_iter();
         owed.filter_map(|command| match command {
             Command::Call { call, .. } => Some(call),
-            Command::Wake { .. } | Command::Finish => None,
+            Command::Wake { .. } | Command::Probe { .. } | Command::Finish => None,
         })
         .collect()
     }
@@ -328,6 +345,9 @@ pub(crate) fn words(event: &Event) -> String {
         Event::CallbackReceived { call, verdict, .. } => format!("called back {call} {}", word(verdict)),
         Event::CallWithdrawn { call, attempt } => format!("withdrawn {call} {attempt}"),
         Event::CallRefused { call, .. } => format!("refused {call}"),
+        Event::CallPostponed { call, .. } => format!("postponed {call}"),
+        Event::ProbeIntended { call, attempt, .. } => format!("to be asked {call} {attempt}"),
+        Event::CallProbed { call, attempt, verdict, .. } => format!("asked {call} {attempt} {}", word(verdict)),
         Event::StepSkipped { step } => format!("skipped {step}"),
         Event::StepRefused { step, .. } => format!("cannot begin {step}"),
         Event::SleepStarted { step, .. } => format!("sleeps {step}"),

@@ -8,6 +8,7 @@ mod dsl;
 mod forward;
 mod items;
 mod pivot;
+mod probes;
 mod refused_here;
 mod signals;
 mod undoing;

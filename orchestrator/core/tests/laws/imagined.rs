@@ -48,7 +48,7 @@ fn driven(definition: &Definition, turn_back: Option<usize>) -> (State, BTreeMap
         match outstanding(definition, &state).into_iter().next() {
             Some(Command::Call { call, attempt, .. }) => {
                 let answer = Answer { status: 200, acked: true, body: b"{\"id\":\"r\"}".to_vec(), ..Answer::default() };
-                let (reply, terms) = (Reply::Answered(answer), Terms { barrier: true, reject_on: None });
+                let (reply, terms) = (Reply::Answered(answer), Terms { barrier: true, ..Terms::default() });
                 answered += 1;
                 take(&mut state, Input::Answered { call, attempt, reply, terms }, now);
             }
@@ -56,7 +56,8 @@ fn driven(definition: &Definition, turn_back: Option<usize>) -> (State, BTreeMap
                 now = now.max(at);
                 take(&mut state, Input::TimePassed, now);
             }
-            Some(Command::Finish) | None => break,
+            // Where every answer is well there is nothing to ask after.
+            Some(Command::Probe { .. } | Command::Finish) | None => break,
         }
     }
     (state, sent)

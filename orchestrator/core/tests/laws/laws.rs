@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use amends_core::{
     Callback, Input, Said, decide,
     definition::{Definition, Side, Step, StepIx, Undo},
-    event::{Event, FailedStep, Recorded, Verdict},
+    event::{Event, FailedStep, Probed, Recorded, Verdict},
     evolve,
     expr::{Segment, walk},
     fold,
@@ -16,7 +16,7 @@ use amends_core::{
 };
 use serde_json::Value;
 
-use crate::world::Ledger;
+use crate::{plan::SETTLE, world::Ledger};
 
 /// Invariant 1.
 pub(crate) fn of_the_effects(
@@ -127,6 +127,12 @@ struct Told {
     succeeded: bool,
     /// Its step, or item, has failed.
     over: bool,
+    /// An attempt is unknown, and nobody has said that it was not applied.
+    in_doubt: bool,
+    /// A probe found it applied.
+    found: bool,
+    /// It is asked after since then.
+    asked_since: Option<Time>,
 }
 
 /// Invariants 2, 5 and 7, and the rules of the pivot.
@@ -169,11 +175,44 @@ pub(crate) fn of_the_journal(definition: &Definition, journal: &[Recorded], stat
                 {
                     return Err(format!("{call} {attempt}: two attempts at once, or one too many"));
                 }
+                if call.op == Op::Action && told.in_doubt && step.call().is_some_and(|call| !call.idempotent) {
+                    return Err(format!("{call} {attempt} is sent twice, and nobody said that it was not applied"));
+                }
                 (told.intended, told.open) = (*attempt, true);
+            }
+            Event::CallPostponed { call, .. } => {
+                let step = &definition.steps[index[call.step.as_str()]];
+                if undoing || step.call().is_none_or(|call| call.idempotent) {
+                    return Err(format!("{call} is postponed for nothing"));
+                }
+            }
+            Event::ProbeIntended { call, .. } => {
+                let told = told.entry(call.clone()).or_default();
+                if undoing || told.open || !told.may_have_happened {
+                    return Err(format!("{call} is asked after, and it is under way or never was"));
+                }
+                told.asked_since = Some(recorded.at);
+            }
+            Event::CallProbed { call, verdict, .. } => {
+                let step = &definition.steps[index[call.step.as_str()]];
+                let told = told.entry(call.clone()).or_default();
+                let Some(since) = told.asked_since.filter(|_| !undoing) else {
+                    return Err(format!("{call} was not asked after"));
+                };
+                told.found = *verdict == Probed::Applied;
+                if *verdict == Probed::NotApplied {
+                    if recorded.at < since + SETTLE {
+                        return Err(format!("{call} is believed not to be applied before it has settled"));
+                    }
+                    told.in_doubt = false;
+                    // A rejection that came after it is final.
+                    pivot_settled |= step.side == Side::Pivot;
+                }
             }
             Event::CallSucceeded { call, .. } => {
                 let one = told.entry(call.clone()).or_default();
-                if one.called_back == Some(Verdict::Rejected) || (one.called_back.is_none() && !one.open) {
+                if one.called_back == Some(Verdict::Rejected) || (one.called_back.is_none() && !one.open && !one.found)
+                {
                     return Err(format!("{call} succeeds, and nobody said so"));
                 }
                 (one.open, one.succeeded, one.may_have_happened) = (false, true, true);
@@ -194,7 +233,9 @@ pub(crate) fn of_the_journal(definition: &Definition, journal: &[Recorded], stat
             }
             Event::CallUnusable { call, .. } | Event::CallUnknown { call, .. } => {
                 let told = told.entry(call.clone()).or_default();
-                (told.open, told.may_have_happened, told.accepted) = (false, true, None);
+                (told.open, told.may_have_happened, told.in_doubt, told.accepted) = (false, true, true, None);
+                // What was said before was about the attempts before.
+                pivot_settled &= definition.steps[index[call.step.as_str()]].side != Side::Pivot;
             }
             Event::CallAccepted { call, until, .. } => {
                 let later = definition.steps[index[call.step.as_str()]].call().and_then(|call| call.verdict_within);

@@ -155,6 +155,16 @@ fn a_participant_without_idempotency_is_noticed() {
 }
 
 #[test]
+fn an_action_that_is_sent_twice_is_noticed() {
+    is_noticed(Broken::SentTwice, &["is sent twice"]);
+}
+
+#[test]
+fn a_probe_that_is_believed_too_early_is_noticed() {
+    is_noticed(Broken::ProbeNotAwaited, &["before it has settled"]);
+}
+
+#[test]
 fn a_participant_that_forgets_its_refusals_is_noticed() {
     is_noticed(Broken::RefusalsNotStored, &["applied 1", "was applied"]);
 }

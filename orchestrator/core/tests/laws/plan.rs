@@ -1,6 +1,6 @@
 //! A random definition and random weather, as data that shrinks.
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, time::Duration};
 
 use amends_core::definition::Definition;
 use proptest::prelude::*;
@@ -46,6 +46,9 @@ struct StepPlan {
     attempts: u8,
     /// It has an `if`, with this value.
     condition: Option<bool>,
+    /// It must not be sent twice, and whether it can be asked after.
+    once: bool,
+    asks: bool,
     /// Its participant answers what its `output` cannot be computed from.
     unusable: bool,
 }
@@ -72,8 +75,13 @@ pub(crate) enum Move {
     /// A signal of this name with this number as payload and, if it is even, as key.
     Signal(u8, u8),
     UntilDue,
+    /// A probe that is due comes back.
+    Probe(Fate),
     Wait(u32),
 }
+
+/// Twice the timeout of the steps of these plans: what was sent so long ago arrives no more.
+pub(crate) const SETTLE: Duration = Duration::from_secs(1);
 
 /// What becomes of a request on the wire.
 #[derive(Clone, Copy, Debug)]
@@ -101,14 +109,17 @@ pub(crate) fn plans() -> impl Strategy<Value = Plan> {
         2 => (0_u8..2).prop_map(Kind::Await),
     ];
     let flags = (prop::bool::weighted(0.2), prop::bool::weighted(0.07), prop::bool::weighted(0.4));
-    let step = (kind, any::<u8>(), 1_u8..5, flags, condition);
-    let step = step.prop_map(|(kind, needs, attempts, (none, unusable, later), condition)| StepPlan {
+    let once = (prop::bool::weighted(0.3), prop::bool::weighted(0.6));
+    let step = (kind, any::<u8>(), 1_u8..5, flags, condition, once);
+    let step = step.prop_map(|(kind, needs, attempts, (none, unusable, later), condition, (once, asks))| StepPlan {
         kind,
         needs,
         later,
         none,
         attempts,
         unusable,
+        once,
+        asks,
         condition,
     });
     let fate = prop_oneof![
@@ -123,7 +134,8 @@ pub(crate) fn plans() -> impl Strategy<Value = Plan> {
     ];
     let step_on = prop_oneof![
         12 => any::<u8>().prop_map(Move::Send),
-        12 => (any::<u8>(), fate).prop_map(|(which, fate)| Move::Answer(which, fate)),
+        12 => (any::<u8>(), fate.clone()).prop_map(|(which, fate)| Move::Answer(which, fate)),
+        4 => fate.prop_map(Move::Probe),
         2 => any::<u8>().prop_map(Move::Late),
         1 => (any::<u8>(), prop::bool::weighted(0.2)).prop_map(|(arrived, clock_back)| Move::Crash { arrived, clock_back }),
         1 => Just(Move::Release),
@@ -206,6 +218,13 @@ impl Plan {
         }
         if plan.later {
             text.push_str("    async: true\n    timeout: 30s\n");
+        }
+        if plan.once {
+            text.push_str("    idempotent: false\n");
+        }
+        // The pivot needs one.
+        if plan.asks || plan.once && self.pivot == Some(ix) {
+            writeln!(text, "    probe: {{ call: x GET /s{ix}, settle: 1s }}").expect("a text");
         }
         match self.pivot {
             Some(pivot) if pivot == ix => text.push_str("    pivot: true\n"),

@@ -42,6 +42,8 @@ pub(crate) enum Broken {
     NoTombstones,
     NoIdempotency,
     RefusalsNotStored,
+    SentTwice,
+    ProbeNotAwaited,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -129,6 +131,16 @@ impl Run {
                         each.concurrency = 9;
                     }
                 }
+                Broken::SentTwice => {
+                    if let Kind::Call(call) = &mut step.kind {
+                        call.idempotent = true;
+                    }
+                }
+                Broken::ProbeNotAwaited => {
+                    if let Kind::Call(CallStep { probe: Some(probe), .. }) = &mut step.kind {
+                        probe.settle = Some(Duration::ZERO);
+                    }
+                }
                 Broken::PivotLikeAnyStep if step.side == Side::Pivot => step.side = Side::Before,
                 _ => {}
             }
@@ -139,7 +151,7 @@ impl Run {
         let journal = begin(&definition, saga, with, now);
         let state = fold(saga, &journal).expect("a start folds");
         let world = World::new(plan.barrier, plan.unusable(), broken);
-        let terms = Terms { barrier: plan.barrier, reject_on: None };
+        let terms = Terms { barrier: plan.barrier, ..Terms::default() };
         Self {
             definition,
             broken,
@@ -284,6 +296,7 @@ impl Run {
                 self.signal(&format!("g{name}"), key, *number)?;
             }
             Move::Cancel => self.input(Input::CancelRequested { reason: None })?,
+            Move::Probe(fate) => self.probe(*fate)?,
             Move::UntilDue => self.until_due()?,
             Move::Wait(millis) => {
                 self.now = self.now + Duration::from_millis(u64::from(*millis));
@@ -330,10 +343,39 @@ impl Run {
         self.input(Input::CalledBack { callback, terms: self.terms.clone() })
     }
 
+    /// The first probe that is due is sent and answered.
+    fn probe(&mut self, fate: Fate) -> Result<(), String> {
+        let due = |command| match command {
+            Command::Probe { call, attempt, due_at } if due_at <= self.now => Some((call, attempt)),
+            _ => None,
+        };
+        let Some((call, attempt)) = outstanding(&self.definition, &self.state).into_iter().find_map(due) else {
+            return Ok(());
+        };
+        // What was sent so long ago has arrived or is lost: that is what settling means.
+        let since = self.journal.iter().rev().find_map(|recorded| match &recorded.event {
+            Event::ProbeIntended { call: asked, .. } if *asked == call => Some(recorded.at),
+            _ => None,
+        });
+        if since.is_some_and(|since| self.now >= since + plan::SETTLE) {
+            self.late.retain(|request| request.call != call);
+        }
+        let reply = match fate {
+            Fate::LostBefore | Fate::LostAfter => Reply::Lost { reason: "timeout".to_owned() },
+            Fate::NotSent => Reply::NotSent { reason: "refused".to_owned() },
+            Fate::Fenced => self.world.fenced(),
+            Fate::Refused => self.world.busy(),
+            Fate::Accepted | Fate::Doubled | Fate::Later => self.world.asked(&call),
+        };
+        let asked_at = self.now;
+        self.input(Input::Probed { call, attempt, asked_at, reply, terms: self.terms.clone() })
+    }
+
     fn until_due(&mut self) -> Result<(), String> {
         let owed = outstanding(&self.definition, &self.state).into_iter();
         let next = owed.filter_map(|command| match command {
             Command::Call { due_at, .. } => Some(due_at),
+            Command::Probe { due_at, .. } => Some(due_at),
             Command::Wake { at } => Some(at),
             Command::Finish => None,
         });
@@ -409,8 +451,21 @@ impl Run {
                 }
                 continue;
             }
+            // What was accepted and not heard of is finished, so that asking gets an answer.
+            let asked: Vec<CallId> = self
+                .state
+                .calls()
+                .filter(|(_, call)| matches!(call.phase, Phase::Probing(_)))
+                .map(|(id, _)| id)
+                .collect();
+            for call in asked {
+                self.finish(&unit(&call), true);
+            }
+            self.probe(Fate::Accepted)?;
             let owed = outstanding(&self.definition, &self.state);
-            let calls = owed.iter().any(|command| matches!(command, Command::Call { .. }));
+            let postponed = self.state.calls().any(|(_, call)| matches!(call.phase, Phase::Postponed { .. }));
+            let calls =
+                postponed || owed.iter().any(|command| matches!(command, Command::Call { .. } | Command::Probe { .. }));
             let refused = |step: &StepState| matches!(step, StepState::Refused);
             let halted = self.state.calls().any(|(_, call)| call.phase == Phase::Halted)
                 || self.state.steps.values().any(refused);

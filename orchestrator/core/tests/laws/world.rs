@@ -104,6 +104,21 @@ impl World {
         Reply::Answered(Answer { status: 409, acked: self.barrier, refused, ..Answer::default() })
     }
 
+    /// Whether the action was applied, by now.
+    pub(crate) fn asked(&self, call: &CallId) -> Reply {
+        let unit = unit(call);
+        match self.rows.get(&unit) {
+            Some(Row::Done) => self.says(200, &unit),
+            Some(Row::Accepted) => self.says(202, &unit),
+            Some(Row::Rejected { .. } | Row::Tombstone) | None => self.says(404, &unit),
+        }
+    }
+
+    /// It is under way there.
+    pub(crate) fn busy(&self) -> Reply {
+        Reply::Answered(Answer { status: 409, acked: self.barrier, ..Answer::default() })
+    }
+
     fn action(&mut self, step: &str, request: &Request, wanted: Option<Row>) -> Reply {
         match self.rows.get(step) {
             Some(Row::Tombstone) => return self.says(409, step),

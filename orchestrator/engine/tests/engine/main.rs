@@ -3,6 +3,7 @@
 mod callbacks;
 mod driving;
 mod nodes;
+mod probes;
 mod recovery;
 mod retention;
 mod sleepers;

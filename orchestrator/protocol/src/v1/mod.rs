@@ -20,7 +20,10 @@ pub use saga::{
     AttentionReason, AttentionView, CauseKind, CauseView, Failure, Op, SagaItem, SagaResult, SagaStatus, SagaView,
 };
 pub use start::{CancelRequest, StartRequest};
-pub use step::{AttemptOutcome, AttemptView, CallView, ItemView, StepStatus, StepView, WaitOutcome, WaitView};
+pub use step::{
+    AttemptOutcome, AttemptView, CallView, ItemView, ProbeVerdict, ProbeView, StepStatus, StepView, WaitOutcome,
+    WaitView,
+};
 
 use http::HeaderName;
 

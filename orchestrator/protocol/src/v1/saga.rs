@@ -163,6 +163,8 @@ pub enum AttentionReason {
     OtherBody,
     /// The signal it awaits did not come in time, behind the pivot; it goes on waiting.
     TimedOut,
+    /// It may have happened, must not be sent again, and there is no probe to ask; waits for an operator.
+    Unresolved,
 }
 
 /// Why a saga is undone.
@@ -211,4 +213,6 @@ pub enum Failure {
     RefusedHere,
     /// The signal it awaited did not come in time.
     TimedOut,
+    /// It may have happened, and must not be sent again.
+    Unresolved,
 }

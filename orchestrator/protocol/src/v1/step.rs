@@ -197,6 +197,36 @@ pub struct AttemptView {
     /// What the answer, or its absence, said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
+    /// What was found out by asking whether it was applied; the last ones, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub probes: Vec<ProbeView>,
+}
+
+/// One answer to the question whether an attempt was applied.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ProbeView {
+    pub answered_at: DateTime<Utc>,
+    pub verdict: ProbeVerdict,
+    /// Of the HTTP answer, if there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<u16>,
+    pub detail: String,
+}
+
+/// What a probe says of an attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ProbeVerdict {
+    /// It happened.
+    Applied,
+    /// It did not happen, and will not.
+    NotApplied,
+    /// It had not happened, but what was sent may still arrive.
+    NotAppliedYet,
+    /// It is happening.
+    InProgress,
+    /// No answer, or none that says anything.
+    Unknown,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]

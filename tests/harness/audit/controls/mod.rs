@@ -4,4 +4,5 @@
 mod broken;
 mod callbacks;
 mod made;
+mod probes;
 mod waits;

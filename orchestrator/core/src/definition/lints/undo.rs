@@ -1,6 +1,6 @@
 //! Compensations that cannot do what they are for.
 
-use super::{Lints, uses};
+use super::{Lints, key_at, uses};
 use crate::{
     definition::{
         diagnostic::{Mark, code},
@@ -29,6 +29,14 @@ impl Lints<'_, '_, '_> {
                     let message = format!("the compensation of `{}` is its action once more", key.name);
                     self.warn(code::DONE_AGAIN, at, message, "call what undoes it");
                 }
+            }
+            if let (Side::After, Some(call), Some(at)) = (step.side, step.call(), key_at(node, "idempotent"))
+                && !call.idempotent
+                && call.probe.is_none()
+            {
+                let message = format!("an answer of `{}` that is lost waits for a person", key.name);
+                let hint = "behind the pivot it can neither be undone nor sent again: add a `probe` that tells whether it was applied";
+                self.warn(code::WAITS_FOR_A_PERSON, at, message, hint);
             }
             let calls_get =
                 node.get("call").filter(|_| step.call().is_some_and(|call| call.action.method == Method::Get));

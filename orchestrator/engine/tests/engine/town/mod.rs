@@ -131,6 +131,10 @@ impl Participant for Services {
         let saga = SagaId(headers.saga);
         let journal = self.store.journal(saga, 1..u64::MAX, 1_000).await.expect("readable");
         let intended = journal.iter().any(|row| match &row.event {
+            // A probe has no effect, and so no intent; but that it is to be asked is known.
+            Event::ProbeIntended { call, attempt: asked, .. } => {
+                call.step.as_str() == step && op == "probe" && *asked == attempt
+            }
             Event::CallIntended { call, attempt: intended, .. } => {
                 call.step.as_str() == step && call.op.as_str() == op && *intended == attempt
             }
