@@ -24,6 +24,7 @@ pub mod plan;
 mod render;
 mod reply;
 mod retry;
+pub mod scenario;
 mod signals;
 pub mod state;
 pub mod summary;
