@@ -9,7 +9,7 @@ use crate::{
     plan, run,
 };
 
-const HEAD: &str = "replies: { ship: { tracking: T-1 } }
+const HEAD: &str = "replies: { reserve: { id: R-1 }, ship: { tracking: T-1 } }
 scenarios:
   - name: control
     input: { customer: ada, sku: kettle, quantity: 1, amount: 700 }

@@ -41,7 +41,10 @@ pub(crate) fn source(source: &str) -> bool {
         let line = found.line as usize;
         assert!((1..=lines.len() + 1).contains(&line), "{found}: there are {} lines in\n{source}", lines.len());
         let columns = lines.get(line - 1).copied().unwrap_or(0) + 2;
-        assert!((1..=columns).contains(&(found.column as usize)), "{found}: the line has {columns} columns:\n{source}");
+        assert!(
+            (1..=columns).contains(&(found.column as usize)),
+            "{found}: the line has {columns} columns:\n{source}\n{source:?}"
+        );
         assert!(!found.message.is_empty() && found.message.len() < 4_096, "{found}:\n{source}");
         if found.severity == Severity::Error {
             assert!(found.hint.as_ref().is_some_and(|hint| !hint.is_empty()), "{found} has no hint:\n{source}");
