@@ -71,6 +71,7 @@ sagas! {
     order_basket order_basket_on_postgres "order-basket"
     place_order place_order_on_postgres "place-order"
     refund_recall refund_recall_on_postgres "refund-recall"
+    ship_later ship_later_on_postgres "ship-later"
     start_subscription start_subscription_on_postgres "start-subscription"
     transfer_money transfer_money_on_postgres "transfer-money"
 }

@@ -51,6 +51,7 @@ fn the_limits_on_the_page_are_those_of_the_code_and_none_is_missing() {
         ("CONCURRENCY", limits::CONCURRENCY.to_string()),
         ("ITEMS_OUTPUT_BYTES", kib(limits::ITEMS_OUTPUT_BYTES)),
         ("SIGNAL_BYTES", kib(limits::SIGNAL_BYTES)),
+        ("CALLBACK_BYTES", kib(limits::CALLBACK_BYTES)),
         ("BODY_BYTES", kib(limits::BODY_BYTES)),
         ("PATH_BYTES", kib(limits::PATH_BYTES)),
         ("HEADERS", limits::HEADERS.to_string()),
