@@ -22,7 +22,7 @@ fn number(variable: &str) -> Option<u64> {
 /// Runs `case` with one seed after the other, for as long as it is told. At least so many cases must have been of use.
 fn run(what: &str, least: u64, mut case: impl FnMut(&mut Dice) -> bool) {
     let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("after 1970");
-    let first = number("AMENDS_SEED").unwrap_or_else(|| since_1970.as_secs());
+    let first = number("AMENDS_SEED").unwrap_or(since_1970.as_secs());
     let long = Duration::from_secs(number("AMENDS_FUZZ_SECONDS").unwrap_or(3));
     println!("{what}: AMENDS_SEED={first}");
     let (start, mut cases, mut of_use) = (Instant::now(), 0_u64, 0_u64);
