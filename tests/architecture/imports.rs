@@ -41,6 +41,7 @@ const MAY_IMPORT: &[(&str, &[&str], &str)] = &[
     ("amends-inventory", &["amends-barrier"], SERVICES_RULE),
     ("amends-payments", &["amends-barrier"], SERVICES_RULE),
     ("amends-shipping", &["amends-barrier"], SERVICES_RULE),
+    ("amends-anything", &["amends-barrier"], SERVICES_RULE),
     (
         "amends-tests",
         &["amends-client", "amends-protocol", "amends-servers"],
@@ -56,6 +57,7 @@ const SERVICES_RULE: &str = "no service knows any orchestrator crate but protoco
 const MAY_IMPORT_IN_TESTS: &[(&str, &str, &str)] = &[
     ("amends-barrier", "amends-barrier", "its own tests switch its feature `testing` on"),
     ("amends-store", "amends-servers", "its PostgreSQL side is tested on private servers"),
+    ("amends-tests", "amends-core", "a scenario is read by the one parser that there is"),
     ("amends", "amends-servers", "its commands are tested on private servers"),
     ("amends-orders", "amends-protocol", AS_ORCHESTRATOR),
     ("amends-inventory", "amends-protocol", AS_ORCHESTRATOR),

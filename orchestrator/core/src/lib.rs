@@ -25,6 +25,7 @@ mod probe;
 mod render;
 mod reply;
 mod retry;
+pub mod scenario;
 mod signals;
 pub mod state;
 pub mod summary;

@@ -124,6 +124,8 @@ fn cases() -> Vec<Case> {
         case("a duplicate key", &format!("saga: s\nsaga: t\nsteps:\n{one}"), [("E0101", 2, 1)]),
         case("a duplicate step", &format!("saga: s\nsteps:\n{one}{one}"), [("E0101", 4, 3)]),
         case("a tab", "saga: s\nsteps:\n\ta: 1", [("E0101", 3, 2)]),
+        // Found by fuzzing: lines were counted in two ways.
+        case("a carriage return alone", &format!("saga: s\rversion: 0\nsteps:\n{one}"), [("E0101", 1, 8)]),
         case("an unclosed text", "saga: 's\n", [("E0101", 1, 7)]),
         case("an unclosed map", "saga: { a: 1\n", [("E0101", 1, 7)]),
         case("a colon in a plain text", &format!("saga: s\ndescription: a: b\nsteps:\n{one}"), [("E0101", 2, 15)]),

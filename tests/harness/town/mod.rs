@@ -157,7 +157,11 @@ pub(crate) fn client(process: &Process, patience: Duration) -> Result<Client> {
     Ok(Client::with_timeouts(&format!("http://{}", process.address()), timeouts)?)
 }
 
-pub(crate) async fn ended(client: &Client, saga: Uuid) -> Result<SagaView> {
+/// The saga once it has ended.
+///
+/// # Errors
+/// It does not end within the bound; with the saga as it stands.
+pub async fn ended(client: &Client, saga: Uuid) -> Result<SagaView> {
     let start = Instant::now();
     loop {
         let view = client.saga(saga, Some(LONG_POLL)).await?;

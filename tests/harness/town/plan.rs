@@ -1,6 +1,8 @@
 //! Which town: its services, its definition, and what its steps do to balances.
 
-use std::{fs, path::Path};
+use std::{collections::BTreeSet, fs, path::Path};
+
+use serde_json::Value;
 
 /// What every account and every shelf holds at first.
 pub const OPENING: i64 = 1_000_000;
@@ -25,6 +27,8 @@ pub struct Plan {
     pub(crate) talkative: bool,
     /// `--abort-after-commit` of one service.
     pub(super) abort: Option<(&'static str, String)>,
+    /// What services that do anything answer, by step; JSON.
+    pub(super) replies: Option<String>,
 }
 
 /// What one step does to a balance.
@@ -65,6 +69,7 @@ impl Plan {
             books_after: None,
             talkative: false,
             abort: None,
+            replies: None,
         }
     }
 
@@ -126,6 +131,23 @@ impl Plan {
             books_after: None,
             talkative: false,
             abort: None,
+            replies: None,
+        }
+    }
+
+    /// Any definition, with services that do whatever they are asked to; `replies` says what they answer, by step.
+    pub fn of_anything(definition: &str, services: &BTreeSet<String>, replies: &Value) -> Self {
+        // A plan lives as long as its test, and that as long as its process.
+        let name = |name: &String| &*name.clone().leak();
+        Self {
+            services: services.iter().map(|service| (name(service), "amends-anything")).collect(),
+            definition: definition.to_owned(),
+            moves: &[],
+            concurrency: 64,
+            books_after: None,
+            talkative: false,
+            abort: None,
+            replies: Some(replies.to_string()),
         }
     }
 

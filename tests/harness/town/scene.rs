@@ -202,6 +202,9 @@ async fn service(
         let more = ["--orchestrator", &format!("http://{orchestrator}"), "--book-after", after].map(str::to_owned);
         arguments.extend(more);
     }
+    if let Some(replies) = plan.replies.as_ref().filter(|_| binary == "amends-anything") {
+        arguments.extend(["--replies".to_owned(), replies.clone()]);
+    }
     let log = folder.join(format!("{name}.log"));
     let program = Program { binary, arguments, log, log_filter: plan.log_filter() };
     let process = Process::start(program).await?;

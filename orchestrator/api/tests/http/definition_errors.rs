@@ -44,7 +44,7 @@ fn rows() -> Vec<Row> {
         step("call: inventory POST /a, body: 'sk_live_4eC39HqLyjWDarjtT1'", [("E0315", 3, 39)]),
         step(&format!("call: inventory POST /a, body: '${{{{ {}1 }}}}'", "(".repeat(10_000)), [("E0401", 3, 43)]),
         step("call: inventory POST /a, body: '${{ steps.b.output.c }}'", [("E0402", 3, 44)]),
-        step("output: { i: '${{ response.body.i }}' }, call: inventory POST /a, pivot: true", [("E0307", 3, 88)]),
+        step("output: { i: '${{ response.body.i }}' }, call: inventory POST /a, pivot: true", [("E0307", 3, 87)]),
     ]
 }
 

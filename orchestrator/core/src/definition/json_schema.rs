@@ -8,7 +8,7 @@ use super::{
     limits,
 };
 
-const DURATION: &str =
+pub(crate) const DURATION: &str =
     "^(([0-9]+(ms|s|m|h|d))+|P[0-9]+D(T([0-9]+H)?([0-9]+M)?([0-9]+S)?)?|PT([0-9]+H)?([0-9]+M)?([0-9]+S)?)$";
 const CALL: &str = r"^\s*[A-Za-z][A-Za-z0-9_-]{0,63}\s+(GET|POST|PUT|PATCH|DELETE)\s+/([^/]|$)";
 const QUESTION: &str = r"^\s*[A-Za-z][A-Za-z0-9_-]{0,63}\s+GET\s+/([^/]|$)";
@@ -45,7 +45,7 @@ pub fn json_schema() -> Value {
 }
 
 /// A map with the known keys and no other; what each key's value looks like, `value` says.
-fn map(keys: &Keys, value: fn(&str) -> Value) -> Value {
+pub(crate) fn map(keys: &Keys, value: fn(&str) -> Value) -> Value {
     let properties: Map<String, Value> = keys
         .known
         .iter()

@@ -4,20 +4,20 @@
 
 mod callback;
 mod calls;
-mod diagnostic;
+pub(crate) mod diagnostic;
 mod duration;
-mod json_schema;
-mod keys;
+pub(crate) mod json_schema;
+pub(crate) mod keys;
 mod labels;
 pub mod limits;
 mod lints;
 mod model;
-mod node;
+pub(crate) mod node;
 mod order;
 mod pages;
 mod parse;
 mod probe;
-mod reader;
+pub(crate) mod reader;
 mod references;
 mod schema;
 mod steps;

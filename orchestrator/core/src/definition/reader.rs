@@ -13,40 +13,40 @@ use super::{
 use crate::expr::{Expression, Piece, Template, opening, parse_pieces};
 
 /// Reads nodes and gathers findings.
-pub(super) struct Reader<'s> {
-    pub(super) source: &'s str,
+pub(crate) struct Reader<'s> {
+    pub(crate) source: &'s str,
     /// The catalogue's services; `None`: there is no catalogue here.
-    pub(super) services: Option<&'s BTreeSet<String>>,
-    pub(super) findings: Findings,
-    pub(super) scalars: Scalars,
+    pub(crate) services: Option<&'s BTreeSet<String>>,
+    pub(crate) findings: Findings,
+    pub(crate) scalars: Scalars,
     /// Services that it has been said of that there is no catalogue to look them up in.
-    pub(super) not_looked_up: BTreeSet<String>,
+    pub(crate) not_looked_up: BTreeSet<String>,
 }
 
 /// The entries of a map whose keys have been checked.
-pub(super) struct Fields<'n> {
-    pub(super) at: Mark,
+pub(crate) struct Fields<'n> {
+    pub(crate) at: Mark,
     entries: &'n [(Key, Node)],
 }
 
 impl<'n> Fields<'n> {
-    pub(super) fn get(&self, name: &str) -> Option<&'n Node> {
+    pub(crate) fn get(&self, name: &str) -> Option<&'n Node> {
         self.entries.iter().find(|(key, _)| key.name == name).map(|(_, node)| node)
     }
 
     /// Where the key stands.
-    pub(super) fn key_at(&self, name: &str) -> Mark {
+    pub(crate) fn key_at(&self, name: &str) -> Mark {
         self.entries.iter().find(|(key, _)| key.name == name).map_or(self.at, |(key, _)| key.at)
     }
 }
 
 impl Reader<'_> {
-    pub(super) fn error(&mut self, code: &'static str, at: Mark, message: impl Into<String>, hint: impl Into<String>) {
+    pub(crate) fn error(&mut self, code: &'static str, at: Mark, message: impl Into<String>, hint: impl Into<String>) {
         self.findings.error(code, at, message, hint);
     }
 
     /// A map with no unknown key and every required one.
-    pub(super) fn fields<'n>(&mut self, node: &'n Node, keys: &Keys) -> Option<Fields<'n>> {
+    pub(crate) fn fields<'n>(&mut self, node: &'n Node, keys: &Keys) -> Option<Fields<'n>> {
         let Tree::Map(entries) = &node.value else {
             let hint = format!("its keys: {}", names(keys).join(", "));
             self.error(code::WRONG_TYPE, node.at, format!("{} is a map, not {}", keys.what, node.what()), hint);
@@ -79,7 +79,7 @@ impl Reader<'_> {
         Some(Fields { at: node.at, entries })
     }
 
-    pub(super) fn text<'n>(&mut self, node: &'n Node, what: &str) -> Option<&'n str> {
+    pub(crate) fn text<'n>(&mut self, node: &'n Node, what: &str) -> Option<&'n str> {
         match &node.value {
             Tree::Text(text) => Some(text),
             _ => {
@@ -90,7 +90,7 @@ impl Reader<'_> {
         }
     }
 
-    pub(super) fn boolean(&mut self, node: &Node, what: &str) -> Option<bool> {
+    pub(crate) fn boolean(&mut self, node: &Node, what: &str) -> Option<bool> {
         match node.value {
             Tree::Bool(value) => Some(value),
             _ => {
@@ -101,7 +101,7 @@ impl Reader<'_> {
         }
     }
 
-    pub(super) fn integer(&mut self, node: &Node, what: &str, least: u32, most: u32) -> Option<u32> {
+    pub(crate) fn integer(&mut self, node: &Node, what: &str, least: u32, most: u32) -> Option<u32> {
         let number = match &node.value {
             Tree::Number(number) => number.as_u64().and_then(|n| u32::try_from(n).ok()),
             _ => {
@@ -124,7 +124,7 @@ impl Reader<'_> {
     }
 
     /// A duration above zero and at most `most`.
-    pub(super) fn duration(&mut self, node: &Node, what: &str, most: Duration) -> Option<Duration> {
+    pub(crate) fn duration(&mut self, node: &Node, what: &str, most: Duration) -> Option<Duration> {
         let text = match &node.value {
             Tree::Text(text) => text.clone(),
             Tree::Number(number) => number.to_string(),
@@ -149,7 +149,7 @@ impl Reader<'_> {
     }
 
     /// A name that can stand in headers, keys and paths.
-    pub(super) fn name(&mut self, text: &str, at: Mark, what: &str, dots: bool) -> bool {
+    pub(crate) fn name(&mut self, text: &str, at: Mark, what: &str, dots: bool) -> bool {
         let fits = !text.is_empty()
             && text.len() <= limits::NAME_BYTES
             && text.starts_with(|c: char| c.is_ascii_alphabetic())
@@ -164,7 +164,7 @@ impl Reader<'_> {
     }
 
     /// A JSON value in which expressions may stand.
-    pub(super) fn template(&mut self, node: &Node) -> Option<Template> {
+    pub(crate) fn template(&mut self, node: &Node) -> Option<Template> {
         match &node.value {
             Tree::Text(text) => match Template::parse_text(text) {
                 Ok(template) => Some(template),
@@ -198,7 +198,7 @@ impl Reader<'_> {
     }
 
     /// One expression and nothing beside it: `${{ … }}`.
-    pub(super) fn expression(&mut self, node: &Node, what: &str) -> Option<Expression> {
+    pub(crate) fn expression(&mut self, node: &Node, what: &str) -> Option<Expression> {
         match self.template(node)? {
             Template::Whole(expression) => Some(expression),
             _ => {
@@ -210,7 +210,7 @@ impl Reader<'_> {
     }
 
     /// The end of a text from byte `from` on, in which expressions may stand, in pieces.
-    pub(super) fn pieces(&mut self, text: &str, from: usize, at: Mark) -> Option<Vec<Piece>> {
+    pub(crate) fn pieces(&mut self, text: &str, from: usize, at: Mark) -> Option<Vec<Piece>> {
         let part = text[from..].trim_end();
         match parse_pieces(part) {
             Ok(pieces) => Some(pieces),
@@ -228,13 +228,13 @@ impl Reader<'_> {
     }
 
     /// Where byte `offset` of the value `text` of the scalar at `scalar` stands in the source.
-    pub(super) fn place(&self, scalar: Mark, text: &str, offset: usize) -> Mark {
+    pub(crate) fn place(&self, scalar: Mark, text: &str, offset: usize) -> Mark {
         self.scalars.place(self.source, scalar, text, offset)
     }
 }
 
 /// A hint with the nearest word, or without one.
-pub(super) fn did_you_mean(near: Option<&str>, or: impl FnOnce() -> String) -> String {
+pub(crate) fn did_you_mean(near: Option<&str>, or: impl FnOnce() -> String) -> String {
     near.map_or_else(or, |near| format!("did you mean `{near}`?"))
 }
 

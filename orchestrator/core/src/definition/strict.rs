@@ -34,6 +34,11 @@ pub(crate) fn check(source: &str, findings: &mut Findings) -> Option<Scalars> {
         findings.error(code::YAML, at, message, hint);
         refused = true;
     };
+    // YAML begins a new line there, and most editors and tools do not: no place behind it could be pointed at.
+    if let Some(at) = lone_return(source) {
+        refuse(mark_of(source, at), "a carriage return without a line feed", "end lines with a line feed");
+        return None;
+    }
     for step in Parser::new_from_str_with_options(source, options) {
         let (event, span) = match step {
             Ok(step) => step,
@@ -83,6 +88,11 @@ pub(crate) fn check(source: &str, findings: &mut Findings) -> Option<Scalars> {
         }
     }
     (!refused).then_some(Scalars(scalars))
+}
+
+fn lone_return(source: &str) -> Option<usize> {
+    let bytes = source.as_bytes();
+    (0..bytes.len()).find(|at| bytes[*at] == b'\r' && bytes.get(at + 1) != Some(&b'\n'))
 }
 
 fn bytes(span: &Span) -> Option<Range<usize>> {

@@ -1,0 +1,16 @@
+//! Scenarios: a run of a saga, what goes wrong in it, and what must come of it. Pure data, read from the
+//! `<saga>.test.yaml` beside a definition.
+//!
+//! Who uses it: whatever carries a scenario out, over real processes or over virtual time. The data is the same, so that
+//! a scenario means the same everywhere.
+//!
+//! **It must never know** how a fault is brought about, or what time it is.
+
+mod keys;
+mod model;
+mod parse;
+mod schema;
+
+pub use model::{Cancelled, Ended, Expect, Fault, Scenario, Scenarios, Signalled, Wrong, fits};
+pub use parse::parse;
+pub use schema::{documented, json_schema};
