@@ -172,6 +172,7 @@ fn start(error: &StartError, text: String) -> Answer {
     use ProblemType as Kind;
     match error {
         StartError::UnknownDefinition { .. } => plain(StatusCode::NOT_FOUND, Kind::UnknownDefinition, text),
+        StartError::Disabled { .. } => plain(StatusCode::CONFLICT, Kind::DefinitionDisabled, text),
         StartError::Input(errors) => plain(StatusCode::UNPROCESSABLE_ENTITY, Kind::InvalidInput, text)
             .with(errors.iter().map(below_input).collect()),
         StartError::Labels { message } => plain(StatusCode::UNPROCESSABLE_ENTITY, Kind::InvalidLabels, text)

@@ -100,7 +100,7 @@ impl<const STATUS: u16> IntoResponses for ProblemWith<STATUS> {
             400 => "A part of the request is malformed: path, query, header or the syntax of the body",
             403 => "The token was not given out here",
             404 => "There is no such thing",
-            409 => "It cannot be done any more",
+            409 => "It cannot be done, or not any more",
             410 => "The saga has ended, or what it is about is over",
             413 => "The body is too large",
             415 => "The body has another content type than is read here",

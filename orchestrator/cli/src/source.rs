@@ -86,10 +86,19 @@ fn place(words: &str) -> Result<Place<'_>, Usage> {
     if looks_like_a_file || Path::new(words).is_file() {
         return Ok(Place::File(words));
     }
+    let (name, version) = name_and_version(words)?;
+    Ok(Place::Server { name, version })
+}
+
+/// `NAME` or `NAME@VERSION`.
+///
+/// # Errors
+/// What stands behind the `@` is no version.
+pub(crate) fn name_and_version(words: &str) -> Result<(&str, Option<u32>), Usage> {
     match words.split_once('@') {
-        None => Ok(Place::Server { name: words, version: None }),
+        None => Ok((words, None)),
         Some((name, version)) => match version.parse() {
-            Ok(version) if version > 0 => Ok(Place::Server { name, version: Some(version) }),
+            Ok(version) if version > 0 => Ok((name, Some(version))),
             _ => Err(Usage(format!("`{words}`: a version is a number from 1, e.g. {name}@2"))),
         },
     }

@@ -1,6 +1,6 @@
 //! `/v1/definitions`.
 
-use amends_protocol::v1::{CheckAnswer, DefinitionView, Page, RegisterAnswer};
+use amends_protocol::v1::{CheckAnswer, DefinitionView, DiffAnswer, Page, RegisterAnswer};
 use reqwest::Method;
 
 use crate::{Client, ClientError};
@@ -45,6 +45,24 @@ impl Client {
             segments.extend(["versions", version.as_str()]);
         }
         self.request(Method::GET, &segments).ask().await
+    }
+
+    /// Says whether a version takes new starts.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn set_disabled(&self, name: &str, version: u32, disabled: bool) -> Result<DefinitionView, ClientError> {
+        let (version, word) = (version.to_string(), if disabled { "disable" } else { "enable" });
+        self.request(Method::POST, &["v1", "definitions", name, "versions", &version, word]).ask().await
+    }
+
+    /// What two versions of a definition differ in.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn diff(&self, name: &str, from: u32, to: u32) -> Result<DiffAnswer, ClientError> {
+        let versions = [("from", from.to_string()), ("to", to.to_string())];
+        self.query(Method::GET, &["v1", "definitions", name, "diff"], &versions).ask().await
     }
 
     /// A page of a definition's versions, highest first.

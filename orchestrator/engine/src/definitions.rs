@@ -1,5 +1,6 @@
 //! Definitions by name and version, compiled once. A registered one never changes, so the cache needs no end of validity;
-//! only "the latest" is asked for anew after a registration, and by the clock where other processes may register.
+//! only which of them take starts is asked for anew: after a registration or a word of an operator here, and by the clock where
+//! other processes may have heard one.
 
 use std::{
     collections::HashMap,
@@ -15,7 +16,7 @@ use amends_store::{NewDefinition, Put, StoreError, StoredDefinition};
 
 use crate::{Engine, RegisterError};
 
-/// How long another process's registration may go unseen by a start that asks for the latest version.
+/// How long another process's registration, or its disabling of a version, may go unseen by starts at this one.
 const LATEST_FOR: Duration = Duration::from_millis(500);
 /// Compiled definitions kept at once; the cache starts anew beyond it.
 const CACHED: usize = 1_000;
@@ -33,8 +34,26 @@ pub struct Registered {
 #[derive(Default)]
 pub(crate) struct Cache {
     compiled: HashMap<(Arc<str>, u32), Arc<Definition>>,
-    /// With when it was read.
-    latest: HashMap<Arc<str>, (u32, Instant)>,
+    /// What a start that asks for this name and version gets, with when it was read.
+    starts: HashMap<(Arc<str>, Option<u32>), (u32, Instant)>,
+    /// Counts what makes `starts` outdated: what was read before is not kept after.
+    turns: u64,
+}
+
+impl Cache {
+    /// Which versions take starts is another now.
+    fn turn(&mut self) {
+        self.turns += 1;
+        self.starts.clear();
+    }
+}
+
+/// A definition for a start.
+pub(crate) enum Startable {
+    Version(Arc<Definition>, u32),
+    /// It is there, and takes no starts.
+    Disabled,
+    Unknown,
 }
 
 pub(crate) type Definitions = Mutex<Cache>;
@@ -72,7 +91,7 @@ impl Engine {
         };
         let definition = Arc::new(definition);
         let mut cache = self.cache();
-        cache.latest.remove(&definition.name);
+        cache.turn();
         cache.compiled.insert((definition.name.clone(), version), definition.clone());
         let warnings = checked.diagnostics.into_iter().filter(|found| found.severity == Severity::Warning).collect();
         Ok(Registered { definition, version, created, warnings })
@@ -92,29 +111,80 @@ impl Engine {
         name: &str,
         version: Option<u32>,
     ) -> Result<Option<(Arc<Definition>, u32)>, StoreError> {
-        {
+        let cached = |version| Some((self.cache().compiled.get(&(name.into(), version))?.clone(), version));
+        if let Some(cached) = version.and_then(cached) {
+            return Ok(Some(cached));
+        }
+        let Some(stored) = self.inner.store.definition(name, version).await? else { return Ok(None) };
+        self.keep(&stored).map(|compiled| Some((compiled, stored.version)))
+    }
+
+    /// The definition that a start gets; without a version the highest that is not disabled.
+    pub(crate) async fn startable(&self, name: &str, version: Option<u32>) -> Result<Startable, StoreError> {
+        let turns = {
             let cache = self.cache();
             let alone = self.inner.membership.sole();
             let fresh = |read: &Instant| alone || read.elapsed() < LATEST_FOR;
-            let latest = || cache.latest.get(name).filter(|(_, read)| fresh(read)).map(|(version, _)| *version);
-            let version = version.or_else(latest);
-            let cached =
-                version.and_then(|version| Some((cache.compiled.get(&(name.into(), version))?.clone(), version)));
-            if cached.is_some() {
-                return Ok(cached);
+            let start = cache.starts.get(&(name.into(), version)).filter(|(_, read)| fresh(read));
+            let cached = start.and_then(|(version, _)| Some((cache.compiled.get(&(name.into(), *version))?, *version)));
+            if let Some((definition, version)) = cached {
+                return Ok(Startable::Version(definition.clone(), version));
             }
+            cache.turns
+        };
+        let read = Instant::now();
+        let stored = match version {
+            Some(version) => match self.inner.store.definition(name, Some(version)).await? {
+                Some(stored) if stored.disabled_at.is_some() => return Ok(Startable::Disabled),
+                stored => stored,
+            },
+            None => self.inner.store.startable(name).await?,
+        };
+        let Some(stored) = stored else {
+            let disabled = version.is_none() && self.inner.store.definition(name, None).await?.is_some();
+            return Ok(if disabled { Startable::Disabled } else { Startable::Unknown });
+        };
+        let compiled = self.keep(&stored)?;
+        let mut cache = self.cache();
+        if cache.turns == turns {
+            if cache.starts.len() >= CACHED {
+                cache.starts.clear();
+            }
+            cache.starts.insert((stored.name.clone(), version), (stored.version, read));
         }
-        let Some(stored) = self.inner.store.definition(name, version).await? else { return Ok(None) };
-        let compiled = compile(&stored)?;
+        Ok(Startable::Version(compiled, stored.version))
+    }
+
+    /// From now on the version takes no new starts, or takes them again. Sagas that run go on. `None`: there is none.
+    /// Other processes follow within half a second.
+    ///
+    /// # Errors
+    /// The store cannot be asked.
+    pub async fn set_disabled(
+        &self,
+        name: &str,
+        version: u32,
+        disabled: bool,
+    ) -> Result<Option<StoredDefinition>, StoreError> {
+        let at = disabled.then(|| self.inner.clock.now());
+        let set = self.inner.store.set_disabled(name, version, at).await;
+        // Also after an error: it may have gone in all the same.
+        self.cache().turn();
+        if set? { self.inner.store.definition(name, Some(version)).await } else { Ok(None) }
+    }
+
+    fn keep(&self, stored: &StoredDefinition) -> Result<Arc<Definition>, StoreError> {
+        let key = (stored.name.clone(), stored.version);
+        if let Some(compiled) = self.cache().compiled.get(&key) {
+            return Ok(compiled.clone());
+        }
+        let compiled = compile(stored)?;
         let mut cache = self.cache();
         if cache.compiled.len() >= CACHED {
-            *cache = Cache::default();
+            cache.compiled.clear();
         }
-        if version.is_none() {
-            cache.latest.insert(stored.name.clone(), (stored.version, Instant::now()));
-        }
-        cache.compiled.insert((stored.name.clone(), stored.version), compiled.clone());
-        Ok(Some((compiled, stored.version)))
+        cache.compiled.insert(key, compiled.clone());
+        Ok(compiled)
     }
 
     /// The very text a saga was started with (invariant 11).

@@ -14,6 +14,8 @@ use amends_store::StoreError;
 pub enum StartError {
     #[error("there is no definition `{name}`{}", version.map(|version| format!(" in version {version}")).unwrap_or_default())]
     UnknownDefinition { name: String, version: Option<u32> },
+    #[error("{} takes no new starts", disabled(.name, *.version))]
+    Disabled { name: String, version: Option<u32> },
     #[error("the input does not fit the definition's schema")]
     Input(Vec<InputError>),
     #[error("{message}")]
@@ -102,4 +104,11 @@ pub enum OpenError {
     Randomness(#[from] getrandom::Error),
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+fn disabled(name: &str, version: Option<u32>) -> String {
+    match version {
+        Some(version) => format!("version {version} of `{name}` is disabled and"),
+        None => format!("every version of `{name}` is disabled; it"),
+    }
 }

@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use uuid::Uuid;
 
-use crate::{Engine, StartError, driver::Driver, registry::Whole};
+use crate::{Engine, StartError, definitions::Startable, driver::Driver, registry::Whole};
 
 /// When a place may be free again.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
@@ -21,7 +21,7 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 #[derive(Clone, Debug, PartialEq)]
 pub struct Start {
     pub name: String,
-    /// `None`: the latest.
+    /// `None`: the highest that takes starts.
     pub version: Option<u32>,
     pub input: Value,
     pub labels: Map<String, Value>,
@@ -103,7 +103,11 @@ impl Engine {
         if !self.accepting() {
             return Err(StartError::ShuttingDown);
         }
-        let (definition, version) = self.versioned(&start.name, start.version).await?.ok_or_else(unknown)?;
+        let (definition, version) = match self.startable(&start.name, start.version).await? {
+            Startable::Version(definition, version) => (definition, version),
+            Startable::Disabled => return Err(StartError::Disabled { name: start.name, version: start.version }),
+            Startable::Unknown => return Err(unknown()),
+        };
         definition.check_input(&start.input).map_err(StartError::Input)?;
         let now = self.inner.clock.now();
         let mut with =

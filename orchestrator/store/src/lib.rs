@@ -137,6 +137,13 @@ pub trait Store: Send + Sync + 'static {
     /// One definition; without a version the highest.
     async fn definition(&self, name: &str, version: Option<u32>) -> Result<Option<StoredDefinition>, StoreError>;
 
+    /// The highest version of a name that takes starts.
+    async fn startable(&self, name: &str) -> Result<Option<StoredDefinition>, StoreError>;
+
+    /// From now on the version takes starts (`None`) or takes none; one that takes none already keeps its time. `false`: there is
+    /// no such version.
+    async fn set_disabled(&self, name: &str, version: u32, at: Option<Time>) -> Result<bool, StoreError>;
+
     /// The highest version of each name, by name, above `after`, at most `limit`.
     async fn definitions(&self, after: Option<&str>, limit: u32) -> Result<Vec<StoredDefinition>, StoreError>;
 
@@ -385,6 +392,8 @@ pub struct StoredDefinition {
     pub digest: Digest,
     pub source: Arc<str>,
     pub created_at: Time,
+    /// Since when it takes no new starts; `None`: it takes them.
+    pub disabled_at: Option<Time>,
 }
 
 /// How many sagas are where.

@@ -141,3 +141,60 @@ async fn a_definition_is_drawn_in_three_formats_with_their_media_types() {
     server.get(&format!("{path}?size=9")).await.is_problem(400, "invalid-query");
     server.get("/v1/definitions/place-order/versions/2/graph").await.is_problem(404, "unknown-definition");
 }
+
+#[tokio::test]
+async fn a_disabled_version_takes_no_new_starts_and_the_next_highest_does() {
+    let server = Server::new().await;
+    let changed = ORDER.replace("/shipments", "/parcels");
+    assert_eq!(server.post_yaml("/v1/definitions", &changed).await.body["version"], 2);
+    let input = json!({ "customer": "ada", "sku": "kettle", "quantity": 1, "amount": 100 });
+    let start = json!({ "definition": "place-order", "input": input });
+    let first = server.post_keyed("/v1/sagas", "k1", &start).await;
+    assert_eq!((first.status, &first.body["version"]), (StatusCode::ACCEPTED, &json!(2)));
+
+    let off = server.post("/v1/definitions/place-order/versions/2/disable", &Value::Null).await;
+    assert_eq!(off.status, StatusCode::OK, "{}", off.body);
+    let at = &off.body["disabled_at"];
+    assert!(at.is_string(), "{}", off.body);
+    let again = server.post("/v1/definitions/place-order/versions/2/disable", &Value::Null).await;
+    assert_eq!(&again.body["disabled_at"], at, "again is no change");
+    assert_eq!(&server.get("/v1/definitions/place-order/versions").await.body["items"][0]["disabled_at"], at);
+
+    let next = server.post("/v1/sagas", &start).await;
+    assert_eq!((next.status, &next.body["version"]), (StatusCode::ACCEPTED, &json!(1)));
+    let asked = json!({ "definition": "place-order", "version": 2, "input": input });
+    server.post("/v1/sagas", &asked).await.is_problem(409, "definition-disabled");
+    // An earlier start is repeated as ever (invariant 9).
+    let repeated = server.post_keyed("/v1/sagas", "k1", &start).await;
+    assert_eq!((&repeated.body["id"], repeated.header("idempotent-replayed")), (&first.body["id"], Some("true")));
+
+    server.post("/v1/definitions/place-order/versions/1/disable", &Value::Null).await;
+    server.post("/v1/sagas", &start).await.is_problem(409, "definition-disabled");
+    let repeated = server.post_keyed("/v1/sagas", "k1", &start).await;
+    assert_eq!(repeated.body["id"], first.body["id"]);
+
+    let on = server.post("/v1/definitions/place-order/versions/2/enable", &Value::Null).await;
+    assert_eq!(on.body.get("disabled_at"), None);
+    assert_eq!(server.post("/v1/sagas", &start).await.body["version"], 2);
+    server
+        .post("/v1/definitions/place-order/versions/9/disable", &Value::Null)
+        .await
+        .is_problem(404, "unknown-definition");
+    server.post("/v1/definitions/nothing/versions/1/enable", &Value::Null).await.is_problem(404, "unknown-definition");
+}
+
+#[tokio::test]
+async fn two_versions_are_compared() {
+    let server = Server::new().await;
+    server.post_yaml("/v1/definitions", &ORDER.replace("/shipments", "/parcels")).await;
+    let diff = server.get("/v1/definitions/place-order/diff?from=1&to=2").await.body;
+    assert_eq!((&diff["same"], diff["changes"].as_array().map(Vec::len)), (&json!(false), Some(1)), "{diff}");
+    let change = &diff["changes"][0];
+    assert_eq!((&change["at"], &change["withheld"]), (&json!("steps.ship.call"), &json!(true)));
+    assert!(change["to"].as_str().is_some_and(|to| to.ends_with("/parcels")), "{change}");
+    assert_eq!(server.get("/v1/definitions/place-order/diff?from=2&to=2").await.body["same"], json!(true));
+    server.get("/v1/definitions/place-order/diff?from=1&to=3").await.is_problem(404, "unknown-definition");
+    for query in ["", "?from=1", "?from=1&to=x", "?from=0&to=1", "?from=1&to=2&x=1"] {
+        server.get(&format!("/v1/definitions/place-order/diff{query}")).await.is_problem(400, "invalid-query");
+    }
+}

@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::kit::Server;
 
 /// Everything that is served, so that a route can neither appear nor vanish by accident.
-const ROUTES: [(&str, &str); 21] = [
+const ROUTES: [(&str, &str); 24] = [
     ("GET", "/livez"),
     ("GET", "/metrics"),
     ("GET", "/v1/nodes"),
@@ -18,6 +18,7 @@ const ROUTES: [(&str, &str); 21] = [
     ("GET", "/v1/definitions"),
     ("GET", "/v1/definitions/check"),
     ("GET", "/v1/definitions/{name}"),
+    ("GET", "/v1/definitions/{name}/diff"),
     ("GET", "/v1/definitions/{name}/versions"),
     ("GET", "/v1/definitions/{name}/versions/{version}"),
     ("GET", "/v1/definitions/{name}/versions/{version}/graph"),
@@ -28,6 +29,8 @@ const ROUTES: [(&str, &str); 21] = [
     ("POST", "/v1/callbacks"),
     ("POST", "/v1/definitions"),
     ("POST", "/v1/definitions/check"),
+    ("POST", "/v1/definitions/{name}/versions/{version}/disable"),
+    ("POST", "/v1/definitions/{name}/versions/{version}/enable"),
     ("POST", "/v1/sagas"),
     ("POST", "/v1/sagas/{id}/cancel"),
     ("POST", "/v1/sagas/{id}/signals/{name}"),

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::kit::{Answer, NO_FUNDS, NO_SHIPMENT, Reads, SECRET, SLOW_CHARGE, Server, id, json_body, order};
 
 async fn keyed(server: &Server, key: &str, body: &Value) -> Answer {
-    server.ask(json_body(Request::post("/v1/sagas").header("idempotency-key", key), body)).await
+    server.post_keyed("/v1/sagas", key, body).await
 }
 
 async fn waiting(server: &Server, wait: &str, body: &Value) -> Answer {

@@ -1,4 +1,4 @@
-//! `amends definitions register|list|get|versions`
+//! `amends definitions register|list|get|versions|disable|enable`
 
 use std::{fs, path::PathBuf};
 
@@ -15,6 +15,7 @@ use crate::{
     output::{self, Format},
     remote::Remote,
     snippet::{self, Finding, Severity},
+    source,
     style::Style,
 };
 
@@ -52,6 +53,22 @@ enum Command {
         #[command(flatten)]
         remote: Remote,
     },
+    /// Take no new starts with a version; sagas that run go on
+    Disable {
+        /// Without a version: all of them
+        #[arg(value_name = "NAME[@VERSION]")]
+        definition: String,
+        #[command(flatten)]
+        remote: Remote,
+    },
+    /// Take starts with a version again
+    Enable {
+        /// Without a version: all of them
+        #[arg(value_name = "NAME[@VERSION]")]
+        definition: String,
+        #[command(flatten)]
+        remote: Remote,
+    },
     /// List all versions of one definition, latest first
     Versions {
         name: String,
@@ -75,6 +92,8 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
             let items = pages(async |cursor| client.versions(&name, Some(PAGE_LIMIT_MAX), cursor).await).await;
             show(&items.map_err(|error| remote.explain(error))?, &remote)
         }
+        Command::Disable { definition, remote } => set_disabled(&definition, true, &remote).await,
+        Command::Enable { definition, remote } => set_disabled(&definition, false, &remote).await,
         Command::Get { name, version, source, remote } => {
             let found = remote.client()?.definition(&name, version).await.map_err(|error| remote.explain(error))?;
             let text = found.source.as_deref().unwrap_or_default();
@@ -86,6 +105,24 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
             Ok(Exit::Success)
         }
     }
+}
+
+async fn set_disabled(definition: &str, disabled: bool, remote: &Remote) -> anyhow::Result<Exit> {
+    let client = remote.client()?;
+    let (name, version) = source::name_and_version(definition)?;
+    let versions = match version {
+        Some(version) => vec![version],
+        None => {
+            let items = pages(async |cursor| client.versions(name, Some(PAGE_LIMIT_MAX), cursor).await).await;
+            items.map_err(|error| remote.explain(error))?.iter().map(|item| item.version).collect()
+        }
+    };
+    let mut items = vec![];
+    for version in versions {
+        let set = client.set_disabled(name, version, disabled).await;
+        items.push(set.map_err(|error| remote.explain(error))?);
+    }
+    show(&items, remote)
 }
 
 async fn register(files: &[PathBuf], remote: &Remote) -> anyhow::Result<Exit> {
@@ -194,7 +231,8 @@ fn table(items: &[DefinitionView]) -> String {
             item.version.to_string(),
             item.created_at.format("%Y-%m-%d %H:%M:%S").to_string(),
             item.digest.chars().take(12).collect(),
+            if item.disabled_at.is_some() { "disabled" } else { "enabled" }.to_owned(),
         ]
     });
-    output::table(&["NAME", "VERSION", "REGISTERED (UTC)", "DIGEST"], rows.collect())
+    output::table(&["NAME", "VERSION", "REGISTERED (UTC)", "DIGEST", "STARTS"], rows.collect())
 }

@@ -3,11 +3,13 @@
 mod check;
 mod config;
 mod demo;
+mod diff;
 mod docs;
 mod explain;
 mod export;
 mod fsck;
 mod graph;
+mod plan;
 mod remote;
 mod serve;
 mod shell;

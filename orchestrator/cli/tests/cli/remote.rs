@@ -29,6 +29,8 @@ fn without_a_server_every_command_says_how_to_get_one() {
         vec!["definitions", "list"],
         vec!["definitions", "get", "x"],
         vec!["definitions", "versions", "x"],
+        vec!["definitions", "disable", "x"],
+        vec!["definitions", "enable", "x@1"],
         vec!["definitions", "register", definition.to_str().expect("text")],
     ] {
         let ran = shell.amends(&[command, vec!["--url", &url]].concat());

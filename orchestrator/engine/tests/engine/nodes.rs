@@ -102,6 +102,35 @@ async fn a_start_with_a_key_is_one_saga_whichever_process_is_asked() {
     assert_eq!(one.ended(here.saga).await, Status::Completed);
 }
 
+#[tokio::test]
+async fn a_version_that_is_disabled_at_one_process_takes_no_starts_at_another_a_second_later() {
+    let (_, one) = shared().await;
+    let other = one.beside().await;
+    one.register(THREE).await;
+    let mut keyed = start("three");
+    keyed.key = Some("order-18".to_owned());
+    let saga = other.engine.start(keyed.clone()).await.expect("starts").saga;
+    one.engine.set_disabled("three", 1, true).await.expect("the store is there").expect("it is there");
+    let here = one.engine.start(start("three")).await;
+    assert!(matches!(here, Err(StartError::Disabled { version: None, .. })), "at once where it was said: {here:?}");
+    let followed = async {
+        while other.engine.start(start("three")).await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(1), followed).await.expect("within a second");
+    let mut asked = start("three");
+    asked.version = Some(1);
+    let refused = other.engine.start(asked).await;
+    assert!(matches!(refused, Err(StartError::Disabled { version: Some(1), .. })), "{refused:?}");
+    let again = other.engine.start(keyed).await.expect("an earlier start is repeated as ever");
+    assert_eq!((again.saga, again.created), (saga, false));
+    assert_eq!(one.ended(saga).await, Status::Completed);
+
+    one.engine.set_disabled("three", 1, false).await.expect("the store is there").expect("it is there");
+    assert!(one.engine.start(start("three")).await.is_ok());
+}
+
 const WITH_PIVOT: &str = "
 saga: with-pivot
 steps:

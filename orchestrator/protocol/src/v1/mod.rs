@@ -12,7 +12,9 @@ mod start;
 mod step;
 
 pub use callback::CallbackRequest;
-pub use definition::{CheckAnswer, DefinitionView, Diagnostic, RegisterAnswer, Severity};
+pub use definition::{
+    CheckAnswer, DefinitionChange, DefinitionView, Diagnostic, DiffAnswer, RegisterAnswer, Severity, StartChange,
+};
 pub use health::{Live, Ready, Version};
 pub use node::NodeView;
 pub use page::{HistoryEntry, Page};

@@ -30,6 +30,7 @@ pub(super) async fn versions_are_assigned_from_one(store: Arc<dyn Store>) {
         digest: digest("ten 'ü'"),
         source: "ten 'ü'".into(),
         created_at: Time(77),
+        disabled_at: None,
     };
     assert_eq!(store.definition("a", None).await.unwrap(), Some(kept.clone()));
     assert_eq!(store.definition("a", Some(10)).await.unwrap(), Some(kept));
@@ -108,4 +109,36 @@ pub(super) async fn definitions_and_versions_come_in_pages(store: Arc<dyn Store>
     assert_eq!(versions(Some(3), 100).await, [2, 1]);
     assert_eq!(versions(Some(1), 100).await, [0; 0]);
     assert_eq!(store.versions("nobody's", None, 100).await.unwrap(), []);
+}
+
+pub(super) async fn the_highest_version_that_is_not_disabled_takes_starts(store: Arc<dyn Store>) {
+    assert_eq!(store.startable("a").await.unwrap(), None);
+    for source in ["one", "two", "three"] {
+        put(&store, "a", None, source).await;
+    }
+    put(&store, "b", None, "one").await;
+    let startable = async || store.startable("a").await.unwrap().map(|kept| kept.version);
+    assert_eq!(startable().await, Some(3));
+    assert!(store.set_disabled("a", 3, Some(Time(80))).await.unwrap());
+    assert_eq!(startable().await, Some(2));
+    assert!(store.set_disabled("a", 3, Some(Time(90))).await.unwrap(), "again is no change");
+    let kept = store.definition("a", Some(3)).await.unwrap().unwrap();
+    assert_eq!((kept.disabled_at, &*kept.source), (Some(Time(80)), "three"), "it stays, and its time with it");
+    let listed = store.definitions(None, 1).await.unwrap();
+    assert_eq!((listed[0].version, listed[0].disabled_at), (3, Some(Time(80))));
+    assert_eq!(store.versions("a", None, 1).await.unwrap()[0].disabled_at, Some(Time(80)));
+    for version in [1, 2] {
+        assert!(store.set_disabled("a", version, Some(Time(81))).await.unwrap());
+    }
+    assert_eq!(startable().await, None);
+    assert_eq!(store.startable("b").await.unwrap().unwrap().version, 1, "another name's versions are its own");
+    // The same text again is the same version, and stays disabled.
+    assert_eq!(put(&store, "a", None, "three").await, Put::Same(3));
+    assert_eq!(startable().await, None);
+    assert!(store.set_disabled("a", 2, None).await.unwrap());
+    assert_eq!(startable().await, Some(2));
+    assert_eq!(store.definition("a", Some(2)).await.unwrap().unwrap().disabled_at, None);
+    for (name, version) in [("a", 9), ("c", 1)] {
+        assert!(!store.set_disabled(name, version, Some(Time(82))).await.unwrap(), "there is none");
+    }
 }

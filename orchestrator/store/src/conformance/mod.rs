@@ -105,6 +105,7 @@ macro_rules! conformance_cases {
             definitions::no_version_is_above_the_last_number,
             definitions::many_writers_of_one_text_make_one_version,
             definitions::definitions_and_versions_come_in_pages,
+            definitions::the_highest_version_that_is_not_disabled_takes_starts,
         }
     };
 }

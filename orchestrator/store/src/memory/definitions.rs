@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use amends_core::time::Time;
+
 use super::{at_most, rows::Rows};
 use crate::{NewDefinition, Put, StoreError, StoredDefinition};
 
@@ -25,7 +27,8 @@ impl Rows {
                 })?
             }
         };
-        let kept = StoredDefinition { name: Arc::clone(&name), version, digest, source, created_at: at };
+        let kept =
+            StoredDefinition { name: Arc::clone(&name), version, digest, source, created_at: at, disabled_at: None };
         self.definitions.insert((name, version), kept);
         Ok(Put::Created(version))
     }
@@ -33,6 +36,16 @@ impl Rows {
     pub(super) fn definition(&self, name: &str, version: Option<u32>) -> Option<StoredDefinition> {
         let mut of_name = self.definitions.values().rev().filter(|kept| *kept.name == *name);
         of_name.find(|kept| version.is_none_or(|version| version == kept.version)).cloned()
+    }
+
+    pub(super) fn startable(&self, name: &str) -> Option<StoredDefinition> {
+        let mut of_name = self.definitions.values().rev().filter(|kept| *kept.name == *name);
+        of_name.find(|kept| kept.disabled_at.is_none()).cloned()
+    }
+
+    pub(super) fn set_disabled(&mut self, name: &str, version: u32, at: Option<Time>) -> bool {
+        let kept = self.definitions.get_mut(&(name.into(), version));
+        kept.map(|kept| kept.disabled_at = at.map(|at| kept.disabled_at.unwrap_or(at))).is_some()
     }
 
     pub(super) fn definitions(&self, after: Option<&str>, limit: u32) -> Vec<StoredDefinition> {

@@ -324,6 +324,15 @@ impl Store for MemoryStore {
         Ok(self.rows().definition(name, version))
     }
 
+    async fn startable(&self, name: &str) -> Result<Option<StoredDefinition>, StoreError> {
+        self.readable()?;
+        Ok(self.rows().startable(name))
+    }
+
+    async fn set_disabled(&self, name: &str, version: u32, at: Option<Time>) -> Result<bool, StoreError> {
+        Ok(self.rows().set_disabled(name, version, at))
+    }
+
     async fn definitions(&self, after: Option<&str>, limit: u32) -> Result<Vec<StoredDefinition>, StoreError> {
         self.readable()?;
         Ok(self.rows().definitions(after, limit))

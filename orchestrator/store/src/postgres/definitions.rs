@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use amends_core::ids::Digest;
+use amends_core::{ids::Digest, time::Time};
 use sqlx::PgConnection;
 
 use super::{
@@ -143,7 +143,7 @@ pub(super) async fn definition(
     let asked = || {
         sqlx::query(
             "-- definition
-            select name, version, digest, source, created_at
+            select name, version, digest, source, created_at, disabled_at
             from definitions
             where name = $1 and ($2::bigint is null or version = $2)
             order by version desc
@@ -155,6 +155,51 @@ pub(super) async fn definition(
     readers.row(asked).await?.as_ref().map(rows::definition).transpose()
 }
 
+pub(super) async fn startable(readers: &Readers, name: &str) -> Result<Option<StoredDefinition>, StoreError> {
+    let asked = || {
+        sqlx::query(
+            "-- startable
+            select name, version, digest, source, created_at, disabled_at
+            from definitions
+            where name = $1 and disabled_at is null
+            order by version desc
+            limit 1",
+        )
+        .bind(name.to_owned())
+    };
+    readers.row(asked).await?.as_ref().map(rows::definition).transpose()
+}
+
+pub(super) async fn set_disabled(
+    writer: &Arc<Writer>,
+    name: &str,
+    version: u32,
+    at: Option<Time>,
+) -> Result<bool, StoreError> {
+    let name: Arc<str> = name.into();
+    let work = repeatable(move |connection, _again| {
+        let name = Arc::clone(&name);
+        Box::pin(async move {
+            let touched = sqlx::query(
+                "-- set_disabled
+                update definitions
+                -- Who disables again does not disable later.
+                set disabled_at = case when $3::bigint is null then null else coalesce(disabled_at, $3) end
+                where name = $1 and version = $2",
+            )
+            .bind(&*name)
+            .bind(i64::from(version))
+            .bind(at.map(|at| at.0))
+            .execute(connection)
+            .await?
+            .rows_affected();
+            assert!(touched <= 1, "invariant: a definition is one row");
+            Ok(touched == 1)
+        })
+    });
+    writer.run(work).await.map_err(StoreError::of_postgres)
+}
+
 pub(super) async fn definitions(
     readers: &Readers,
     after: Option<&str>,
@@ -163,7 +208,7 @@ pub(super) async fn definitions(
     let asked = || {
         sqlx::query(
             "-- definitions
-            select distinct on (name) name, version, digest, source, created_at
+            select distinct on (name) name, version, digest, source, created_at, disabled_at
             from definitions
             where $1::text is null or name > $1
             order by name, version desc
@@ -184,7 +229,7 @@ pub(super) async fn versions(
     let asked = || {
         sqlx::query(
             "-- versions
-            select name, version, digest, source, created_at
+            select name, version, digest, source, created_at, disabled_at
             from definitions
             where name = $1 and ($2::bigint is null or version < $2)
             order by version desc

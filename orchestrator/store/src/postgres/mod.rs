@@ -180,6 +180,14 @@ impl Store for PostgresStore {
         definitions::definition(&self.readers, name, version).await
     }
 
+    async fn startable(&self, name: &str) -> Result<Option<StoredDefinition>, StoreError> {
+        definitions::startable(&self.readers, name).await
+    }
+
+    async fn set_disabled(&self, name: &str, version: u32, at: Option<Time>) -> Result<bool, StoreError> {
+        definitions::set_disabled(&self.writers()?.aside, name, version, at).await
+    }
+
     async fn definitions(&self, after: Option<&str>, limit: u32) -> Result<Vec<StoredDefinition>, StoreError> {
         definitions::definitions(&self.readers, after, limit).await
     }

@@ -1,6 +1,6 @@
 //! Definitions, kept for ever under (name, version).
 
-use amends_core::ids::Digest;
+use amends_core::{ids::Digest, time::Time};
 use rusqlite::{Connection, OptionalExtension, params};
 use sqlx::SqlitePool;
 
@@ -86,7 +86,7 @@ pub(super) async fn definition(
 ) -> Result<Option<StoredDefinition>, StoreError> {
     sqlx::query(
         "-- definition
-        select name, version, digest, source, created_at
+        select name, version, digest, source, created_at, disabled_at
         from definitions
         where name = ?1 and (?2 is null or version = ?2)
         order by version desc
@@ -101,6 +101,45 @@ pub(super) async fn definition(
     .transpose()
 }
 
+pub(super) async fn startable(readers: &SqlitePool, name: &str) -> Result<Option<StoredDefinition>, StoreError> {
+    sqlx::query(
+        "-- startable
+        select name, version, digest, source, created_at, disabled_at
+        from definitions
+        where name = ? and disabled_at is null
+        order by version desc
+        limit 1",
+    )
+    .bind(name)
+    .fetch_optional(readers)
+    .await?
+    .as_ref()
+    .map(rows::definition)
+    .transpose()
+}
+
+pub(super) async fn set_disabled(
+    writer: &Writer,
+    name: &str,
+    version: u32,
+    at: Option<Time>,
+) -> Result<bool, StoreError> {
+    let name = name.to_owned();
+    let set = move |connection: &Connection| -> rusqlite::Result<Work<bool>> {
+        let mut set_disabled = connection.prepare_cached(
+            "-- set_disabled
+            update definitions
+            -- Who disables again does not disable later.
+            set disabled_at = case when ?3 is null then null else coalesce(disabled_at, ?3) end
+            where name = ?1 and version = ?2",
+        )?;
+        let touched = set_disabled.execute(params![name, version, at.map(|at| at.0)])?;
+        assert!(touched <= 1, "invariant: a definition is one row");
+        Ok(if touched == 1 { Work::Wrote(true) } else { Work::Untouched(false) })
+    };
+    Ok(writer.transaction(set).await?)
+}
+
 pub(super) async fn definitions(
     readers: &SqlitePool,
     after: Option<&str>,
@@ -108,7 +147,7 @@ pub(super) async fn definitions(
 ) -> Result<Vec<StoredDefinition>, StoreError> {
     sqlx::query(
         "-- definitions
-        select name, version, digest, source, created_at
+        select name, version, digest, source, created_at, disabled_at
         from definitions as newest
         where (?1 is null or name > ?1)
             and version = (select max(version) from definitions where name = newest.name)
@@ -132,7 +171,7 @@ pub(super) async fn versions(
 ) -> Result<Vec<StoredDefinition>, StoreError> {
     sqlx::query(
         "-- versions
-        select name, version, digest, source, created_at
+        select name, version, digest, source, created_at, disabled_at
         from definitions
         where name = ?1 and (?2 is null or version < ?2)
         order by version desc

@@ -169,6 +169,14 @@ impl Store for SqliteStore {
         definitions::definition(&self.readers, name, version).await
     }
 
+    async fn startable(&self, name: &str) -> Result<Option<StoredDefinition>, StoreError> {
+        definitions::startable(&self.readers, name).await
+    }
+
+    async fn set_disabled(&self, name: &str, version: u32, at: Option<Time>) -> Result<bool, StoreError> {
+        definitions::set_disabled(self.writer()?, name, version, at).await
+    }
+
     async fn definitions(&self, after: Option<&str>, limit: u32) -> Result<Vec<StoredDefinition>, StoreError> {
         definitions::definitions(&self.readers, after, limit).await
     }

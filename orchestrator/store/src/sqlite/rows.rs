@@ -71,6 +71,7 @@ pub(super) fn definition(row: &SqliteRow) -> Result<StoredDefinition, StoreError
         digest: Digest(get::<&str>(row, "digest", place)?.into()),
         source: get::<&str>(row, "source", place)?.into(),
         created_at: Time(get(row, "created_at", place)?),
+        disabled_at: get::<Option<i64>>(row, "disabled_at", place)?.map(Time),
         name,
     })
 }

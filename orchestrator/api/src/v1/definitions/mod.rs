@@ -1,6 +1,8 @@
 //! `/v1/definitions`
 
 mod check;
+mod diff;
+mod disable;
 mod get;
 mod graph;
 mod list;
@@ -23,6 +25,9 @@ pub(crate) fn routes() -> OpenApiRouter<Engine> {
         .routes(routes!(versions::versions))
         .routes(routes!(version::version))
         .routes(routes!(graph::graph))
+        .routes(routes!(diff::diff))
+        .routes(routes!(disable::disable))
+        .routes(routes!(disable::enable))
 }
 
 /// Lists leave the text out.
@@ -32,6 +37,7 @@ fn item(stored: &StoredDefinition) -> v1::DefinitionView {
         version: stored.version,
         digest: stored.digest.to_string(),
         created_at: view::time(stored.created_at),
+        disabled_at: stored.disabled_at.map(view::time),
         source: None,
     }
 }

@@ -12,7 +12,7 @@ use crate::{
     body::Json,
     error::ApiError,
     headers,
-    openapi::{BadRequest, BodyTooLarge, NotFound, NotJson, Overloaded, Unavailable, Unprocessable},
+    openapi::{BadRequest, BodyTooLarge, Conflict, NotFound, NotJson, Overloaded, Unavailable, Unprocessable},
     path::{check_name, check_version},
     query::NoQuery,
     saga,
@@ -44,7 +44,7 @@ use crate::{
             ("Idempotent-Replayed" = Option<String>, description = "`true`: an earlier start under the same key made it"),
             ("Preference-Applied" = Option<String>, description = "The wait that was granted"),
         )),
-        BadRequest, NotFound, BodyTooLarge, NotJson, Unprocessable, Overloaded, Unavailable,
+        BadRequest, NotFound, Conflict, BodyTooLarge, NotJson, Unprocessable, Overloaded, Unavailable,
     ),
 )]
 pub(crate) async fn start(

@@ -113,6 +113,10 @@ impl Server {
         self.ask(json_body(Request::post(path), body)).await
     }
 
+    pub(crate) async fn post_keyed(&self, path: &str, key: &str, body: &Value) -> Answer {
+        self.ask(json_body(Request::post(path).header("idempotency-key", key), body)).await
+    }
+
     pub(crate) async fn post_yaml(&self, path: &str, body: &str) -> Answer {
         let request = Request::post(path).header(header::CONTENT_TYPE, "application/yaml");
         self.ask(request.body(Body::from(body.to_owned())).unwrap()).await

@@ -1,0 +1,3 @@
+-- A version that takes no new starts; sagas that run go on with it. Null: it takes them.
+
+alter table definitions add column disabled_at bigint;

@@ -1,0 +1,53 @@
+//! `amends plan`
+
+use serde_json::Value;
+
+use crate::shell::Shell;
+
+const ORDER: &str = include_str!("../../../../sagas/place-order.yaml");
+const INPUT: &str = r#"{"customer":"ada","sku":"kettle","quantity":1,"amount":100}"#;
+const FIXED: [&str; 4] = ["--id", "00000000-0000-7000-8000-000000000001", "--started-at", "2026-11-24T12:00:00Z"];
+
+fn planned(shell: &Shell, more: &[&str]) -> crate::shell::Ran {
+    shell.file("order.yaml", ORDER);
+    shell.file("input.json", INPUT);
+    shell.amends(&[&["plan", "order.yaml", "--input", "input.json"], &FIXED[..], more].concat())
+}
+
+#[test]
+fn the_plan_for_people_is_as_it_was() {
+    let ran = planned(&Shell::new(), &[]);
+    insta::assert_snapshot!(ran.expect(0).stdout);
+    assert_eq!(ran.stderr, "");
+}
+
+#[test]
+fn with_replies_and_a_catalogue_everything_is_known() {
+    let shell = Shell::new();
+    let services = ["orders", "inventory", "payments", "shipping"];
+    let toml: String =
+        services.iter().map(|name| format!("[services.{name}]\nurl = \"http://127.0.0.1:9/{name}/\"\n")).collect();
+    shell.file("server.toml", &toml);
+    shell.file("outputs.json", r#"{"reserve": {"reservation": "r1"}}"#);
+    let more =
+        ["--config", "server.toml", "--outputs", "outputs.json", "--reply", r#"ship={"tracking":"T1"}"#, "--json"];
+    let view: Value = serde_json::from_str(&planned(&shell, &more).expect(0).stdout).expect("JSON");
+    let confirm = &view["steps"][4]["call"]["request"];
+    assert_eq!(confirm["body"], r#"{"tracking":"T1"}"#);
+    assert!(confirm["digest"].is_string(), "{confirm}");
+    let url = "http://127.0.0.1:9/orders/orders/00000000-0000-7000-8000-000000000001/confirm";
+    assert_eq!(confirm["url"], url);
+    assert!(!view.to_string().contains('‹'), "{view}");
+}
+
+#[test]
+fn what_a_start_would_refuse_is_refused_with_its_places() {
+    let shell = Shell::new();
+    shell.file("order.yaml", ORDER);
+    let ran = shell.amends(&["plan", "order.yaml", "--data", r#"{"customer": 7}"#]);
+    ran.expect(1).says("the input does not fit the definition's schema").says("/input/customer: ").says("\"sku\"");
+    assert_eq!(ran.stdout, "");
+    planned(&shell, &["--reply", "shop={}"]).expect(2).says("there is no step `shop`").says("open, reserve, charge");
+    planned(&shell, &["--reply", "ship={}"]).expect(2).says("step `ship`: from this reply its output cannot be taken");
+    planned(&shell, &["--reply", "ship"]).expect(2).says("write STEP=JSON");
+}
