@@ -53,6 +53,7 @@ pub(crate) struct ConditionView {
 
 #[derive(Debug, Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
+#[expect(clippy::large_enum_variant, reason = "one per step of a plan, and almost always the large one")]
 pub(crate) enum WhatView {
     NotReached,
     Skipped,

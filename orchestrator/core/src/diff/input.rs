@@ -85,7 +85,7 @@ fn compare(found: &mut Vec<StartChange>, pointer: &str, from: &Value, to: &Value
     let understood = ["type", "required", "enum", "properties", "items"];
     let others = after.keys().filter(|key| {
         let known = understood.iter().chain(&AT_LEAST).chain(&AT_MOST).chain(&TALK).any(|known| known == key);
-        !known && !(key.as_str() == "additionalProperties" && closed(after)) && before.get(*key) != after.get(*key)
+        !(known || key.as_str() == "additionalProperties" && closed(after)) && before.get(*key) != after.get(*key)
     });
     for key in others {
         say(pointer.to_owned(), format!("`{key}` is another: it may be refused"), false);

@@ -89,6 +89,7 @@ pub struct Condition {
 
 /// What it would do.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "one per step of a plan, and almost always the large one")]
 pub enum What {
     /// A step before it cannot be made.
     NotReached,
