@@ -7,18 +7,20 @@ mod advance;
 mod callbacks;
 mod items;
 mod judge;
+mod locks;
 mod waits;
 
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
+pub use self::locks::LockPlace;
 use crate::{
     callbacks::{Callback, is_accepted},
     definition::{Definition, Side, Step},
     event::{Cause, Event, Recorded, Started},
     evolve,
-    ids::{CallId, Op, SagaId},
+    ids::{CallId, LockName, Op, SagaId},
     render::Rendered,
     reply::{Outcome, Reply, Terms, classify},
     signals::Signal,
@@ -46,6 +48,8 @@ pub enum Input {
     Signalled(Signal),
     /// A participant called back. [`crate::can_call_back`] says before what that is; `terms` are those of its service.
     CalledBack { callback: Callback, terms: Terms },
+    /// Where the saga stands in the queues of the locks that it needs next, in their order.
+    LocksAnswered(Vec<LockPlace>),
 }
 
 /// Whether a cancel has an effect.
@@ -66,6 +70,8 @@ pub struct Begin {
     pub input: Arc<Value>,
     /// As [`crate::labels()`] gives them.
     pub labels: Map<String, Value>,
+    /// As [`crate::locks()`] gives them; of a saga that is no root none.
+    pub locks: Arc<[LockName]>,
     pub traceparent: Option<String>,
 }
 
@@ -93,6 +99,7 @@ pub(crate) fn started(definition: &Definition, with: Begin, now: Time) -> Starte
         definition: definition.digest.clone(),
         input: with.input,
         labels: with.labels,
+        locks: with.locks,
         deadline_at: definition.deadline.map(|deadline| now + deadline),
         traceparent: with.traceparent,
     }
@@ -144,6 +151,7 @@ pub fn decide_in_place(definition: &Definition, state: &mut State, input: Input,
         Input::CancelRequested { reason } => draft.cancel(reason),
         Input::Signalled(signal) => draft.signalled(signal),
         Input::CalledBack { callback, terms } => draft.called_back(callback, &terms),
+        Input::LocksAnswered(places) => draft.locks_answered(places),
     }
     draft.advance();
     draft.decision()
@@ -259,6 +267,9 @@ pub enum Command {
     /// Send this attempt, not before `due_at`. While the saga is being undone an action is owed no sending any more: the
     /// one that is on the wire is awaited, any other answered with [`Input::Withdrawn`].
     Call { call: CallId, attempt: u32, due_at: Time },
+    /// Take a place in the queue of this lock, look who comes before, and feed [`Input::LocksAnswered`]; again after a while, if
+    /// somebody does. The same for those behind it, as long as nobody does.
+    Lock { lock: LockName },
     /// Feed [`Input::TimePassed`] at this time.
     Wake { at: Time },
     /// The saga has ended: let go of it.
@@ -278,6 +289,7 @@ pub fn outstanding(definition: &Definition, state: &State) -> Vec<Command> {
             Phase::Told { .. } | Phase::Closed | Phase::Halted => None,
         })
         .collect();
+    owed.extend(state.next_lock().map(|lock| Command::Lock { lock: lock.clone() }));
     let deadline_counts = state.status == Status::Running && !point_of_no_return(definition, state);
     owed.extend(state.waits().filter_map(|(_, waiting)| waiting.until()).map(|at| Command::Wake { at }));
     owed.extend(state.started.deadline_at.filter(|_| deadline_counts).map(|at| Command::Wake { at }));

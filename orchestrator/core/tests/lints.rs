@@ -236,3 +236,23 @@ fn waits_take_time_and_no_calls_and_items_are_as_many_as_may_be() {
     assert_eq!(items.forward, Some(Duration::from_secs(100)), "a thousand, ten at once");
     assert_eq!((items.requests, items.calls), (Some(1000), 2000));
 }
+
+#[test]
+fn a_lock_that_is_held_while_somebody_is_waited_for() {
+    let call = format!("b: {{ call: x POST /b, {UNDO} }}");
+    let with = |head: &str, wait: &str| warned(head, &format!("a: {{ {wait} }}\n{call}"), "");
+    assert_eq!(with("locks: [one]\n", "await: go, timeout: 1d"), [("W0620", 4, 8)]);
+    assert_eq!(with("locks: [one]\n", "sleep: 1m"), [("W0620", 4, 8)]);
+    assert_eq!(with("locks: [one]\n", "until: '2030-01-01T00:00:00Z'"), [("W0620", 4, 8)]);
+    assert_eq!(with("", "await: go, timeout: 1d"), []);
+    assert_eq!(warned("locks: [one]\n", &call, ""), []);
+}
+
+#[test]
+fn an_input_that_only_a_lock_reads_is_used() {
+    let input = "input: { type: object, required: [to], properties: { to: { type: string } } }\n";
+    assert_eq!(
+        warned(&format!("{input}locks: ['${{{{ input.to }}}}']\n"), &format!("a: {{ call: x POST /a, {UNDO} }}"), ""),
+        []
+    );
+}

@@ -99,6 +99,8 @@ impl Calls {
             Event::SagaStarted(_)
             | Event::Adopted
             | Event::Released
+            | Event::LockQueued { .. }
+            | Event::LockTaken { .. }
             | Event::StepSkipped { .. }
             | Event::StepRefused { .. }
             | Event::ItemsListed { .. }

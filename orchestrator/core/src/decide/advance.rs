@@ -33,6 +33,9 @@ impl Draft<'_> {
             return self.compensate_because(Cause::DeadlinePassed);
         }
         self.end_acceptances();
+        if self.state.next_lock().is_some() {
+            return;
+        }
         let definition = self.definition;
         // Only what is done in this very decision makes further steps ready.
         while self.state.status == Status::Running && (self.end_waits() | self.begin_ready()) {}

@@ -96,6 +96,7 @@ pub mod code {
     pub const GET_CHANGES_NOTHING: &str = "W0609";
     pub const NEEDLESS_DEFAULT: &str = "W0610";
     pub const DONE_AGAIN: &str = "W0611";
+    pub const LOCK_ACROSS_WAIT: &str = "W0620";
 }
 
 /// So many errors are said at once, and so many warnings: beyond them nobody reads, and looking for hints takes time.

@@ -11,6 +11,7 @@ mod keys;
 mod labels;
 pub mod limits;
 mod lints;
+mod locks;
 mod model;
 mod node;
 mod order;

@@ -114,8 +114,15 @@ impl Run {
     pub(crate) fn with_input(yaml: &str, input: Value) -> Self {
         let definition = Definition::parse(yaml, None).expect("a definition");
         let saga = SagaId(uuid::Uuid::from_u128(7));
-        let with = Begin { version: 1, input: input.into(), labels: serde_json::Map::new(), traceparent: None };
         let now = Time(1_000_000_000);
+        let mut with = Begin {
+            version: 1,
+            input: input.into(),
+            labels: serde_json::Map::new(),
+            locks: [].into(),
+            traceparent: None,
+        };
+        with.locks = amends_core::locks(&definition, saga, &with, now).expect("locks that can be rendered");
         let journal = begin(&definition, saga, with, now);
         let state = fold(saga, &journal).expect("a start folds");
         let last = journal.clone();
@@ -272,7 +279,7 @@ impl Run {
         let owed = outstanding(&self.definition, &self.state).into_iter();
         owed.filter_map(|command| match command {
             Command::Call { call, .. } => Some(call),
-            Command::Wake { .. } | Command::Finish => None,
+            Command::Lock { .. } | Command::Wake { .. } | Command::Finish => None,
         })
         .collect()
     }
@@ -328,6 +335,8 @@ pub(crate) fn words(event: &Event) -> String {
         Event::CallbackReceived { call, verdict, .. } => format!("called back {call} {}", word(verdict)),
         Event::CallWithdrawn { call, attempt } => format!("withdrawn {call} {attempt}"),
         Event::CallRefused { call, .. } => format!("refused {call}"),
+        Event::LockQueued { lock, .. } => format!("queued {lock}"),
+        Event::LockTaken { lock, .. } => format!("locked {lock}"),
         Event::StepSkipped { step } => format!("skipped {step}"),
         Event::StepRefused { step, .. } => format!("cannot begin {step}"),
         Event::SleepStarted { step, .. } => format!("sleeps {step}"),

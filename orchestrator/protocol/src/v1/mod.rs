@@ -5,6 +5,7 @@
 mod callback;
 mod definition;
 mod health;
+mod lock;
 mod node;
 mod page;
 mod saga;
@@ -14,6 +15,7 @@ mod step;
 pub use callback::CallbackRequest;
 pub use definition::{CheckAnswer, DefinitionView, Diagnostic, RegisterAnswer, Severity};
 pub use health::{Live, Ready, Version};
+pub use lock::{LockStatus, LockView, QueuedSaga};
 pub use node::NodeView;
 pub use page::{HistoryEntry, Page};
 pub use saga::{

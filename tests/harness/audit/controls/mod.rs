@@ -3,5 +3,6 @@
 
 mod broken;
 mod callbacks;
+mod locks;
 mod made;
 mod waits;
