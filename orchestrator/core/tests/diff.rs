@@ -91,9 +91,9 @@ fn each_change_is_told_at_its_place() {
         &["labels.a: nothing -> ${{ input.amount }}"],
     );
     changed(
-        "saga: pay\nlocks: [one]\n",
-        "saga: pay\nlocks: [one, \"a:${{ input.amount }}\"]\n",
-        &["locks.2: nothing -> a:${{ input.amount }}"],
+        "saga: pay\n",
+        "saga: pay\nlocks: [\"a:${{ input.amount }}\"]\n",
+        &["locks.1: nothing -> a:${{ input.amount }}"],
     );
 }
 

@@ -133,7 +133,9 @@ impl Checker<'_, '_, '_> {
             ("steps", Place::Start) => {
                 self.unknown(at, "labels are computed before any step has run", "refer to `input` or `saga`")
             }
-            ("steps", Place::Locks) => self.unknown(at, "locks are taken before any step has run", ""),
+            ("steps", Place::Locks) => {
+                self.unknown(at, "locks are taken before any step has run", "refer to `input` or `saga`")
+            }
             ("saga", Place::Start) if names.get(1) == Some(&"labels") => {
                 self.unknown(at, "labels cannot refer to labels", "refer to `input`");
             }

@@ -49,10 +49,9 @@ async fn take_place(
     at: Time,
 ) -> Result<Place, sqlx::Error> {
     let next: i64 = sqlx::query_scalar(NEXT_PLACE).bind(lock.as_str()).bind(at.0).fetch_one(&mut *connection).await?;
-    let insert = sqlx::query(INSERT_PLACE).bind(lock.as_str()).bind(saga.0).bind(next);
-    insert.execute(&mut *connection).await?;
-    let (arrived_at, first): (i64, bool) =
-        sqlx::query_as(IS_FIRST).bind(lock.as_str()).bind(saga.0).fetch_one(connection).await?;
+    let insert = sqlx::query_scalar(INSERT_PLACE).bind(lock.as_str()).bind(saga.0).bind(next);
+    let arrived_at: i64 = insert.fetch_one(&mut *connection).await?;
+    let first = sqlx::query_scalar(IS_FIRST).bind(lock.as_str()).bind(arrived_at).fetch_one(connection).await?;
     Ok(Place { arrived_at: Time(arrived_at), first })
 }
 
@@ -62,8 +61,9 @@ pub(super) const NEXT_PLACE: &str = "-- next_place
     values ($1, greatest($2, (
         select arrived_at + 1
         from lock_queue
-        where lock = $1
-        -- By both, so that the queue's own index is the only one in this order.
+        -- Not `=`, and by both: so the queue's own index is the only one in this order, whatever the table holds.
+        where lock >= $1
+            and lock <= $1
         order by lock desc, arrived_at desc
         limit 1
     )))
@@ -75,22 +75,25 @@ pub(super) const INSERT_PLACE: &str = "-- insert_place
     insert into lock_queue (lock, saga, arrived_at)
     values ($1, $2, $3)
     -- It has a place.
-    on conflict (lock, saga) do nothing";
+    on conflict (lock, saga) do update
+    set arrived_at = lock_queue.arrived_at
+    returning arrived_at";
 
 pub(super) const IS_FIRST: &str = "-- is_first
-    select
-        mine.arrived_at,
-        not exists (
-            select 1
-            from lock_queue as other
-                join sagas on sagas.id = any (array[other.saga])
-            where other.lock = $1
-                and other.arrived_at < mine.arrived_at
-                and case when sagas.ended_at is null then true else false end
-        )
-    from lock_queue as mine
-    where mine.lock = $1
-        and mine.saga = $2";
+    select not exists (
+        select 1
+        from (
+            select saga
+            from lock_queue
+            -- As in next_place.
+            where lock >= $1
+                and lock <= $1
+                and arrived_at < $2
+            order by lock, arrived_at
+        ) as other
+            join sagas on sagas.id = any (array[other.saga])
+        where case when sagas.ended_at is null then true else false end
+    )";
 
 pub(super) const LOCK_QUEUE: &str = "-- lock_queue
     select lock_queue.saga, lock_queue.arrived_at, sagas.name, sagas.status
