@@ -6,6 +6,7 @@ mod cancels;
 mod database;
 mod deaths;
 mod leases;
+mod locks;
 mod measure;
 mod soak;
 mod starts;

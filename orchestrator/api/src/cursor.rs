@@ -56,6 +56,16 @@ pub(crate) fn to_saga(scope: &str, cursor: &str) -> Result<Cursor, ApiError> {
     Ok(Cursor { started_at: Time(i64::from_be_bytes(time)), saga: SagaId(id) })
 }
 
+/// A place in a queue.
+pub(crate) fn of_time(scope: &str, time: Time) -> String {
+    seal(scope, &time.0.to_be_bytes())
+}
+
+pub(crate) fn to_time(scope: &str, cursor: &str) -> Result<Time, ApiError> {
+    let bytes = open(scope, cursor)?.try_into().map_err(|_| ApiError::InvalidCursor)?;
+    Ok(Time(i64::from_be_bytes(bytes)))
+}
+
 /// A place among names.
 pub(crate) fn of_name(scope: &str, name: &str) -> String {
     seal(scope, name.as_bytes())

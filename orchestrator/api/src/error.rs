@@ -177,6 +177,8 @@ fn start(error: &StartError, text: String) -> Answer {
             .with(errors.iter().map(below_input).collect()),
         StartError::Labels { message } => plain(StatusCode::UNPROCESSABLE_ENTITY, Kind::InvalidLabels, text)
             .with(vec![at("/labels".to_owned(), message.clone())]),
+        StartError::Locks { message } => plain(StatusCode::UNPROCESSABLE_ENTITY, Kind::InvalidInput, text)
+            .with(vec![at("/input".to_owned(), message.clone())]),
         StartError::KeyReused { .. } => plain(StatusCode::UNPROCESSABLE_ENTITY, Kind::KeyReused, text),
         StartError::Overloaded { retry_after } => {
             plain(StatusCode::TOO_MANY_REQUESTS, Kind::Overloaded, text).again_after(*retry_after)

@@ -30,6 +30,7 @@ use utoipa_axum::router::OpenApiRouter;
         (name = "sagas", description = "Runs of definitions"),
         (name = "callbacks", description = "What participants say later of calls that they accepted"),
         (name = "definitions", description = "What sagas are made from"),
+        (name = "locks", description = "What sagas have for themselves"),
         (name = "nodes", description = "Processes that drive sagas"),
         (name = "health", description = "Whether the server is there, and which one it is"),
     ),

@@ -2,7 +2,7 @@
 
 use amends_core::{
     definition::limits,
-    ids::{SagaId, SignalName},
+    ids::{LockName, SagaId, SignalName},
 };
 use axum::extract::{FromRequestParts, Path};
 use http::request::Parts;
@@ -14,6 +14,9 @@ pub(crate) struct InPath(pub(crate) SagaId);
 
 /// `{id}` and `{name}` of a signal
 pub(crate) struct SignalInPath(pub(crate) SagaId, pub(crate) SignalName);
+
+/// `{name}` of a lock
+pub(crate) struct LockInPath(pub(crate) LockName);
 
 /// `{name}`
 pub(crate) struct NameInPath(pub(crate) String);
@@ -46,6 +49,19 @@ impl<S: Send + Sync> FromRequestParts<S> for SignalInPath {
             return Err(ApiError::InvalidPath(why));
         }
         Ok(Self(parse_id(&id)?, name.as_str().into()))
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for LockInPath {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let Path(name) = Path::<String>::from_request_parts(parts, state).await.map_err(refused)?;
+        if name.is_empty() || name.len() > limits::LOCK_BYTES || name.chars().any(char::is_control) {
+            let why = format!("a lock's name: 1 to {} bytes without control characters", limits::LOCK_BYTES);
+            return Err(ApiError::InvalidPath(why));
+        }
+        Ok(Self(name.as_str().into()))
     }
 }
 

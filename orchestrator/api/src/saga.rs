@@ -8,16 +8,18 @@ use amends_core::{
     ids::SagaId,
 };
 use amends_engine::{Engine, Whole};
-use amends_protocol::v1::{SagaResult, SagaView};
+use amends_protocol::v1::{LockStatus, PAGE_LIMIT_MAX, SagaResult, SagaView};
 use serde_json::Value;
 
 use crate::{
     error::ApiError,
-    view::{status, stub, view},
+    view::{queued, status, stub, view},
 };
 
 /// Rows of a journal per question to the store.
 const ROWS: u32 = 500;
+/// Sagas ahead in a queue that are named; the lock's own page has all.
+const AHEAD_SHOWN: usize = 20;
 /// A held request looks up so often, to see whether the server is shutting down.
 const LOOK_UP_EVERY: Duration = Duration::from_millis(250);
 /// The store's seqs are signed.
@@ -43,7 +45,20 @@ pub(crate) async fn read(engine: &Engine, saga: SagaId, wait: Option<Duration>) 
         let (name, version) = (&started.name, started.version);
         ApiError::Unreadable(format!("saga {saga}: definition {name} version {version} is not the one it started with"))
     })?;
-    view(saga, &journal, &pinned).map_err(|illegal| ApiError::Unreadable(illegal.to_string()))
+    let mut view = view(saga, &journal, &pinned).map_err(|illegal| ApiError::Unreadable(illegal.to_string()))?;
+    who_is_ahead(engine, &mut view).await?;
+    Ok(view)
+}
+
+/// Says of the lock that the saga waits for who comes before.
+async fn who_is_ahead(engine: &Engine, view: &mut SagaView) -> Result<(), ApiError> {
+    for lock in view.locks.iter_mut().filter(|lock| lock.status == LockStatus::Waiting) {
+        let queue = engine.store().lock_queue(&lock.name.as_str().into(), None, PAGE_LIMIT_MAX).await?;
+        let before = queue.iter().position(|other| other.saga.0 == view.id);
+        lock.place = before.and_then(|before| u32::try_from(before + 1).ok());
+        lock.ahead = queue.iter().take(before.unwrap_or(queue.len()).min(AHEAD_SHOWN)).map(queued).collect();
+    }
+    Ok(())
 }
 
 /// No more than how it went; of a saga that is in memory as a whole without making a view of it.

@@ -6,6 +6,7 @@
 mod attempts;
 mod cause;
 mod items;
+mod locks;
 #[cfg(test)]
 mod tests;
 mod waits;
@@ -27,6 +28,7 @@ use amends_store::Head;
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 
+pub(crate) use self::locks::queued;
 use self::{attempts::Calls, waits::Waits};
 
 /// The view of a saga.
@@ -57,6 +59,7 @@ pub fn view(saga: SagaId, journal: &[Recorded], definition: &Definition) -> Resu
         purged_at: None,
         deadline_at: started.deadline_at.map(time),
         cause: state.cause.as_ref().map(|cause| cause::view(cause, started.deadline_at, definition)),
+        locks: locks::views(journal, &state),
         epoch: state.epoch,
         steps,
     })
@@ -81,6 +84,7 @@ pub(crate) fn stub(head: &Head) -> v1::SagaView {
         purged_at: head.purged_at.map(time),
         deadline_at: None,
         cause: None,
+        locks: vec![],
         epoch: head.epoch,
         steps: vec![],
     }

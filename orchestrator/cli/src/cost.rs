@@ -11,8 +11,9 @@ const PRECISE_UNTIL: Duration = Duration::from_secs(10);
 pub(crate) fn sentence(definition: &Definition, timeout: &ServiceTimeout<'_>) -> String {
     let worst = definition.worst_case(timeout);
     let calls = if worst.calls == 1 { "1 call".to_owned() } else { format!("{} calls", worst.calls) };
+    let locks = if worst.locks { "waiting for its locks takes unlimited time; then " } else { "" };
     if worst.way.is_empty() {
-        return format!("unlimited from its pivot on, which is its first step; at most {calls}");
+        return format!("{locks}unlimited from its pivot on, which is its first step; at most {calls}");
     }
     let until = if worst.has_pivot { " to the pivot" } else { "" };
     let then = if worst.has_pivot { ", unlimited from there on" } else { "" };
@@ -21,7 +22,7 @@ pub(crate) fn sentence(definition: &Definition, timeout: &ServiceTimeout<'_>) ->
         count => format!("{count} requests"),
     });
     format!(
-        "the way{until} takes {}{}{then}; at most {calls}, {requests}{until}",
+        "{locks}the way{until} takes {}{}{then}; at most {calls}, {requests}{until}",
         time(&worst),
         deadline(definition, &worst)
     )

@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use amends_protocol::{
     participant::{IDEMPOTENCY_KEY, TRACEPARENT},
-    v1::{CancelRequest, HistoryEntry, IDEMPOTENT_REPLAYED, Page, SagaItem, SagaStatus, SagaView, StartRequest},
+    v1::{
+        CancelRequest, HistoryEntry, IDEMPOTENT_REPLAYED, Page, QueuedSaga, SagaItem, SagaStatus, SagaView,
+        StartRequest,
+    },
 };
 use reqwest::Method;
 use serde_json::Value;
@@ -114,6 +117,24 @@ impl Client {
             .json(&CancelRequest { reason })
             .ask()
             .await
+    }
+}
+
+impl Client {
+    /// A page of the sagas in the queue of a lock; the first of all has it.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn lock_queue(
+        &self,
+        lock: &str,
+        limit: Option<u32>,
+        cursor: Option<&str>,
+    ) -> Result<Page<QueuedSaga>, ClientError> {
+        let mut query: Vec<(&str, String)> = Vec::new();
+        query.extend(limit.iter().map(|limit| ("limit", limit.to_string())));
+        query.extend(cursor.iter().map(|cursor| ("cursor", (*cursor).to_owned())));
+        self.query(Method::GET, &["v1", "locks", lock], &query).ask().await
     }
 }
 

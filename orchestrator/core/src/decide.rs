@@ -7,6 +7,7 @@ mod advance;
 mod callbacks;
 mod items;
 mod judge;
+mod locks;
 mod probe;
 mod waits;
 
@@ -14,12 +15,13 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
+pub use self::locks::LockPlace;
 use crate::{
     callbacks::{Callback, is_accepted},
     definition::{Definition, Side, Step},
     event::{Cause, Event, Recorded, Started},
     evolve,
-    ids::{CallId, Op, SagaId},
+    ids::{CallId, LockName, Op, SagaId},
     render::Rendered,
     reply::{Outcome, Reply, Terms, classify},
     signals::Signal,
@@ -49,6 +51,8 @@ pub enum Input {
     Signalled(Signal),
     /// A participant called back. [`crate::can_call_back`] says before what that is; `terms` are those of its service.
     CalledBack { callback: Callback, terms: Terms },
+    /// Where the saga stands in the queues of the locks that it needs next, in their order.
+    LocksAnswered(Vec<LockPlace>),
 }
 
 /// Whether a cancel has an effect.
@@ -69,6 +73,8 @@ pub struct Begin {
     pub input: Arc<Value>,
     /// As [`crate::labels()`] gives them.
     pub labels: Map<String, Value>,
+    /// As [`crate::locks()`] gives them; of a saga that is no root none.
+    pub locks: Arc<[LockName]>,
     pub traceparent: Option<String>,
 }
 
@@ -96,6 +102,7 @@ pub(crate) fn started(definition: &Definition, with: Begin, now: Time) -> Starte
         definition: definition.digest.clone(),
         input: with.input,
         labels: with.labels,
+        locks: with.locks,
         deadline_at: definition.deadline.map(|deadline| now + deadline),
         traceparent: with.traceparent,
     }
@@ -163,6 +170,7 @@ fn take_in(definition: &Definition, state: &mut State, input: Input, now: Time, 
         Input::CancelRequested { reason } => draft.cancel(reason),
         Input::Signalled(signal) => draft.signalled(signal),
         Input::CalledBack { callback, terms } => draft.called_back(callback, &terms),
+        Input::LocksAnswered(places) => draft.locks_answered(places),
     }
     if advance {
         draft.advance();
@@ -284,6 +292,9 @@ pub enum Command {
     /// Ask whether this attempt was applied, not before `due_at`: [`crate::render_probe`] says how. It may be asked more often
     /// than needed and never asked to the end.
     Probe { call: CallId, attempt: u32, due_at: Time },
+    /// Take a place in the queue of this lock, look who comes before, and feed [`Input::LocksAnswered`]; again after a while, if
+    /// somebody does. The same for those behind it, as long as nobody does.
+    Lock { lock: LockName },
     /// Feed [`Input::TimePassed`] at this time.
     Wake { at: Time },
     /// The saga has ended: let go of it.
@@ -307,6 +318,7 @@ pub fn outstanding(definition: &Definition, state: &State) -> Vec<Command> {
             Phase::Told { .. } | Phase::Closed | Phase::Applied | Phase::Halted => None,
         })
         .collect();
+    owed.extend(state.next_lock().map(|lock| Command::Lock { lock: lock.clone() }));
     let deadline_counts = state.status == Status::Running && !point_of_no_return(definition, state);
     owed.extend(state.waits().filter_map(|(_, waiting)| waiting.until()).map(|at| Command::Wake { at }));
     owed.extend(state.started.deadline_at.filter(|_| deadline_counts).map(|at| Command::Wake { at }));

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::{
-    ids::{CallId, Digest, SignalName, StepName},
+    ids::{CallId, Digest, LockName, SignalName, StepName},
     time::Time,
 };
 
@@ -33,6 +33,14 @@ pub enum Event {
     Adopted,
     /// The owner let go in good order: no intended attempt that has no outcome has left, and none will before an adoption.
     Released,
+    /// Others came before it for this lock: it waits for them.
+    LockQueued {
+        lock: LockName,
+        /// Its place: of one lock no two sagas have the same, and the lower one comes first.
+        arrived_at: Time,
+    },
+    /// It has this lock until its end: nobody who came before lives any more.
+    LockTaken { lock: LockName, arrived_at: Time },
     /// It is decided to make this attempt, not before `due_at`. Durable before the first byte leaves (invariant 4).
     CallIntended {
         call: CallId,
@@ -184,6 +192,9 @@ pub struct Started {
     /// The end of the forward path, fixed at the start.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deadline_at: Option<Time>,
+    /// What it takes before its first step, in this order.
+    #[serde(default, skip_serializing_if = "<[LockName]>::is_empty")]
+    pub locks: Arc<[LockName]>,
     /// W3C trace context of the start, passed on to every participant.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub traceparent: Option<String>,

@@ -2,6 +2,7 @@
 
 mod callbacks;
 mod calls;
+mod locks;
 mod probes;
 mod waits;
 
@@ -12,6 +13,7 @@ use serde_json::Value;
 use self::{
     callbacks::{accepted, called_back, judged, overdue},
     calls::{again, call_failed, call_mut, first, halted, open, put, take, undoable},
+    locks::{needs_locks, queued, taken},
     probes::{postponed, probe_intended, probed},
     waits::{timed_out, wait_failed},
 };
@@ -19,7 +21,7 @@ use crate::{
     event::{AttentionReason, Event, FailedStep, Recorded, Started, Verdict},
     ids::{CallId, Op, SagaId, StepName},
     signals,
-    state::{CallState, Each, Life, Phase, Probing, Received, State, StepState, Waiting},
+    state::{CallState, Each, Life, Locks, Phase, Probing, Received, State, StepState, Waiting},
     summary::Status,
     time::Time,
 };
@@ -85,6 +87,12 @@ pub(crate) fn apply(state: &mut State, recorded: &Recorded) -> Result<(), &'stat
         (_, Event::Adopted) => state.released = false,
         _ if state.released => return Err("the owner has let go"),
         (_, Event::Released) => state.released = true,
+
+        (Status::Running, event) if state.next_lock().is_some() && needs_locks(event) => {
+            return Err("a lock is not taken yet");
+        }
+        (Status::Running, Event::LockQueued { lock, arrived_at }) => queued(state, lock, *arrived_at, at)?,
+        (Status::Running, Event::LockTaken { lock, .. }) => taken(state, lock)?,
 
         (status, Event::CallIntended { call, attempt, due_at, request, pivot }) => {
             let next = match (call.op, status, take(state, call)?) {
@@ -255,7 +263,9 @@ pub(crate) fn apply(state: &mut State, recorded: &Recorded) -> Result<(), &'stat
         (Status::Compensating, Event::SagaCompensated) => end(state, Status::Compensated, at)?,
         (
             Status::Running | Status::Compensating | Status::Succeeded,
-            Event::CancelRequested { .. }
+            Event::LockQueued { .. }
+            | Event::LockTaken { .. }
+            | Event::CancelRequested { .. }
             | Event::CompensationStarted { .. }
             | Event::CallPostponed { .. }
             | Event::ProbeIntended { .. }
@@ -295,6 +305,7 @@ fn fresh(saga: SagaId, started: &Started, first: &Recorded) -> State {
         attention: BTreeMap::new(),
         signals: Vec::new(),
         callbacks: BTreeMap::new(),
+        locks: Locks::default(),
         output: Arc::new(Value::Null),
     }
 }

@@ -88,6 +88,10 @@ name!(
     /// The name of a signal that steps await.
     SignalName
 );
+name!(
+    /// The name of a lock, rendered. Of one name there is one lock, whatever definition asks for it.
+    LockName
+);
 
 /// Which way a call goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -20,6 +20,7 @@ pub mod expr;
 pub mod graph;
 pub mod ids;
 mod labels;
+mod locks;
 pub mod plan;
 mod probe;
 mod render;
@@ -33,11 +34,12 @@ pub mod time;
 
 pub use callbacks::{Callback, CanCallBack, Said, can_call_back};
 pub use decide::{
-    Begin, CanCancel, Command, Decision, Input, begin, begin_with, can_cancel, decide, decide_in_place, outstanding,
-    take_in_place,
+    Begin, CanCancel, Command, Decision, Input, LockPlace, begin, begin_with, can_cancel, decide, decide_in_place,
+    outstanding, take_in_place,
 };
 pub use evolve::{Illegal, begin as begin_state, evolve, fold};
 pub use labels::labels;
+pub use locks::{locks, locks_declared_by};
 pub use render::{Rendered, render, render_probe};
 pub use reply::{Answer, Outcome, RefusedThere, Reply, Terms, classify};
 pub use signals::{CanSignal, Signal, UnfitSignal, can_signal, check_signal};

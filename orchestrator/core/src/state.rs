@@ -1,12 +1,13 @@
 //! What a journal folds to: where a saga stands. Every variant holds only what is true there.
 
 mod life;
+mod locks;
 
 use std::{collections::BTreeMap, sync::Arc};
 
 use serde_json::Value;
 
-pub use self::life::Life;
+pub use self::{life::Life, locks::Locks};
 use crate::{
     event::{AttentionReason, Cause, FailedStep, Started, Verdict},
     ids::{CallId, Digest, Op, SagaId, SignalName, StepName},
@@ -41,6 +42,7 @@ pub struct State {
     pub signals: Vec<Received>,
     /// What came by callback, of each call the first.
     pub callbacks: BTreeMap<CallId, CalledBack>,
+    pub locks: Locks,
     pub output: Arc<Value>,
 }
 
@@ -279,6 +281,6 @@ impl State {
         });
         let deadline = self.started.deadline_at.filter(|_| self.status == Status::Running && !self.past_return);
         let waits = self.waits().filter_map(|(_, waiting)| waiting.until());
-        due.chain(waits).chain(deadline).min()
+        due.chain(waits).chain(deadline).chain(self.look_at_lock()).min()
     }
 }

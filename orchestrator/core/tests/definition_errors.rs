@@ -145,7 +145,6 @@ fn cases() -> Vec<Case> {
             "a: { saga: other, compensate: none, reason: waits }",
             [("E0305", 4, 3), ("E0208", 4, 8)],
         ),
-        case("locks", &format!("saga: s\nlocks: []\nsteps:\n{one}"), [("E0208", 2, 1)]),
         case("a bad name", &format!("saga: 9 lives\nsteps:\n{one}"), [("E0204", 1, 7)]),
         case("a name longer than 64 bytes", &format!("saga: {}\nsteps:\n{one}", "s".repeat(65)), [("E0204", 1, 7)]),
         steps(
@@ -374,6 +373,36 @@ fn cases() -> Vec<Case> {
             "the output of items as if it were one",
             "a: { for_each: [1], call: x POST /a, output: { i: '${{ response.body.i }}' }, compensate: { call: \"x POST /${{ steps.a.output.i | default('x') }}\" } }\nb: { call: 'x POST /${{ steps.a.output[0].i }}/${{ steps.a.output.i }}/${{ steps.a.output[0].j }}', compensate: { call: x POST /u } }",
             [("E0404", 5, 54), ("E0404", 5, 78)],
+        ),
+        // ---- locks
+        case("locks that are a map", &format!("saga: s\nlocks: {{ a: b }}\nsteps:\n{one}"), [("E0203", 2, 8)]),
+        case("locks that are a text", &format!("saga: s\nlocks: a\nsteps:\n{one}"), [("E0203", 2, 8)]),
+        case("a lock that is a number", &format!("saga: s\nlocks: [a, 1]\nsteps:\n{one}"), [("E0203", 2, 12)]),
+        case("a lock without a name", &format!("saga: s\nlocks: ['']\nsteps:\n{one}"), [("E0204", 2, 9)]),
+        case(
+            "a lock with a long name",
+            &format!("saga: s\nlocks: ['{}']\nsteps:\n{one}", "a".repeat(limits::LOCK_BYTES + 1)),
+            [("E0102", 2, 9)],
+        ),
+        case(
+            "too many locks",
+            &format!("saga: s\nlocks: [{}]\nsteps:\n{one}", vec!["a"; limits::LOCKS + 1].join(", ")),
+            [("E0102", 2, 8)],
+        ),
+        case(
+            "a lock that reads a step",
+            &format!("saga: s\nlocks: ['${{{{ steps.a.output.x }}}}']\nsteps:\n{one}"),
+            [("E0402", 2, 14)],
+        ),
+        case(
+            "a lock that reads nothing that is",
+            &format!("saga: s\nlocks: ['a:${{{{ inptu.x }}}}']\nsteps:\n{one}"),
+            [("E0402", 2, 16)],
+        ),
+        case(
+            "a lock that is no expression",
+            &format!("saga: s\nlocks: ['${{{{ 1 + }}}}']\nsteps:\n{one}"),
+            [("E0401", 2, 13)],
         ),
         // ---- labels
         case("labels that are a list", &format!("saga: s\nlabels: [a]\nsteps:\n{one}"), [("E0203", 2, 9)]),

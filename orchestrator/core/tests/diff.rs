@@ -90,6 +90,11 @@ fn each_change_is_told_at_its_place() {
         "saga: pay\nlabels: { a: \"${{ input.amount }}\" }\n",
         &["labels.a: nothing -> ${{ input.amount }}"],
     );
+    changed(
+        "saga: pay\n",
+        "saga: pay\nlocks: [\"a:${{ input.amount }}\"]\n",
+        &["locks.1: nothing -> a:${{ input.amount }}"],
+    );
 }
 
 #[test]

@@ -76,6 +76,7 @@ fn events() -> Vec<Event> {
             input: Arc::new(json!({ "sku": "a" })),
             labels,
             deadline_at: full.then_some(Time(1_795_539_661_000_123)),
+            locks: [].into(),
             traceparent: full.then(|| "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned()),
         }))
     };
@@ -158,6 +159,12 @@ fn events() -> Vec<Event> {
         |call: &CallId, verdict| Event::CallbackReceived { call: call.clone(), verdict, digest: request.clone() };
     events.push(called_back(&call, Verdict::Succeeded));
     events.push(called_back(&CallId { op: Op::Action, ..item.clone() }, Verdict::Rejected));
+    let Event::SagaStarted(mut locked) = started(false) else { unreachable!("it is a start") };
+    locked.locks = ["account:7".into(), "account:8".into()].into();
+    events.push(Event::SagaStarted(locked));
+    let arrived_at = Time(1_795_539_661_000_456);
+    events.push(Event::LockQueued { lock: "account:7".into(), arrived_at });
+    events.push(Event::LockTaken { lock: "account:7".into(), arrived_at });
     events.extend(HOW.map(|how| Event::StepFailed { step: "charge".into(), index: None, how }));
     events.push(Event::StepFailed { step: "charge".into(), index: Some(3), how: FailedStep::Unresolved });
     let raised = |reason| Event::AttentionRaised { call: call.clone(), reason, detail: "look".to_owned() };
@@ -189,6 +196,8 @@ fn is_listed(event: &Event) {
         | Event::CallAccepted { .. }
         | Event::CallbackReceived { .. }
         | Event::CallRefused { .. }
+        | Event::LockQueued { .. }
+        | Event::LockTaken { .. }
         | Event::StepSkipped { .. }
         | Event::StepRefused { .. }
         | Event::SleepStarted { .. }

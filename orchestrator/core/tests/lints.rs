@@ -262,3 +262,23 @@ fn the_time_that_asking_takes_counts() {
     assert_eq!(with("1m", "idempotent: false, "), []);
     assert_eq!(with("20s", ""), [], "it is retried as ever");
 }
+
+#[test]
+fn a_lock_that_is_held_while_somebody_is_waited_for() {
+    let call = format!("b: {{ call: x POST /b, {UNDO} }}");
+    let with = |head: &str, wait: &str| warned(head, &format!("a: {{ {wait} }}\n{call}"), "");
+    assert_eq!(with("locks: [one]\n", "await: go, timeout: 1d"), [("W0620", 4, 8)]);
+    assert_eq!(with("locks: [one]\n", "sleep: 1m"), [("W0620", 4, 8)]);
+    assert_eq!(with("locks: [one]\n", "until: '2030-01-01T00:00:00Z'"), [("W0620", 4, 8)]);
+    assert_eq!(with("", "await: go, timeout: 1d"), []);
+    assert_eq!(warned("locks: [one]\n", &call, ""), []);
+}
+
+#[test]
+fn an_input_that_only_a_lock_reads_is_used() {
+    let input = "input: { type: object, required: [to], properties: { to: { type: string } } }\n";
+    assert_eq!(
+        warned(&format!("{input}locks: ['${{{{ input.to }}}}']\n"), &format!("a: {{ call: x POST /a, {UNDO} }}"), ""),
+        []
+    );
+}

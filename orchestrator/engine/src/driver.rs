@@ -33,6 +33,9 @@ use crate::{
 const APPEND_RETRY_FIRST: Duration = Duration::from_millis(50);
 const APPEND_RETRY_MOST: Duration = Duration::from_secs(2);
 
+/// Between two looks of a saga that waits for a lock in memory; mostly it is told before.
+const LOOK_AT_LOCK_EVERY: Duration = Duration::from_secs(1);
+
 /// Messages that wait for a driver: cancels and signals. Beyond it senders wait.
 const MAILBOX_MESSAGES: usize = 64;
 
@@ -57,6 +60,10 @@ pub(crate) struct Driver {
     place: OwnedSemaphorePermit,
     /// When this process took the saga over from another, if it did.
     adopted_at: Option<Time>,
+    /// When it looks next whether its lock is free; `None`: at once.
+    look_at_lock: Option<Time>,
+    /// Since when it waits for a lock in this memory.
+    waits_since: Option<Time>,
     /// How often in a row its saga had to be taken up again; each time the pause grows.
     strikes: u32,
 }
@@ -159,6 +166,8 @@ impl Driver {
             calls: Calls::default(),
             place,
             adopted_at: None,
+            look_at_lock: None,
+            waits_since: None,
             strikes: 0,
         };
         (driver, live)
@@ -174,6 +183,10 @@ impl Driver {
         let end = AssertUnwindSafe(self.run(first)).catch_unwind().await;
         let (engine, saga) = (self.engine, self.state.saga);
         engine.inner.registry.remove(saga, &self.post);
+        if self.state.status.is_terminal() && !self.state.started.locks.is_empty() {
+            let places = self.state.started.locks.len().min(self.state.locks.taken + 1);
+            engine.locks_freed(saga, &self.state.started.locks[..places]).await;
+        }
         // Attempts still in flight belong to the epoch that is over: their answers have nowhere to go.
         drop(self.calls);
         let why = match end {
@@ -214,6 +227,13 @@ impl Driver {
             }
             if self.engine.stopping() && self.calls.withdraw_all() {
                 return self.release().await;
+            }
+            if self.is_to_look_at_locks() {
+                inputs = self.look_at_locks().await;
+                if inputs.is_empty() && self.only_waits() {
+                    return self.release().await;
+                }
+                continue;
             }
             let message = tokio::select! {
                 biased;
@@ -267,6 +287,11 @@ impl Driver {
                     }
                     let terms = self.terms_of(&callback.call);
                     Input::CalledBack { callback, terms }
+                }
+                Message::LockFreed { note } => {
+                    self.look_at_lock = None;
+                    verdicts.extend(note.map(|note| inbox::verdict(note, Came::Accepted)));
+                    continue;
                 }
                 Message::NotUnderstood { note } => {
                     verdicts.push(inbox::verdict(note, Came::NotUnderstood));
@@ -337,12 +362,15 @@ impl Driver {
         let far = now + self.engine.inner.limits.release_after;
         let summary = self.state.summary();
         let stays = summary.status.is_terminal() || summary.wake_at.is_some_and(|at| at < far);
-        if stays || !self.calls.is_empty() || self.engine.stopping() {
+        let expects_lock = self.state.next_lock().is_some()
+            && self.waits_since.is_none_or(|since| since + self.engine.inner.limits.release_after > now);
+        if stays || expects_lock || !self.calls.is_empty() || self.engine.stopping() {
             return false;
         }
         let undoing = self.state.status == Status::Compensating;
         outstanding(&self.definition, &self.state).iter().all(|command| match command {
             Command::Finish => false,
+            Command::Lock { .. } => true,
             Command::Wake { at } => *at >= far,
             Command::Probe { due_at, .. } => *due_at >= far,
             // While it is undone an open action is not waited for but withdrawn.
@@ -419,6 +447,10 @@ impl Driver {
         for command in outstanding(&self.definition, &self.state) {
             match command {
                 Command::Finish => return Owed::Nothing,
+                Command::Lock { .. } => {
+                    let at = self.look_at_lock.unwrap_or(now);
+                    wake_at = Some(wake_at.map_or(at, |before| before.min(at)));
+                }
                 Command::Wake { at } => wake_at = Some(wake_at.map_or(at, |before| before.min(at))),
                 Command::Probe { call, attempt, .. } if stopping || self.calls.has(&call, attempt) => {}
                 Command::Probe { call, attempt, due_at } if due_at <= now => self.ask(call, attempt, now),
@@ -442,6 +474,30 @@ impl Driver {
             }
         }
         if withdrawals.is_empty() { Owed::Until(wake_at) } else { Owed::Withdrawals(withdrawals) }
+    }
+
+    fn is_to_look_at_locks(&self) -> bool {
+        let due = self.look_at_lock.is_none_or(|at| at <= self.engine.inner.clock.now());
+        due && self.state.next_lock().is_some() && !self.engine.stopping()
+    }
+
+    /// What its queues say, if that is news. Nothing else is under way: no step has begun.
+    async fn look_at_locks(&mut self) -> Vec<Input> {
+        let (places, looked) = self.engine.places(&self.state).await;
+        let now = self.engine.inner.clock.now();
+        self.look_at_lock = Some(now + LOOK_AT_LOCK_EVERY);
+        if let Err(error) = looked {
+            tracing::debug!(saga.id = %self.state.saga, %error, "the queue of a lock cannot be read now");
+        }
+        let waits = self.state.locks.queued.is_some();
+        let news = places.iter().any(|place| place.held) || (!waits && !places.is_empty());
+        if places.iter().any(|place| place.held) {
+            self.waits_since = None;
+        }
+        if places.last().is_some_and(|last| !last.held) {
+            self.waits_since.get_or_insert(now);
+        }
+        if news { vec![Input::LocksAnswered(places)] } else { vec![] }
     }
 
     /// A plain service has no tombstone: an action that the dead owner sent must have had its time before it is undone.
@@ -502,8 +558,24 @@ impl Driver {
         let mut events = Vec::new();
         self.decide(Input::Released, &mut events);
         match self.append(events, true, Vec::new()).await {
-            Ok(()) => End::Released,
+            Ok(()) => {
+                self.pass_on().await;
+                End::Released
+            }
             Err(end) => end,
+        }
+    }
+
+    /// Word of a free lock that came while it let go would be lost with this memory.
+    async fn pass_on(&mut self) {
+        self.mailbox.close();
+        let mut freed = false;
+        while let Ok(message) = self.mailbox.try_recv() {
+            freed |= matches!(message, Message::LockFreed { note: None });
+        }
+        self.engine.inner.registry.remove(self.state.saga, &self.post);
+        if freed && let Err(error) = self.engine.tell_lock_freed(self.state.saga).await {
+            tracing::debug!(saga.id = %self.state.saga, %error, "a sleeper is not told that its lock is free; it looks for itself");
         }
     }
 

@@ -20,6 +20,9 @@ pub enum StartError {
     Input(Vec<InputError>),
     #[error("{message}")]
     Labels { message: String },
+    /// The name of a lock that this start would take has no value, or is none.
+    #[error("{message}")]
+    Locks { message: String },
     /// The key was used before, to ask for something else.
     #[error("this idempotency key has started saga {saga} with another request")]
     KeyReused { saga: SagaId },

@@ -39,6 +39,8 @@ pub(crate) enum Asked {
         call: CallId,
         said: Words,
     },
+    /// Whoever had the lock that it waits for has ended.
+    LockFreed,
 }
 
 /// What a command came to, as in the store.
@@ -99,6 +101,11 @@ pub(crate) fn verdict(note: Uuid, came: Came) -> Verdict {
     Verdict { note, body: text(&came).into() }
 }
 
+/// A command, as it is stored.
+pub(crate) fn written(asked: &Asked) -> Arc<str> {
+    text(asked).into()
+}
+
 fn text<T: Serialize>(value: &T) -> String {
     serde_json::to_string(value).expect("invariant: words of the inbox are JSON")
 }
@@ -156,6 +163,8 @@ mod tests {
         let spelled = r#"{"command":"callback","call":{"step":"ship","index":3,"op":"action"},"said":{"outcome":"rejected","reason":"full"}}"#;
         assert_eq!(text(&asked), spelled);
         assert_eq!(Asked::read(spelled), Some(asked));
+        assert_eq!(text(&Asked::LockFreed), r#"{"command":"lock_freed"}"#);
+        assert_eq!(Asked::read(&text(&Asked::LockFreed)), Some(Asked::LockFreed));
         assert_eq!(Asked::read(r#"{"command":"sing"}"#), None);
         for (came, word) in [
             (Came::Accepted, r#""accepted""#),

@@ -25,6 +25,7 @@ mod headers;
 mod here;
 mod http;
 mod inbox;
+mod locks;
 mod membership;
 mod participant;
 mod probes;

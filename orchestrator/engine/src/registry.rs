@@ -23,6 +23,8 @@ pub(crate) enum Message {
     Signal { signal: Signal, note: Option<Uuid>, verdict: Option<oneshot::Sender<CanSignal>> },
     /// The same for a callback.
     Callback { callback: Callback, note: Option<Uuid>, verdict: Option<oneshot::Sender<CanCallBack>> },
+    /// Whoever had the lock that the saga waits for has ended: look now.
+    LockFreed { note: Option<Uuid> },
     /// A note of a version that knows more.
     NotUnderstood { note: Uuid },
     /// Its owner may not be this process any more: let go and look.

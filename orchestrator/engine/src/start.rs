@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use amends_core::{
     Begin, begin_with,
     ids::{Digest, SagaId, canonical},
-    labels,
+    labels, locks,
 };
 use amends_store::{Append, AppendError, Create, Head, StartKey, StoreError};
 use serde_json::{Map, Value};
@@ -110,9 +110,15 @@ impl Engine {
         };
         definition.check_input(&start.input).map_err(StartError::Input)?;
         let now = self.inner.clock.now();
-        let mut with =
-            Begin { version, input: Arc::new(start.input), labels: start.labels, traceparent: start.traceparent };
+        let mut with = Begin {
+            version,
+            input: Arc::new(start.input),
+            labels: start.labels,
+            locks: [].into(),
+            traceparent: start.traceparent,
+        };
         with.labels = labels(&definition, saga, &with, now).map_err(|message| StartError::Labels { message })?;
+        with.locks = locks(&definition, saga, &with, now).map_err(|message| StartError::Locks { message })?;
         let member = self.inner.membership.present();
         if !member.holds() {
             let reason = "this process's lease has ended; it takes a new one as soon as the store grants it".to_owned();

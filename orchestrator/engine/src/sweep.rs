@@ -172,6 +172,7 @@ pub(crate) fn message(note: Uuid, body: &str) -> Message {
             Message::Signal { signal, note: Some(note), verdict: None }
         }
         Some(Asked::Callback { call, said }) => callback::message(note, call, said),
+        Some(Asked::LockFreed) => Message::LockFreed { note: Some(note) },
         None => Message::NotUnderstood { note },
     }
 }

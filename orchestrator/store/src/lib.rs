@@ -20,7 +20,7 @@ use std::{ops::Range, sync::Arc, time::Duration};
 
 use amends_core::{
     event::Recorded,
-    ids::{Digest, SagaId},
+    ids::{Digest, LockName, SagaId},
     summary::{Status, Summary},
     time::Time,
 };
@@ -110,8 +110,22 @@ pub trait Store: Send + Sync + 'static {
     /// The verdict of a note; `None`: it has none yet. A note that is not there is [`StoreError::Corrupt`].
     async fn verdict(&self, saga: SagaId, note: Uuid) -> Result<Option<Arc<str>>, StoreError>;
 
-    /// Deletes notes that have had a verdict and arrived before `before`, and nodes whose lease ended before `before` and
-    /// that own nothing that lives; at most `limit` of each. Answers how many.
+    /// Takes a place for a saga in the queue of a lock; the one that it has, if it has one. The saga has been made before: a place
+    /// of none counts no more than one of a saga that has ended.
+    ///
+    /// Of one lock no two places are the same, and none becomes visible after a higher one did: whoever sees nobody who lives
+    /// before him will never see anybody there. So [`Place::first`] stays true until its saga ends, and is never said to two
+    /// sagas that live. `at` is the place if it is above all that were given; times of nodes that disagree do no harm.
+    async fn enqueue(&self, lock: &LockName, saga: SagaId, at: Time) -> Result<Place, StoreError>;
+
+    /// The sagas in the queue of a lock that live, in order of arrival, behind `after`, at most `limit`. The first of all has it.
+    async fn lock_queue(&self, lock: &LockName, after: Option<Time>, limit: u32) -> Result<Vec<Queued>, StoreError>;
+
+    /// Deletes the places of a saga that has ended; one that lives keeps them. Tidying: they count no more in any case.
+    async fn leave_queues(&self, saga: SagaId, locks: &[LockName]) -> Result<(), StoreError>;
+
+    /// Deletes notes that have had a verdict and arrived before `before`, nodes whose lease ended before `before` and
+    /// that own nothing that lives, and what locks of before then have left; at most `limit` of each. Answers how many.
     async fn tidy(&self, before: Time, limit: u32) -> Result<u64, StoreError>;
 
     /// Looks at up to `limit` sagas started before `before`, oldest first, above `after`, and answers those that ended before
@@ -308,6 +322,23 @@ pub struct Node {
     pub joined_at: Time,
     /// By the database's time; `None`: it does not end.
     pub lease_until: Option<Time>,
+}
+
+/// A saga's place in the queue of a lock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    pub arrived_at: Time,
+    /// The lock is the saga's, until it ends: nobody who came before lives.
+    pub first: bool,
+}
+
+/// A saga in the queue of a lock.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Queued {
+    pub saga: SagaId,
+    pub name: Arc<str>,
+    pub status: Status,
+    pub arrived_at: Time,
 }
 
 /// Something for the owner of a saga, from whoever was asked.

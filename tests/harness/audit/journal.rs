@@ -57,6 +57,18 @@ pub enum Event {
         input: Value,
         #[serde(default)]
         deadline_at: Option<i64>,
+        /// What it takes before its first step, in this order.
+        #[serde(default)]
+        locks: Vec<String>,
+    },
+    /// Others came before.
+    LockQueued {
+        lock: String,
+        arrived_at: i64,
+    },
+    LockTaken {
+        lock: String,
+        arrived_at: i64,
     },
     Adopted,
     /// The owner let go in good order: nothing that is open has left.

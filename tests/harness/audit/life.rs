@@ -38,6 +38,8 @@ pub(super) struct Life {
     past_return: bool,
     started_at: i64,
     deadline_at: Option<i64>,
+    /// Since when it waits for a lock.
+    lock_since: Option<i64>,
     ended_at: Option<i64>,
     last_at: i64,
     last_seq: u64,
@@ -186,9 +188,13 @@ impl Life {
         });
         let waits = self.waits.open.values().filter_map(|wait| wait.until);
         let accepted = self.calls.values().filter_map(|call| call.accepted().flatten());
+        // Asleep behind others it looks for itself after as long again as it has waited: a minute at least, an hour at most.
+        let lock = self.lock_since.filter(|_| self.status == Status::Running);
+        let lock = lock.map(|since| self.last_at + (self.last_at - since).clamp(60_000_000, 3_600_000_000));
         due.chain(waits)
             .chain(accepted)
             .chain(between)
+            .chain(lock)
             .chain(self.deadline_at.filter(|_| self.status == Status::Running && !self.past_return))
             .min()
     }
@@ -210,6 +216,7 @@ pub(super) fn live(saga: &Saga, shape: &Shape, found: &mut Found) -> Life {
         past_return: false,
         started_at: saga.journal.first().map_or(0, |first| first.at),
         deadline_at: None,
+        lock_since: None,
         ended_at: None,
         last_at: i64::MIN,
         last_seq: 0,
@@ -319,6 +326,10 @@ fn step(life: &mut Life, recorded: &Recorded, shape: &Shape) -> Result<(), Strin
             life.waits.take(step, signal)?;
         }
         Event::ItemsListed { step, items } => list(life, shape, step, items.len())?,
+        // What they are about is looked at over all sagas.
+        Event::LockQueued { .. } if life.status == Status::Running => life.lock_since = Some(recorded.at),
+        Event::LockTaken { .. } if life.status == Status::Running => life.lock_since = None,
+        Event::LockQueued { .. } | Event::LockTaken { .. } => return Err("only a running saga takes locks".to_owned()),
         Event::StepFailed { step, how: how @ (How::TimedOut | How::CutShort), .. } => {
             life.waits.fail(step, *how, recorded.at, life.status == Status::Running)?;
             life.failed.insert(Call::action(step), *how);

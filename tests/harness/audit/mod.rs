@@ -12,6 +12,7 @@ mod intents;
 pub mod journal;
 pub mod ledger;
 mod life;
+mod locks;
 mod order;
 pub mod reader;
 mod rest;
@@ -50,6 +51,8 @@ pub struct Evidence {
     pub sums: Vec<Sum>,
     /// Order books, if a participant keeps one: the order of each saga and the word it stands at.
     pub orders: BTreeMap<Uuid, String>,
+    /// So far the clocks of those who wrote may disagree.
+    pub skew_us: i64,
     /// Faults are over and everything has had its time.
     pub at_rest: bool,
 }
@@ -148,6 +151,7 @@ pub fn check(evidence: &Evidence) -> Vec<Violation> {
         }
     }
     intents::check(evidence, &cases, &mut found);
+    locks::check(&cases, evidence.skew_us, &mut found);
     epochs::check_wire(evidence, &cases, &mut found);
     epochs::check_fences(evidence, &mut found);
     if evidence.at_rest {

@@ -2,6 +2,7 @@
 
 mod callbacks;
 mod definitions;
+mod locks;
 mod nodes;
 mod sagas;
 
@@ -13,5 +14,6 @@ pub(crate) fn routes() -> OpenApiRouter<Engine> {
         .merge(sagas::routes())
         .merge(definitions::routes())
         .routes(routes!(callbacks::call_back))
+        .routes(routes!(locks::queue))
         .routes(routes!(nodes::nodes))
 }

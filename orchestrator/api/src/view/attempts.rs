@@ -120,6 +120,8 @@ impl Calls {
             | Event::Released
             | Event::CallPostponed { .. }
             | Event::ProbeIntended { .. }
+            | Event::LockQueued { .. }
+            | Event::LockTaken { .. }
             | Event::StepSkipped { .. }
             | Event::StepRefused { .. }
             | Event::ItemsListed { .. }

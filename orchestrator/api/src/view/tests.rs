@@ -50,6 +50,7 @@ impl Journal {
             input: Arc::new(json!({ "sku": "tea" })),
             labels: Map::from_iter([("shop".to_owned(), json!("north"))]),
             deadline_at: Some(at(3600)),
+            locks: [].into(),
             traceparent: None,
         })));
         journal

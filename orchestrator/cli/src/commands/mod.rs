@@ -15,6 +15,7 @@ mod get;
 mod graph;
 mod history;
 mod list;
+mod locks;
 mod plan;
 mod schema;
 mod serve;
@@ -58,6 +59,8 @@ enum Command {
     Get(get::Args),
     /// List sagas, newest first
     List(list::Args),
+    /// Show who has a lock, and who waits for it
+    Locks(locks::Args),
     /// Show a saga's journal
     History(history::Args),
     /// Ask for a saga to be undone
@@ -97,6 +100,7 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Start(args) => start::run(args).await,
         Command::Get(args) => get::run(args).await,
         Command::List(args) => list::run(args).await,
+        Command::Locks(args) => locks::run(args).await,
         Command::History(args) => history::run(args).await,
         Command::Cancel(args) => cancel::run(args).await,
         Command::Signal(args) => signal::run(args).await,

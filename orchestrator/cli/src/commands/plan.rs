@@ -86,6 +86,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
         version: registered.or(definition.version).unwrap_or(1),
         input: Arc::new(input(&args)?),
         labels,
+        locks: [].into(),
         traceparent: None,
     };
     let pretend = Pretend { outputs: outputs(&args)?, replies: replies(&args)? };
@@ -111,6 +112,7 @@ fn refused(error: NoPlan) -> anyhow::Error {
             anyhow!("{}{}", amends_engine::StartError::Input(errors), places.concat())
         }
         NoPlan::Labels(message) => anyhow!("{}", amends_engine::StartError::Labels { message }),
+        NoPlan::Locks(message) => anyhow!("{}", amends_engine::StartError::Locks { message }),
         error @ (NoPlan::NoStep { .. } | NoPlan::Unfit { .. }) => anyhow!(Usage(error.to_string())),
     }
 }

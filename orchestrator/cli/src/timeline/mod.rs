@@ -7,6 +7,7 @@
 mod attention;
 mod calls;
 mod items;
+mod locks;
 #[cfg(test)]
 mod tests;
 mod waits;
@@ -24,6 +25,7 @@ const VALUE_CHARS: usize = 160;
 /// The whole saga, ending with a line break.
 pub(crate) fn timeline(saga: &SagaView, style: Style) -> String {
     let mut lines = header(saga, style);
+    lines.extend(locks::lines(saga, style));
     lines.push(String::new());
     lines.extend(steps(saga, style));
     lines.extend(undone(saga, style));

@@ -1,4 +1,4 @@
-//! The examples of docs/tools.md do what the page says.
+//! The examples of docs/tools.md do what the page says, and those of docs/isolation.md are definitions.
 
 use std::{fs, path::Path};
 
@@ -60,4 +60,23 @@ fn the_examples_of_the_page_on_tools_run_as_they_are_shown() {
             assert!(there, "{command}: the page shows\n{line}\nbut it is\n{}{}", ran.stdout, ran.stderr);
         }
     }
+}
+
+#[test]
+fn the_definitions_of_the_page_on_isolation_are_accepted() {
+    let page = fs::read_to_string(root().join("docs/isolation.md")).expect("the page");
+    let shell = Shell::new();
+    let mut checked = 0;
+    for block in page.split("```yaml\n").skip(1).filter_map(|rest| rest.split_once("```")).map(|(block, _)| block) {
+        let name = block.strip_prefix("saga: ").and_then(|rest| rest.lines().next()).expect("a whole definition");
+        let file = format!("{name}.yaml");
+        shell.file(&file, block);
+        let ran = shell.amends(&["check", &file]);
+        assert_eq!(ran.code, Some(0), "{name}: {ran:#?}");
+        // Nothing but that there is no catalogue.
+        let warned = format!("{}{}", ran.stdout, ran.stderr);
+        assert!(!warned.contains("W06"), "{name}: {warned}");
+        checked += 1;
+    }
+    assert_eq!(checked, page.matches("\n### ").count(), "each countermeasure has its example");
 }

@@ -33,6 +33,9 @@ impl Draft<'_> {
             return self.compensate_because(Cause::DeadlinePassed);
         }
         self.end_acceptances();
+        if self.state.next_lock().is_some() {
+            return;
+        }
         if self.state.status == Status::Running {
             self.resume_postponed();
         }

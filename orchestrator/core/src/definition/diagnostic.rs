@@ -101,6 +101,7 @@ pub mod code {
     pub const NEEDLESS_DEFAULT: &str = "W0610";
     pub const DONE_AGAIN: &str = "W0611";
     pub const WAITS_FOR_A_PERSON: &str = "W0612";
+    pub const LOCK_ACROSS_WAIT: &str = "W0620";
 }
 
 /// So many errors are said at once, and so many warnings: beyond them nobody reads, and looking for hints takes time.

@@ -110,6 +110,7 @@ fn saga(key: &str) -> Value {
             "propertyNames": { "pattern": NAME_WITH_DOTS },
             "additionalProperties": { "type": ["string", "number", "boolean"] },
         }),
+        "locks" => json!({ "type": "array", "maxItems": limits::LOCKS, "items": { "type": "string", "minLength": 1 } }),
         "deadline" => json!({ "$ref": "#/$defs/duration" }),
         "defaults" => json!({ "$ref": "#/$defs/defaults" }),
         "steps" => json!({

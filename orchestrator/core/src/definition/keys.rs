@@ -32,11 +32,12 @@ pub(crate) const SAGA: Keys = Keys {
         key("input", "JSON Schema 2020-12 of what a start must bring."),
         key("deadline", "The longest the forward path may take, e.g. `1h`. Fixed at the start."),
         key("labels", "Words to find the saga by, computed at its start from `input` and `saga`."),
+        key("locks", "Names of locks, computed at the start: taken before the first step, held to the end."),
         key("defaults", "`timeout` and `retry` for every action that has none of its own."),
         required("steps", "The steps in source order, each under its name."),
         key("output", "What a completed saga answers; may refer to the output of every step."),
     ],
-    not_yet: &["locks"],
+    not_yet: &[],
 };
 
 pub(crate) const DEFAULTS: Keys = Keys {

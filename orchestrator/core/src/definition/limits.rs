@@ -22,6 +22,10 @@ pub const EXPRESSION_FUEL: u64 = 50_000;
 pub const LABELS: usize = 16;
 /// A label with its name.
 pub const LABEL_BYTES: usize = 256;
+/// Locks of one saga: each is a queue to go through, and holds up everybody else.
+pub const LOCKS: usize = 16;
+/// The rendered name of a lock: it stands in keys.
+pub const LOCK_BYTES: usize = 256;
 /// Attempts that count: beyond this say `unlimited`.
 pub const ATTEMPTS: u32 = 10_000;
 /// One attempt of a call: a connection that is held longer is an async step in disguise.

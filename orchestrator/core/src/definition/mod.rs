@@ -11,6 +11,7 @@ pub(crate) mod keys;
 mod labels;
 pub mod limits;
 mod lints;
+mod locks;
 mod model;
 pub(crate) mod node;
 mod order;

@@ -26,6 +26,8 @@ pub struct Definition {
     pub input: Option<InputSchema>,
     /// Computed at the start, beside those that the caller gives.
     pub labels: Vec<(String, Template)>,
+    /// Names of locks that a saga takes before its first step and holds to its end.
+    pub locks: Vec<Template>,
     /// The longest the forward path may take.
     pub deadline: Option<Duration>,
     /// In source order. Never empty.

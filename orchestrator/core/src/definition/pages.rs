@@ -43,7 +43,7 @@ pub fn explain(code: &str) -> Option<&'static Page> {
     PAGES.iter().find(|page| page.code.eq_ignore_ascii_case(code))
 }
 
-static PAGES: [Page; 54] = [
+static PAGES: [Page; 55] = [
     Page { code: "E0101", text: include_str!("pages/E0101.md") },
     Page { code: "E0102", text: include_str!("pages/E0102.md") },
     Page { code: "E0103", text: include_str!("pages/E0103.md") },
@@ -98,4 +98,5 @@ static PAGES: [Page; 54] = [
     Page { code: "W0610", text: include_str!("pages/W0610.md") },
     Page { code: "W0611", text: include_str!("pages/W0611.md") },
     Page { code: "W0612", text: include_str!("pages/W0612.md") },
+    Page { code: "W0620", text: include_str!("pages/W0620.md") },
 ];

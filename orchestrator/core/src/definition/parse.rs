@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, sync::Arc};
 use super::{
     calls::Defaults,
     diagnostic::{Diagnostic, Findings, Severity, code},
-    keys, labels, limits, lints,
+    keys, labels, limits, lints, locks,
     model::Definition,
     node::{self, Node, Tree},
     order,
@@ -61,6 +61,7 @@ fn definition(reader: &mut Reader<'_>, root: &Node) -> Option<Definition> {
     let input = fields.get("input").and_then(|node| input_schema(reader, node));
     let deadline = fields.get("deadline").and_then(|node| reader.duration(node, "deadline", limits::DEADLINE));
     let labels = fields.get("labels").map_or_else(Vec::new, |node| labels::read(reader, node));
+    let locks = fields.get("locks").map_or_else(Vec::new, |node| locks::read(reader, node));
     let defaults = Defaults::read(reader, fields.get("defaults"));
 
     let Some(Node { value: Tree::Map(entries), at }) = fields.get("steps") else {
@@ -104,7 +105,7 @@ fn definition(reader: &mut Reader<'_>, root: &Node) -> Option<Definition> {
     let digest = Digest::of(&[reader.source.as_bytes()]);
     let source = reader.source.into();
     let definition =
-        Definition { name: name?, version, description, digest, source, input, labels, deadline, steps, output };
+        Definition { name: name?, version, description, digest, source, input, labels, locks, deadline, steps, output };
     if reader.findings.list.iter().all(|found| found.severity == Severity::Warning) {
         lints::check(reader, root, &definition);
     }

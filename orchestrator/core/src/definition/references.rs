@@ -31,6 +31,8 @@ enum Place {
     End,
     /// The saga's `labels`, computed before anything runs.
     Start,
+    /// Its `locks`, computed then, too.
+    Locks,
 }
 
 struct Checker<'r, 's, 'n> {
@@ -70,6 +72,7 @@ pub(super) fn check(reader: &mut Reader<'_>, root: &Node, order: &Order, entries
         checker.all(step.get("output"), answer);
     }
     checker.all(root.get("labels"), Place::Start);
+    checker.all(root.get("locks"), Place::Locks);
     checker.all(root.get("output"), Place::End);
 }
 
@@ -132,6 +135,9 @@ impl Checker<'_, '_, '_> {
             ("steps", Place::Start) => {
                 self.unknown(at, "labels are computed before any step has run", "refer to `input` or `saga`")
             }
+            ("steps", Place::Locks) => {
+                self.unknown(at, "locks are taken before any step has run", "refer to `input` or `saga`")
+            }
             ("saga", Place::Start) if names.get(1) == Some(&"labels") => {
                 self.unknown(at, "labels cannot refer to labels", "refer to `input`");
             }
@@ -142,7 +148,7 @@ impl Checker<'_, '_, '_> {
                 let known = match place {
                     Place::Response | Place::Callback => &["response"][..],
                     Place::Signal => &["signal"],
-                    Place::Start => &["input", "saga"],
+                    Place::Start | Place::Locks => &["input", "saga"],
                     Place::Begin(_) | Place::Action(_) | Place::Compensation(_) | Place::End => {
                         &["input", "saga", "steps"]
                     }

@@ -30,6 +30,8 @@ pub struct WorstCase {
     pub not_counted: Vec<ServiceName>,
     /// From the pivot on a step is retried until it is done.
     pub has_pivot: bool,
+    /// It first waits for its locks, without a limit.
+    pub locks: bool,
 }
 
 /// The most that one step before the pivot costs.
@@ -64,7 +66,16 @@ impl Definition {
             self.steps.iter().filter(before).filter_map(|step| unknown_timeout(step, timeout)).collect();
         not_counted.sort();
         not_counted.dedup();
-        WorstCase { forward, stretched, way, requests, calls: back.max(forward_calls), not_counted, has_pivot }
+        WorstCase {
+            forward,
+            stretched,
+            way,
+            requests,
+            calls: back.max(forward_calls),
+            not_counted,
+            has_pivot,
+            locks: !self.locks.is_empty(),
+        }
     }
 
     /// The longest way through the steps that have a cost; unlimited is longer than all.

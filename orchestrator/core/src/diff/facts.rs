@@ -42,8 +42,19 @@ impl Facts {
 
 /// Apart from its steps. Version and text are what is compared, and no difference themselves.
 pub(super) fn of_saga(definition: &Definition) -> Facts {
-    let Definition { name, version: _, description, digest: _, source: _, input, labels, deadline, steps: _, output } =
-        definition;
+    let Definition {
+        name,
+        version: _,
+        description,
+        digest: _,
+        source: _,
+        input,
+        labels,
+        locks,
+        deadline,
+        steps: _,
+        output,
+    } = definition;
     let mut facts = Facts::new(name.to_string());
     facts.put_of_start("saga", name.to_string());
     if let Some(description) = description {
@@ -54,6 +65,9 @@ pub(super) fn of_saga(definition: &Definition) -> Facts {
     }
     for (label, template) in labels {
         facts.put_of_start(format!("labels.{label}"), template_text(template));
+    }
+    for (lock, nth) in locks.iter().zip(1..) {
+        facts.put_of_start(format!("locks.{nth}"), template_text(lock));
     }
     if let Some(deadline) = deadline {
         facts.put("deadline", write_duration(*deadline));

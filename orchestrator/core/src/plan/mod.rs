@@ -24,7 +24,7 @@ use crate::{
     definition::{Definition, InputError, Kind, Side, Step, StepIx},
     event::Started,
     ids::{Digest, SagaId, SignalName, StepName},
-    labels,
+    labels, locks,
     render::{self, Rendered},
     time::Time,
 };
@@ -46,6 +46,8 @@ pub enum NoPlan {
     Input(Vec<InputError>),
     #[error("{0}")]
     Labels(String),
+    #[error("{0}")]
+    Locks(String),
     #[error("there is no step `{step}` to pretend an output of; there are {}", known.join(", "))]
     NoStep { step: StepName, known: Vec<String> },
     /// What is pretended could not come from this step.
@@ -138,7 +140,9 @@ pub fn plan(definition: &Definition, saga: SagaId, with: Begin, at: Time, preten
     definition.check_input(&with.input).map_err(NoPlan::Input)?;
     check_names(definition, pretend)?;
     let labels = labels(definition, saga, &with, at).map_err(NoPlan::Labels)?;
-    let started = started(definition, Begin { labels, ..with }, at);
+    let mut with = Begin { labels, ..with };
+    with.locks = locks(definition, saga, &with, at).map_err(NoPlan::Locks)?;
+    let started = started(definition, with, at);
     let placeholders = Placeholders::new(definition, &started, pretend);
     let mut world = World::new(saga, &started, at, placeholders);
     let groups = groups(definition);

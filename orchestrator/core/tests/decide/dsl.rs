@@ -114,8 +114,15 @@ impl Run {
     pub(crate) fn with_input(yaml: &str, input: Value) -> Self {
         let definition = Definition::parse(yaml, None).expect("a definition");
         let saga = SagaId(uuid::Uuid::from_u128(7));
-        let with = Begin { version: 1, input: input.into(), labels: serde_json::Map::new(), traceparent: None };
         let now = Time(1_000_000_000);
+        let mut with = Begin {
+            version: 1,
+            input: input.into(),
+            labels: serde_json::Map::new(),
+            locks: [].into(),
+            traceparent: None,
+        };
+        with.locks = amends_core::locks(&definition, saga, &with, now).expect("locks that can be rendered");
         let journal = begin(&definition, saga, with, now);
         let state = fold(saga, &journal).expect("a start folds");
         let last = journal.clone();
@@ -289,7 +296,7 @@ impl Run {
         let owed = outstanding(&self.definition, &self.state).into_iter();
         owed.filter_map(|command| match command {
             Command::Call { call, .. } => Some(call),
-            Command::Wake { .. } | Command::Probe { .. } | Command::Finish => None,
+            Command::Wake { .. } | Command::Probe { .. } | Command::Lock { .. } | Command::Finish => None,
         })
         .collect()
     }
@@ -348,6 +355,8 @@ pub(crate) fn words(event: &Event) -> String {
         Event::CallPostponed { call, .. } => format!("postponed {call}"),
         Event::ProbeIntended { call, attempt, .. } => format!("to be asked {call} {attempt}"),
         Event::CallProbed { call, attempt, verdict, .. } => format!("asked {call} {attempt} {}", word(verdict)),
+        Event::LockQueued { lock, .. } => format!("queued {lock}"),
+        Event::LockTaken { lock, .. } => format!("locked {lock}"),
         Event::StepSkipped { step } => format!("skipped {step}"),
         Event::StepRefused { step, .. } => format!("cannot begin {step}"),
         Event::SleepStarted { step, .. } => format!("sleeps {step}"),

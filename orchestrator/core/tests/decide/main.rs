@@ -7,6 +7,7 @@ mod conditions;
 mod dsl;
 mod forward;
 mod items;
+mod locks;
 mod pivot;
 mod probes;
 mod refused_here;

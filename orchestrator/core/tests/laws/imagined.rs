@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use amends_core::{
-    Answer, Begin, CanCancel, Command, Decision, Input, Rendered, Reply, Signal, Terms, begin_with, can_cancel,
-    decide_in_place,
+    Answer, Begin, CanCancel, Command, Decision, Input, LockPlace, Rendered, Reply, Signal, Terms, begin_with,
+    can_cancel, decide_in_place,
     definition::{Definition, Kind, Wait},
     ids::{CallId, Op, SagaId, StepName},
     outstanding,
@@ -23,7 +23,7 @@ const SAGA: SagaId = SagaId(Uuid::from_u128(7));
 const START: Time = Time(1_000_000_000_000);
 
 fn with() -> Begin {
-    Begin { version: 1, input: Arc::new(input()), labels: serde_json::Map::new(), traceparent: None }
+    Begin { version: 1, input: Arc::new(input()), labels: serde_json::Map::new(), locks: [].into(), traceparent: None }
 }
 
 /// Every request of a run until it ends, or until `turn_back` of its calls have been answered: then it is cancelled.
@@ -51,6 +51,10 @@ fn driven(definition: &Definition, turn_back: Option<usize>) -> (State, BTreeMap
                 let (reply, terms) = (Reply::Answered(answer), Terms { barrier: true, ..Terms::default() });
                 answered += 1;
                 take(&mut state, Input::Answered { call, attempt, reply, terms }, now);
+            }
+            Some(Command::Lock { lock }) => {
+                let place = LockPlace { lock, arrived_at: now, held: true };
+                take(&mut state, Input::LocksAnswered(vec![place]), now);
             }
             Some(Command::Wake { at }) => {
                 now = now.max(at);

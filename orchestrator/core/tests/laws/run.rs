@@ -146,7 +146,13 @@ impl Run {
             }
         }
         let saga = SagaId(uuid::Uuid::from_u128(11));
-        let with = Begin { version: 1, input: plan::input().into(), labels: serde_json::Map::new(), traceparent: None };
+        let with = Begin {
+            version: 1,
+            input: plan::input().into(),
+            labels: serde_json::Map::new(),
+            locks: [].into(),
+            traceparent: None,
+        };
         let now = Time(1_000_000_000_000);
         let journal = begin(&definition, saga, with, now);
         let state = fold(saga, &journal).expect("a start folds");
@@ -377,7 +383,7 @@ impl Run {
             Command::Call { due_at, .. } => Some(due_at),
             Command::Probe { due_at, .. } => Some(due_at),
             Command::Wake { at } => Some(at),
-            Command::Finish => None,
+            Command::Lock { .. } | Command::Finish => None,
         });
         if let Some(next) = next.filter(|due| *due > self.now).min() {
             self.now = next;

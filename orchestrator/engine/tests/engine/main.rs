@@ -2,6 +2,7 @@
 
 mod callbacks;
 mod driving;
+mod locks;
 mod nodes;
 mod probes;
 mod recovery;

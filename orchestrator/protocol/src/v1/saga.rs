@@ -8,7 +8,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::StepView;
+use super::{LockView, StepView};
 
 /// Everything there is to know of a saga, short of its journal.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -44,6 +44,9 @@ pub struct SagaView {
     /// Why it is undone, if it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cause: Option<CauseView>,
+    /// What it takes before its first step, in this order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub locks: Vec<LockView>,
     /// The ownership under which the last event was written.
     pub epoch: u64,
     /// In source order.

@@ -28,6 +28,7 @@ pub fn create_with_id(saga: SagaId, at: i64) -> Append {
         input: Arc::new(json!({ "sku": "book", "quantity": 2 })),
         labels: serde_json::Map::new(),
         deadline_at: None,
+        locks: [].into(),
         traceparent: None,
     }));
     Append {

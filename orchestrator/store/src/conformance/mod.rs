@@ -14,6 +14,7 @@ pub mod given;
 mod inbox;
 mod keys;
 mod lists;
+mod locks;
 mod nodes;
 mod reads;
 mod retention;
@@ -80,6 +81,15 @@ macro_rules! conformance_cases {
             inbox::an_append_gives_verdicts_in_its_own_commit,
             inbox::answered_notes_go_after_their_time,
             inbox::notes_go_with_the_journal_and_later_ones_meet_the_stub,
+            locks::places_are_given_in_order_of_arrival_and_each_saga_has_one,
+            locks::the_first_who_lives_has_the_lock,
+            locks::who_takes_a_place_under_a_clock_that_is_behind_comes_last_all_the_same,
+            locks::a_saga_that_was_never_made_holds_nothing,
+            locks::locks_have_nothing_to_do_with_each_other,
+            locks::a_queue_is_read_in_pages,
+            locks::only_the_dead_leave_their_queues,
+            locks::what_locks_leave_behind_goes_after_its_time,
+            locks::of_many_who_come_at_once_never_two_have_the_lock,
             retention::a_walk_finds_what_ended_before,
             retention::what_is_purged_is_gone,
             retention::a_saga_with_a_key_leaves_a_stub,

@@ -7,6 +7,7 @@
 
 mod definitions;
 mod inbox;
+mod locks;
 mod nodes;
 mod rows;
 #[cfg(test)]
@@ -21,7 +22,12 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use amends_core::{event::Recorded, ids::SagaId, summary::Status, time::Time};
+use amends_core::{
+    event::Recorded,
+    ids::{LockName, SagaId},
+    summary::Status,
+    time::Time,
+};
 use async_trait::async_trait;
 use tokio::sync::watch;
 use uuid::Uuid;
@@ -29,7 +35,7 @@ use uuid::Uuid;
 use self::rows::{Rows, Saga};
 use crate::{
     Append, AppendError, Claim, Counts, Cursor, Filter, Head, Lease, NewDefinition, NewNode, Node, Note, Noted, Page,
-    Put, Secret, Store, StoreError, StoredDefinition, Verdict, Written,
+    Place, Put, Queued, Secret, Store, StoreError, StoredDefinition, Verdict, Written,
 };
 
 /// A store that ends with the process.
@@ -291,10 +297,24 @@ impl Store for MemoryStore {
         self.rows().verdict(saga, note)
     }
 
+    async fn enqueue(&self, lock: &LockName, saga: SagaId, at: Time) -> Result<Place, StoreError> {
+        Ok(self.rows().enqueue(lock, saga, at))
+    }
+
+    async fn lock_queue(&self, lock: &LockName, after: Option<Time>, limit: u32) -> Result<Vec<Queued>, StoreError> {
+        self.readable()?;
+        Ok(self.rows().lock_queue(lock, after, limit))
+    }
+
+    async fn leave_queues(&self, saga: SagaId, locks: &[LockName]) -> Result<(), StoreError> {
+        self.rows().leave_queues(saga, locks);
+        Ok(())
+    }
+
     async fn tidy(&self, before: Time, limit: u32) -> Result<u64, StoreError> {
         let now = self.now();
         let mut rows = self.rows();
-        Ok(rows.tidy_notes(before, limit) + rows.tidy_nodes(now, before, limit))
+        Ok(rows.tidy_notes(before, limit) + rows.tidy_nodes(now, before, limit) + rows.tidy_locks(before, limit))
     }
 
     async fn ended(&self, before: Time, after: Option<Cursor>, limit: u32) -> Result<Page, StoreError> {

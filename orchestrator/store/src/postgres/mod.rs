@@ -15,6 +15,7 @@ mod inbox;
 mod keys;
 mod legible;
 mod list;
+mod locks;
 mod nodes;
 mod open;
 mod read;
@@ -31,7 +32,11 @@ mod writer;
 
 use std::{fmt, ops::Range, sync::Arc, time::Duration};
 
-use amends_core::{event::Recorded, ids::SagaId, time::Time};
+use amends_core::{
+    event::Recorded,
+    ids::{LockName, SagaId},
+    time::Time,
+};
 use async_trait::async_trait;
 use uuid::Uuid;
 
@@ -39,7 +44,7 @@ pub use self::open::Options;
 use self::{commit::Lanes, readers::Readers, writer::Writer};
 use crate::{
     Append, AppendError, Claim, Counts, Cursor, Filter, Head, Lease, NewDefinition, NewNode, Node, Note, Noted, Page,
-    Put, Secret, Store, StoreError, StoredDefinition, Verdict, Written,
+    Place, Put, Queued, Secret, Store, StoreError, StoredDefinition, Verdict, Written,
 };
 
 /// A store in one PostgreSQL database.
@@ -150,6 +155,18 @@ impl Store for PostgresStore {
 
     async fn verdict(&self, saga: SagaId, note: Uuid) -> Result<Option<Arc<str>>, StoreError> {
         inbox::verdict(&self.readers, saga, note).await
+    }
+
+    async fn enqueue(&self, lock: &LockName, saga: SagaId, at: Time) -> Result<Place, StoreError> {
+        locks::enqueue(&self.writers()?.aside, lock.clone(), saga, at).await
+    }
+
+    async fn lock_queue(&self, lock: &LockName, after: Option<Time>, limit: u32) -> Result<Vec<Queued>, StoreError> {
+        locks::lock_queue(&self.readers, lock, after, limit).await
+    }
+
+    async fn leave_queues(&self, saga: SagaId, locks: &[LockName]) -> Result<(), StoreError> {
+        locks::leave_queues(&self.writers()?.aside, saga, locks.to_vec()).await
     }
 
     async fn tidy(&self, before: Time, limit: u32) -> Result<u64, StoreError> {

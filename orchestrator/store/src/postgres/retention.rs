@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::{
     inbox::tidy_notes,
+    locks::tidy_locks,
     nodes::tidy_nodes,
     read::select_heads,
     readers::Readers,
@@ -126,8 +127,9 @@ pub(super) async fn tidy(writer: &Arc<Writer>, before: Time, limit: u32) -> Resu
         Box::pin(async move {
             // Each for itself: there is nothing between them that could be torn.
             let notes = tidy_notes(&mut *connection, before, limit).await?;
-            let nodes = tidy_nodes(connection, before, limit).await?;
-            Ok(notes + nodes)
+            let nodes = tidy_nodes(&mut *connection, before, limit).await?;
+            let locks = tidy_locks(connection, before, limit).await?;
+            Ok(notes + nodes + locks)
         })
     });
     writer.run(work).await.map_err(StoreError::of_postgres)

@@ -17,6 +17,7 @@ mod keys;
 mod legible;
 mod list;
 mod lock;
+mod locks;
 mod multirow;
 mod nodes;
 mod open;
@@ -31,14 +32,18 @@ mod writer;
 
 use std::{ops::Range, sync::Arc, time::Duration};
 
-use amends_core::{event::Recorded, ids::SagaId, time::Time};
+use amends_core::{
+    event::Recorded,
+    ids::{LockName, SagaId},
+    time::Time,
+};
 use async_trait::async_trait;
 use sqlx::SqlitePool;
 use uuid::Uuid;
 
 use crate::{
     Append, AppendError, Claim, Counts, Cursor, Filter, Head, Lease, NewDefinition, NewNode, Node, Note, Noted, Page,
-    Put, Secret, Store, StoreError, StoredDefinition, Verdict, Written,
+    Place, Put, Queued, Secret, Store, StoreError, StoredDefinition, Verdict, Written,
 };
 
 use self::writer::Writer;
@@ -139,6 +144,18 @@ impl Store for SqliteStore {
 
     async fn verdict(&self, saga: SagaId, note: Uuid) -> Result<Option<Arc<str>>, StoreError> {
         inbox::verdict(&self.readers, saga, note).await
+    }
+
+    async fn enqueue(&self, lock: &LockName, saga: SagaId, at: Time) -> Result<Place, StoreError> {
+        locks::enqueue(self.writer()?, lock.clone(), saga, at).await
+    }
+
+    async fn lock_queue(&self, lock: &LockName, after: Option<Time>, limit: u32) -> Result<Vec<Queued>, StoreError> {
+        locks::lock_queue(&self.readers, lock, after, limit).await
+    }
+
+    async fn leave_queues(&self, saga: SagaId, locks: &[LockName]) -> Result<(), StoreError> {
+        locks::leave_queues(self.writer()?, saga, locks.to_vec()).await
     }
 
     async fn tidy(&self, before: Time, limit: u32) -> Result<u64, StoreError> {

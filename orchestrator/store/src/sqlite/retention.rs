@@ -10,6 +10,7 @@ use sqlx::{Row, SqlitePool};
 
 use super::{
     inbox::tidy_notes,
+    locks::tidy_locks,
     nodes::tidy_nodes,
     read::select_heads,
     rows::{self, touched},
@@ -119,9 +120,11 @@ pub(super) const LEAVE_STUB: &str = "-- leave_stub
 pub(super) async fn tidy(writer: &Writer, before: Time, limit: u32) -> Result<u64, StoreError> {
     let deleted = writer
         .transaction(move |connection| {
-            let deleted = tidy_notes(connection, before, limit)? + tidy_nodes(connection, before, limit)?;
+            let deleted = tidy_notes(connection, before, limit)?
+                + tidy_nodes(connection, before, limit)?
+                + tidy_locks(connection, before, limit)?;
             Ok(if deleted > 0 { Work::Wrote(deleted) } else { Work::Untouched(0) })
         })
         .await?;
-    Ok(u64::try_from(deleted).expect("invariant: at most two limits, which are smaller"))
+    Ok(u64::try_from(deleted).expect("invariant: a few limits, which are smaller"))
 }

@@ -11,7 +11,7 @@ use amends_core::{
 use sqlx::{Row, Sqlite, decode::Decode, sqlite::SqliteRow, types::Type};
 use uuid::Uuid;
 
-use crate::{Head, Node, Note, Noted, StartKey, StoreError, StoredDefinition};
+use crate::{Head, Node, Note, Noted, Queued, StartKey, StoreError, StoredDefinition};
 
 /// A number for the database. None of ours is above its range (`Append::check`), so one that is matches nothing.
 pub(super) fn signed(number: u64) -> i64 {
@@ -96,6 +96,19 @@ pub(super) fn noted(row: &SqliteRow) -> Result<Noted, StoreError> {
         Note { saga, id, body: get::<&str>(row, "note_body", place)?.into(), at: Time(get(row, "note_at", place)?) };
     let there = get::<Option<&[u8]>>(row, "id", place)?.is_some();
     Ok(Noted { note, head: if there { Some(head(row)?) } else { None } })
+}
+
+/// A saga in the queue of a lock.
+pub(super) fn queued(row: &SqliteRow) -> Result<Queued, StoreError> {
+    let saga = SagaId(get(row, "saga", "a place in the queue of a lock")?);
+    let place = format_args!("saga {saga}");
+    let status: &str = get(row, "status", place)?;
+    Ok(Queued {
+        saga,
+        name: get::<&str>(row, "name", place)?.into(),
+        status: Status::parse(status).ok_or_else(|| corrupt(place, format_args!("unknown status {status:?}")))?,
+        arrived_at: Time(get(row, "arrived_at", place)?),
+    })
 }
 
 /// What a person has to look at, and why.

@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// Times within events: numbers in the journal, RFC 3339 on the wire.
-const TIMES: [&str; 3] = ["due_at", "deadline_at", "until"];
+const TIMES: [&str; 4] = ["due_at", "deadline_at", "until", "arrived_at"];
 
 /// A saga's journal, in order.
 ///

@@ -4,6 +4,7 @@
 //! definition can be judged so. A lint that cries wolf is worse than none: each says nothing where it is not sure.
 //! **It must never know** a run of it.
 
+mod locks;
 mod time;
 mod undo;
 mod unused;
@@ -23,6 +24,7 @@ pub(super) fn check(reader: &mut Reader<'_>, root: &Node, definition: &Definitio
     lints.undo();
     lints.unused();
     lints.time();
+    lints.locks();
 }
 
 struct Lints<'r, 's, 'n> {

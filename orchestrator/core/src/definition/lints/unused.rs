@@ -18,8 +18,11 @@ const ALWAYS: [&str; 4] = ["id", "name", "version", "started_at"];
 
 impl Lints<'_, '_, '_> {
     pub(super) fn unused(&mut self) {
-        let read: Vec<Use<'_>> =
-            ["labels", "steps", "output"].into_iter().filter_map(|key| self.root.get(key)).flat_map(uses).collect();
+        let read: Vec<Use<'_>> = ["labels", "locks", "steps", "output"]
+            .into_iter()
+            .filter_map(|key| self.root.get(key))
+            .flat_map(uses)
+            .collect();
         self.outputs(&read);
         self.inputs(&read);
         self.guards(&read);

@@ -15,6 +15,7 @@ use crate::{
         asleep::DUE,
         inbox::{GIVE_VERDICTS, NOTES, TIDY_NOTES},
         list::select,
+        locks::{INSERT_PLACE, IS_FIRST, LEAVE_QUEUES, LOCK_QUEUE, NEXT_PLACE, TIDY_LOCKS, TIDY_PLACES},
         nodes::ADD_UNKNOWN_OWNERS,
         read::{COUNTS, JOURNALS, LATEST_AT},
         retention::{ENDED, PURGE},
@@ -44,6 +45,12 @@ fn more(number: u32) -> String {
         insert into inbox (saga, id, body, at, verdict)
         select id, id, 'a', started_at, case when started_at % 10 <> 0 then 'b' end from sagas
         on conflict do nothing;
+        insert into locks (lock, last_arrival)
+        select n::text, n from generate_series(1, {number}) as n
+        on conflict do nothing;
+        insert into lock_queue (lock, saga, arrived_at)
+        select (started_at % 1000)::text, id, started_at from sagas
+        on conflict do nothing;
         insert into nodes (id, name, joined_at, lease_until)
         select distinct owner, 'a', 0, case when owner < '10000000-0000-0000-0000-000000000000' then 0 else {} end
         from sagas where owner is not null
@@ -72,6 +79,11 @@ fn writes() -> Vec<(String, Vec<&'static str>)> {
         vec!["Index Scan using sagas_pkey", "Index Scan using journal_pkey", "Index Scan using inbox_pkey"],
     ));
     writes.push((TIDY_NOTES.to_owned(), vec!["Index Scan using inbox_done", "Index Scan using inbox_pkey"]));
+    writes.push((NEXT_PLACE.to_owned(), vec!["using lock_queue_order"]));
+    writes.push((INSERT_PLACE.to_owned(), vec![]));
+    writes.push((IS_FIRST.to_owned(), vec!["Index Scan using lock_queue_order", "Index Scan using sagas_pkey"]));
+    // Once for each saga with locks: within the queues it stands in, by whichever of their keys.
+    writes.push((LEAVE_QUEUES.to_owned(), vec!["Index Scan using lock_queue_", "Index Scan using sagas_pkey"]));
     writes
 }
 
@@ -126,7 +138,8 @@ async fn writes_find_their_rows_by_a_key_whatever_the_tables_hold() {
         more(10) + "analyze",
         more(MANY),
         "analyze".to_owned(),
-        "delete from sagas; delete from journal; delete from inbox; analyze".to_owned(),
+        "delete from sagas; delete from journal; delete from inbox; delete from locks; delete from lock_queue; analyze"
+            .to_owned(),
     ];
     for stage in stages {
         tamper(&url, stage.clone()).await;
@@ -148,7 +161,7 @@ async fn writes_find_their_rows_by_a_key_whatever_the_tables_hold() {
     }
     // The check can fail: by `=` and in a session like any other PostgreSQL reads the whole table while it is small.
     // Small on disk too, whether or not a vacuum has come by since the rows were deleted.
-    tamper(&url, "truncate sagas, journal, inbox; ".to_owned() + &more(10) + "analyze").await;
+    tamper(&url, "truncate sagas, journal, inbox, locks, lock_queue; ".to_owned() + &more(10) + "analyze").await;
     let mut other = connect(&url).await;
     let (sql, keys) = &writes[1];
     let naive = sql.replace("sagas.id = any (array[advance.id])", "sagas.id = advance.id");
@@ -211,6 +224,9 @@ async fn lists_and_sweeps_walk_an_index_in_their_order() {
         ("due", DUE, format!("100, 0, '{}', 10", Uuid::nil()), "sagas_asleep"),
         ("ended", ENDED, format!("100, 0, '{}', 10", Uuid::nil()), "sagas_started"),
         ("notes", NOTES, format!("0, '{0}', '{0}', '{0}', 10", Uuid::nil()), "inbox_open"),
+        ("tidy_places", TIDY_PLACES, "100, 10".to_owned(), "lock_queue_old"),
+        ("tidy_locks", TIDY_LOCKS, "100, 10".to_owned(), "locks_old"),
+        ("lock_queue", LOCK_QUEUE, "'7', 0, 10".to_owned(), "lock_queue_order"),
         ("owned", OWNED, format!("'{0}', '{0}', 10", Uuid::nil()), "sagas_live"),
         ("orphans", ORPHANS, format!("'{0}', '{0}', 10", Uuid::nil()), "sagas_live"),
         ("counts", COUNTS, String::new(), "sagas_live"),

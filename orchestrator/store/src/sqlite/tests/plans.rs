@@ -13,6 +13,7 @@ use crate::{
         asleep::DUE,
         inbox::{GIVE_VERDICT, MAY_SETTLE, NOTES, TIDY_NOTES},
         list::select,
+        locks::{IS_FIRST, LEAVE_QUEUE, LOCK_QUEUE, PLACE_IN_QUEUE, TIDY_LOCKS, TIDY_PLACES},
         nodes::ADD_UNKNOWN_OWNERS,
         read::JOURNALS,
         retention::{DELETE_JOURNAL, DELETE_NOTES, DELETE_SAGA, ENDED, LEAVE_STUB, PURGEABLE},
@@ -63,6 +64,13 @@ async fn assert_sweeps(store: &SqliteStore) {
             ],
         ),
         (ENDED, &["SEARCH sagas USING INDEX sagas_started ((started_at,id)>(?,?) AND started_at<?)"]),
+        (
+            LOCK_QUEUE,
+            &[
+                "SEARCH lock_queue USING COVERING INDEX lock_queue_order (lock=? AND arrived_at>?)",
+                "SEARCH sagas USING PRIMARY KEY (id=?)",
+            ],
+        ),
         (SCAN, &["SEARCH sagas USING PRIMARY KEY (id>?)"]),
     ] {
         assert_eq!(plan(store, sql).await, expected, "{sql}");
@@ -75,6 +83,16 @@ async fn assert_sweeps(store: &SqliteStore) {
     let owners = plan(store, ADD_UNKNOWN_OWNERS).await;
     let by_owner = owners.iter().filter(|line| line.contains("INDEX sagas_live (owner>?)"));
     assert_eq!(by_owner.count(), 2, "{owners:?}");
+    for (sql, index) in [
+        (IS_FIRST, "lock_queue_order (lock=? AND arrived_at<?)"),
+        (LEAVE_QUEUE, "lock_queue USING PRIMARY KEY (lock=? AND saga=?)"),
+        (TIDY_PLACES, "lock_queue_old (arrived_at<?)"),
+        (TIDY_LOCKS, "locks_old (last_arrival<?)"),
+    ] {
+        let plan = plan(store, sql).await;
+        assert!(plan.iter().any(|line| line.contains(index)), "{sql}: {plan:?}");
+        assert!(!plan.iter().any(|line| line.starts_with("SCAN ") && !line.contains("CONSTANT")), "{sql}: {plan:?}");
+    }
     let notes = plan(store, TIDY_NOTES).await;
     assert!(notes.iter().any(|line| line.contains("INDEX inbox_done (at<?)")), "{notes:?}");
     assert!(!notes.iter().any(|line| line.starts_with("SCAN inbox")), "{notes:?}");
@@ -92,6 +110,7 @@ async fn assert_by_primary_key(store: &SqliteStore) {
         (LEAVE_STUB, "SEARCH sagas USING PRIMARY KEY (id=?)"),
         (DELETE_JOURNAL, "SEARCH journal USING PRIMARY KEY (saga=?)"),
         (DELETE_NOTES, "SEARCH inbox USING PRIMARY KEY (saga=?)"),
+        (PLACE_IN_QUEUE, "SEARCH lock_queue USING PRIMARY KEY (lock=? AND saga=?)"),
         (GIVE_VERDICT, "SEARCH inbox USING PRIMARY KEY (saga=? AND id=?)"),
     ] {
         assert_eq!(plan(store, sql).await, [expected], "{sql}");
