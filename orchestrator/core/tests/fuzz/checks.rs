@@ -80,7 +80,13 @@ pub(crate) fn rendering(dice: &mut Dice, source: &str) -> bool {
     input.insert("list".into(), (0..dice.below(4)).map(|_| cases::value(dice, 1)).collect());
     let (saga, now) =
         (SagaId(uuid::Uuid::from_u128(u128::from(dice.next()))), Time(dice.next() as i64 >> dice.below(64)));
-    let mut with = Begin { version: 1, input: Value::Object(input).into(), labels: Map::new(), traceparent: None };
+    let mut with = Begin {
+        version: 1,
+        input: Value::Object(input).into(),
+        labels: Map::new(),
+        locks: [].into(),
+        traceparent: None,
+    };
     with.labels = in_time("labels", source, || labels(&definition, saga, &with, now)).unwrap_or_default();
     let mut journal = in_time("the start", source, || begin(&definition, saga, with, now));
     let mut state = fold(saga, &journal).expect("a start folds");
