@@ -69,6 +69,7 @@ sagas! {
     book_trip book_trip_on_postgres "book-trip"
     open_kitchen_ticket open_kitchen_ticket_on_postgres "open-kitchen-ticket"
     order_basket order_basket_on_postgres "order-basket"
+    pay_third_party pay_third_party_on_postgres "pay-third-party"
     place_order place_order_on_postgres "place-order"
     refund_recall refund_recall_on_postgres "refund-recall"
     ship_later ship_later_on_postgres "ship-later"

@@ -72,7 +72,7 @@ pub(super) async fn assert_writer_rules(store: &SqliteStore) {
     assert_eq!(asked(store, "select journal_mode from pragma_journal_mode").await, "wal");
     assert_eq!(asked(store, "select cast(timeout as text) from pragma_busy_timeout").await, "5000");
     assert_eq!(asked(store, "select locking_mode from pragma_locking_mode").await, "normal");
-    assert_eq!(asked(store, "select cast(cache_size as text) from pragma_cache_size").await, "-24576");
+    assert_eq!(asked(store, "select cast(cache_size as text) from pragma_cache_size").await, "-8192");
     assert_eq!(asked(store, "select cast(foreign_keys as text) from pragma_foreign_keys").await, "0");
     // This one has no table of its own.
     let pages = |connection: &Connection| connection.query_row("pragma wal_autocheckpoint", [], |row| row.get(0));
