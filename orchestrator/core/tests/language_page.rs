@@ -41,6 +41,8 @@ fn the_limits_on_the_page_are_those_of_the_code_and_none_is_missing() {
         ("SCHEMA_PLACES", limits::SCHEMA_PLACES.to_string()),
         ("LABELS", limits::LABELS.to_string()),
         ("LABEL_BYTES", format!("{} bytes", limits::LABEL_BYTES)),
+        ("LOCKS", limits::LOCKS.to_string()),
+        ("LOCK_BYTES", format!("{} bytes", limits::LOCK_BYTES)),
         ("ATTEMPTS", limits::ATTEMPTS.to_string()),
         ("TIMEOUT", hours(limits::TIMEOUT)),
         ("BACKOFF", hours(limits::BACKOFF)),

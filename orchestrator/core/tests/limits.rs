@@ -73,6 +73,13 @@ fn table() -> Vec<Limit> {
             limits::LABELS,
         ),
         (
+            "LOCKS",
+            "E0102",
+            Box::new(|n| with(&format!("locks: [ {} ]", many(n, |n| format!("l{n}, "))))),
+            limits::LOCKS,
+        ),
+        ("LOCK_BYTES", "E0102", Box::new(|n| with(&format!("locks: [{}]", "l".repeat(n)))), limits::LOCK_BYTES),
+        (
             "ATTEMPTS",
             "E0206",
             Box::new(|n| step(&format!("call: x POST /a, retry: {{ attempts: {n} }}"))),

@@ -9,9 +9,10 @@ use serde_json::Value;
 use crate::kit::Server;
 
 /// Everything that is served, so that a route can neither appear nor vanish by accident.
-const ROUTES: [(&str, &str); 24] = [
+const ROUTES: [(&str, &str); 25] = [
     ("GET", "/livez"),
     ("GET", "/metrics"),
+    ("GET", "/v1/locks/{name}"),
     ("GET", "/v1/nodes"),
     ("GET", "/openapi.json"),
     ("GET", "/readyz"),

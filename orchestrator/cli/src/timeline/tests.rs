@@ -232,3 +232,18 @@ fn items_are_counted_and_those_that_went_differently_are_shown() {
     ]);
     insta::assert_snapshot!(timeline(&saga("compensating", 47, vec![step], json!({})), Style::PLAIN));
 }
+
+#[test]
+fn a_saga_that_waits_for_a_lock_says_for_whom() {
+    let ahead = json!({ "id": "0198c1a2-0000-7000-8000-000000000002", "name": "transfer-money", "status": "compensating", "arrived_at": at(0) });
+    let locks = json!([
+        { "name": "account:ada", "status": "held", "since": at(5) },
+        { "name": "account:grace", "status": "waiting", "since": at(9), "place": 2, "ahead": [ahead] },
+        { "name": "zone:1", "status": "needed" },
+    ]);
+    let steps = || vec![step("reserve", "pending", call("inventory", "POST", "/reservations", vec![]), None)];
+    insta::assert_snapshot!(timeline(&saga("running", 9, steps(), json!({ "locks": locks })), Style::PLAIN));
+    let over = json!([{ "name": "account:ada", "status": "released" }]);
+    let ended = timeline(&saga("completed", 9, steps(), json!({ "locks": over, "ended_at": at(9) })), Style::PLAIN);
+    assert!(!ended.contains("account:ada"), "{ended}");
+}

@@ -88,6 +88,8 @@ pub(crate) fn rendering(dice: &mut Dice, source: &str) -> bool {
         traceparent: None,
     };
     with.labels = in_time("labels", source, || labels(&definition, saga, &with, now)).unwrap_or_default();
+    with.locks = in_time("locks", source, || amends_core::locks(&definition, saga, &with, now)).unwrap_or_default();
+    assert!(with.locks.is_sorted_by(|a, b| a < b), "in order, each once:\n{source}");
     let mut journal = in_time("the start", source, || begin(&definition, saga, with, now));
     let mut state = fold(saga, &journal).expect("a start folds");
     let more = in_time("an adoption", source, || decide(&definition, &state, Input::Adopted { epoch: 2 }, now));
