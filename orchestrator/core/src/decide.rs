@@ -119,6 +119,19 @@ pub struct Decision {
 /// # Panics
 /// As [`decide`].
 pub fn decide_in_place(definition: &Definition, state: &mut State, input: Input, now: Time) -> Decision {
+    take_in(definition, state, input, now, true)
+}
+
+/// The same, but what follows by itself is left to the next decision, the end of waits among it. So what was written down for a
+/// saga while nobody drove it comes before the time that has passed meanwhile: [`Input::TimePassed`] must follow, in one commit.
+///
+/// # Panics
+/// As [`decide`].
+pub fn take_in_place(definition: &Definition, state: &mut State, input: Input, now: Time) -> Decision {
+    take_in(definition, state, input, now, false)
+}
+
+fn take_in(definition: &Definition, state: &mut State, input: Input, now: Time, advance: bool) -> Decision {
     let adopted = matches!(input, Input::Adopted { .. });
     if state.status.is_terminal() || (state.released && !adopted) {
         return Decision::default();
@@ -145,7 +158,9 @@ pub fn decide_in_place(definition: &Definition, state: &mut State, input: Input,
         Input::Signalled(signal) => draft.signalled(signal),
         Input::CalledBack { callback, terms } => draft.called_back(callback, &terms),
     }
-    draft.advance();
+    if advance {
+        draft.advance();
+    }
     draft.decision()
 }
 

@@ -32,6 +32,7 @@ pub mod time;
 pub use callbacks::{Callback, CanCallBack, Said, can_call_back};
 pub use decide::{
     Begin, CanCancel, Command, Decision, Input, begin, begin_with, can_cancel, decide, decide_in_place, outstanding,
+    take_in_place,
 };
 pub use evolve::{Illegal, begin as begin_state, evolve, fold};
 pub use labels::labels;

@@ -3,8 +3,8 @@
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use amends_core::{
-    CanCallBack, CanCancel, CanSignal, Command, Input, Rendered, Terms, can_call_back, can_cancel, can_signal,
-    decide_in_place,
+    CanCallBack, CanCancel, CanSignal, Command, Decision, Input, Rendered, Terms, can_call_back, can_cancel,
+    can_signal, decide_in_place,
     definition::Definition,
     event::Recorded,
     fold,
@@ -12,6 +12,7 @@ use amends_core::{
     outstanding, render,
     state::State,
     summary::Status,
+    take_in_place,
     time::Time,
 };
 use amends_store::{Append, AppendError, StoreError, Verdict};
@@ -235,6 +236,7 @@ impl Driver {
         let mut called_back: Vec<(oneshot::Sender<CanCallBack>, CanCallBack)> = Vec::new();
         let mut verdicts: Vec<Verdict> = Vec::new();
         let mut late = false;
+        let mut quietly = false;
         let mut messages = messages.into_iter();
         while let Some(message) =
             messages.next().or_else(|| self.calls.ready()).or_else(|| self.mailbox.try_recv().ok())
@@ -275,7 +277,16 @@ impl Driver {
                 self.calls.answered(call, *attempt);
                 late = true;
             }
-            self.decide(input, &mut events);
+            // What was written down while nobody drove the saga comes before the time that has passed meanwhile.
+            quietly |= matches!(input, Input::Adopted { .. }) && !self.mailbox.is_empty();
+            if quietly {
+                self.decided(take_in_place, input, &mut events);
+            } else {
+                self.decide(input, &mut events);
+            }
+        }
+        if quietly {
+            self.decide(Input::TimePassed, &mut events);
         }
         let mut sleeps = false;
         if !events.is_empty() || late {
@@ -304,8 +315,17 @@ impl Driver {
     }
 
     fn decide(&mut self, input: Input, events: &mut Vec<Recorded>) {
+        self.decided(decide_in_place, input, events);
+    }
+
+    fn decided(
+        &mut self,
+        by: fn(&Definition, &mut State, Input, Time) -> Decision,
+        input: Input,
+        events: &mut Vec<Recorded>,
+    ) {
         let now = self.engine.inner.clock.now();
-        let decision = decide_in_place(&self.definition, &mut self.state, input, now);
+        let decision = by(&self.definition, &mut self.state, input, now);
         self.rendered.extend(decision.requests);
         events.extend(decision.events);
     }

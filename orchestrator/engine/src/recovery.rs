@@ -1,7 +1,11 @@
 //! Adoption: taking up sagas that nobody drives. Start, restart, adoption and waking are one path: fold the journal, feed
 //! `Adopted`, do what is outstanding.
 
-use std::{collections::HashMap, sync::PoisonError, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::PoisonError,
+    time::Duration,
+};
 
 use amends_core::{event::Recorded, ids::SagaId};
 use amends_store::{Claim, Head, StoreError};
@@ -14,6 +18,7 @@ use crate::{
     driver::{Driver, Takeover, folded},
     membership::Member,
     registry::Message,
+    sweep::message,
 };
 
 /// Messages for sagas that are about to be claimed.
@@ -23,6 +28,8 @@ pub(crate) type Letters = HashMap<SagaId, Vec<Message>>;
 const DOUBTS: usize = 256;
 /// An owned saga that is in nobody's memory so long after its last event was lost; starts and takeovers take moments.
 const LOST_AFTER: Duration = Duration::from_secs(5);
+/// Notes looked at with an adoption.
+const NOTES: u32 = 1_000;
 /// Journal rows read at once.
 const ROWS: u32 = 1_000;
 /// Rows of each journal that are read together with those of others; few sagas have more.
@@ -61,6 +68,7 @@ impl Engine {
         let mine: Vec<(Head, OwnedSemaphorePermit)> =
             heads.into_iter().zip(places).zip(won).filter(|(_, won)| *won).map(|(mine, _)| mine).collect();
         let sagas: Vec<SagaId> = mine.iter().map(|(head, _)| head.saga).collect();
+        self.enclose(member, &sagas, letters).await;
         let journals = match self.inner.store.journals(&sagas, ROWS_TOGETHER).await {
             Ok(journals) => journals,
             Err(error) => sagas.iter().map(|_| Err(error.clone())).collect(),
@@ -72,6 +80,23 @@ impl Engine {
             self.drive(head, journal, place, 0, letters).await;
         }
         Ok(count)
+    }
+
+    /// Notes to these sagas go with their adoption, unless letters do already. What is not found now is found by a sweep, and then
+    /// may come after the end of a wait.
+    async fn enclose(&self, member: &Member, sagas: &[SagaId], letters: &mut Letters) {
+        let left: HashSet<SagaId> = sagas.iter().filter(|saga| !letters.contains_key(saga)).copied().collect();
+        if left.is_empty() {
+            return;
+        }
+        match self.inner.store.notes(member.id, NOTES).await {
+            Ok(notes) => {
+                for note in notes.into_iter().map(|noted| noted.note).filter(|note| left.contains(&note.saga)) {
+                    letters.entry(note.saga).or_default().push(message(note.id, &note.body));
+                }
+            }
+            Err(error) => tracing::warn!(%error, "notes to adopted sagas cannot be read now"),
+        }
     }
 
     /// A claim or a create whose answer was lost may have been made; then no sweep finds the saga, because it has an owner who

@@ -164,7 +164,7 @@ impl Engine {
     }
 }
 
-fn message(note: Uuid, body: &str) -> Message {
+pub(crate) fn message(note: Uuid, body: &str) -> Message {
     match Asked::read(body) {
         Some(Asked::Cancel { reason }) => Message::Cancel { reason, note: Some(note), verdict: None },
         Some(Asked::Signal { name, key, payload }) => {

@@ -3,9 +3,9 @@
 use std::{sync::Arc, time::Duration};
 
 use amends_core::{Said, event::Event, ids::SagaId, summary::Status};
-use amends_engine::{CallbackError, CalledBack};
+use amends_engine::{CallbackError, CalledBack, Clock as _, Limits, Setup};
 use amends_protocol::participant::CallbackToken;
-use amends_store::{Store, memory::MemoryStore, sqlite::SqliteStore};
+use amends_store::{Note, Store, memory::MemoryStore, sqlite::SqliteStore};
 use serde_json::{Value, json};
 
 use crate::town::{Does, HandClock, Services, Town, memory};
@@ -222,6 +222,53 @@ async fn a_callback_is_taken_at_any_node_whoever_owns_the_saga() {
     let token = first.services.token("two action 1").expect("it has a token");
     first.engine.shutdown(Duration::from_secs(1)).await;
     second.engine.call_back(&token, done("7")).await.expect("it decides");
+    assert_eq!(second.ended(saga).await, Status::Completed);
+}
+
+fn note(saga: SagaId, town: &Town, body: &str) -> Note {
+    Note { saga, id: uuid::Uuid::now_v7(), body: body.into(), at: town.clock.now() }
+}
+
+const SEVEN: &str =
+    r#"{"command":"callback","call":{"step":"two","op":"action"},"said":{"outcome":"succeeded","body":{"id":"7"}}}"#;
+
+#[tokio::test]
+async fn a_verdict_that_is_written_down_while_nobody_is_there_counts_however_late_it_is_read() {
+    let all: Arc<dyn Store> = Arc::new(MemoryStore::shared());
+    let first = Town::open(all.clone(), Services::new(&all), HandClock::new(), |setup| setup).await;
+    let (saga, _) = accepted(&first).await;
+    first.engine.shutdown(Duration::from_secs(1)).await;
+    all.post(note(saga, &first, SEVEN)).await.expect("durable");
+    first.clock.pass(Duration::from_secs(2 * 86_400));
+    let second = first.beside().await;
+    assert_eq!(second.ended(saga).await, Status::Completed);
+}
+
+#[tokio::test]
+async fn a_verdict_that_is_written_down_for_an_owner_who_died_counts_however_late_it_is_read() {
+    let memory = Arc::new(MemoryStore::shared());
+    let all: Arc<dyn Store> = memory.clone();
+    // What lives there dies with it, as by kill -9.
+    let dying = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
+    let (store, limits) =
+        (all.clone(), Limits { release_after: Duration::from_secs(30 * 86_400), ..Limits::default() });
+    let first = dying.spawn(async move {
+        let services = Services::new(&store);
+        let first = Town::open(store, services, HandClock::new(), |setup| Setup { limits, ..setup }).await;
+        first.register(LATER).await;
+        first.services.when("two action", Does::Answers(202, json!({})));
+        let saga = first.start("later").await;
+        first.until(saga, |head| head.next_seq == 6).await;
+        (first, saga)
+    });
+    let (first, saga) = first.await.expect("it lives");
+    assert_eq!(first.kinds(saga).await.last().map(String::as_str), Some("call_accepted"));
+    let identity = first.engine.identity().0;
+    dying.shutdown_background();
+    all.post(note(saga, &first, SEVEN)).await.expect("durable");
+    memory.end_lease(identity);
+    first.clock.pass(Duration::from_secs(2 * 86_400));
+    let second = first.beside().await;
     assert_eq!(second.ended(saga).await, Status::Completed);
 }
 
