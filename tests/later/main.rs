@@ -60,7 +60,7 @@ fn is_problem(answer: Result<(), ClientError>, status: u16, kind: ProblemType) {
 
 #[tokio::test]
 async fn a_kill_between_the_202_and_the_callback_loses_neither() -> Result<()> {
-    let mut town = Town::start(Plan::later("1500ms").patient()).await?;
+    let mut town = Town::start(Plan::later("6s").patient()).await?;
     let saga = town.begin(Town::order(1, 100)).await?;
     waits(&town, saga).await?;
     town.crash().await?;
@@ -146,7 +146,7 @@ async fn a_202_whose_reply_is_lost_is_asked_for_again_with_the_same_token() -> R
 
 #[tokio::test]
 async fn a_callback_that_never_comes_leaves_the_step_unresolved_and_it_is_undone_by_the_next_process() -> Result<()> {
-    let short = never().definition.replace("timeout: 2d", "timeout: 1500ms");
+    let short = never().definition.replace("timeout: 2d", "timeout: 4s");
     let mut town = Town::start(never().with_definition(&short)).await?;
     let saga = town.begin(Town::order(1, 100)).await?;
     waits(&town, saga).await?;
@@ -172,7 +172,7 @@ async fn a_callback_that_never_comes_leaves_the_step_unresolved_and_it_is_undone
 
 #[tokio::test]
 async fn a_no_in_the_end_is_told_by_the_participant_and_nothing_of_it_is_undone_twice() -> Result<()> {
-    let mut town = Town::start(Plan::later("1s").patient()).await?;
+    let mut town = Town::start(Plan::later("3s").patient()).await?;
     let mut order = Town::order(1, 100);
     order["address"] = "unknown".into();
     let saga = town.begin(order).await?;
@@ -189,12 +189,13 @@ async fn a_no_in_the_end_is_told_by_the_participant_and_nothing_of_it_is_undone_
 
 #[tokio::test]
 async fn a_cancel_does_not_wait_for_what_is_accepted_and_shipping_books_nothing_any_more() -> Result<()> {
-    let town = Town::start(Plan::later("2s").patient()).await?;
+    let town = Town::start(Plan::later("4s").patient()).await?;
     let saga = town.begin(Town::order(1, 100)).await?;
     waits(&town, saga).await?;
     town.client()?.cancel(saga, None).await?;
     assert_eq!(town.ended(saga).await?.status, SagaStatus::Compensated);
-    tokio::time::sleep(Duration::from_millis(2_500)).await;
+    // Long past the time at which it would have been booked.
+    tokio::time::sleep(Duration::from_millis(4_500)).await;
     assert!(!is_booked(&town).await?);
     assert_eq!(town.effects(saga).await?["ship"], Effects::UNDONE);
     town.audit().await

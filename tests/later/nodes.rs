@@ -5,10 +5,11 @@ use amends_tests::{
     cluster::Cluster,
     proxy::{Action, Rule},
     town::{Plan, Town},
+    wait::until,
 };
 use anyhow::{Context, Result};
 
-use crate::{booked, is_problem, never, refused, token};
+use crate::{SOON, booked, is_problem, never, refused, token};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_callback_at_any_node_outlives_the_death_of_the_owner_and_of_the_node_that_took_it() -> Result<()> {
@@ -52,7 +53,9 @@ async fn verdicts_of_a_real_participant_arrive_over_deaths_of_all_nodes_and_of_t
         }
     }
     for (saga, _) in &sagas {
-        token(&cluster, *saga).await?;
+        // Its token may be gone already: it is booked and told after a while.
+        until("it is accepted", SOON, async || Ok(cluster.effects(*saga).await?.contains_key("ship").then_some(())))
+            .await?;
     }
     for node in &mut cluster.nodes {
         node.kill().await?;

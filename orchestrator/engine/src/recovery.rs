@@ -82,8 +82,8 @@ impl Engine {
         Ok(count)
     }
 
-    /// Notes to these sagas go with their adoption, unless letters do already. What is not found now is found by a sweep, and then
-    /// may come after the end of a wait.
+    /// Signals and callbacks to these sagas go with their adoption, unless letters do already: they race with the end of a wait. What
+    /// is not found now, and every other note, is found by a sweep.
     async fn enclose(&self, member: &Member, sagas: &[SagaId], letters: &mut Letters) {
         let left: HashSet<SagaId> = sagas.iter().filter(|saga| !letters.contains_key(saga)).copied().collect();
         if left.is_empty() {
@@ -92,7 +92,10 @@ impl Engine {
         match self.inner.store.notes(member.id, NOTES).await {
             Ok(notes) => {
                 for note in notes.into_iter().map(|noted| noted.note).filter(|note| left.contains(&note.saga)) {
-                    letters.entry(note.saga).or_default().push(message(note.id, &note.body));
+                    let message = message(note.id, &note.body);
+                    if matches!(message, Message::Signal { .. } | Message::Callback { .. }) {
+                        letters.entry(note.saga).or_default().push(message);
+                    }
                 }
             }
             Err(error) => tracing::warn!(%error, "notes to adopted sagas cannot be read now"),

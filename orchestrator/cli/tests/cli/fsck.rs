@@ -62,12 +62,12 @@ const DAMAGES: &[(&str, &[&str])] = &[
     ("update sagas set started_at = started_at - 1 where id = LOOK", &["started_at"]),
     ("update sagas set updated_at = updated_at - 1 where id = LOOK", &["updated_at"]),
     (
-        "insert into definitions select 'other', version, digest, source, created_at from definitions where name = 'look';
+        "insert into definitions (name, version, digest, source, created_at) select 'other', version, digest, source, created_at from definitions where name = 'look';
         update sagas set name = 'other' where id = LOOK",
         &["name"],
     ),
     (
-        "insert into definitions select name, 7, digest, source, created_at from definitions where name = 'look';
+        "insert into definitions (name, version, digest, source, created_at) select name, 7, digest, source, created_at from definitions where name = 'look';
         update sagas set version = 7 where id = LOOK",
         &["version"],
     ),
