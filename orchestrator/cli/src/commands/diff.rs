@@ -16,7 +16,7 @@ use crate::{
                   Examples:\n  amends diff old.yaml new.yaml\n  amends diff place-order@1 place-order@2\n  \
                   amends diff place-order 1 2 --json")]
 pub(crate) struct Args {
-    /// Two definitions, each a file, - for stdin, or NAME[@VERSION] that a server has; or NAME and two versions
+    /// Two definitions, each a file, - for stdin, or `NAME` or `NAME@VERSION` that a server has; or a name and two versions
     #[arg(value_name = "FROM TO | NAME FROM TO", num_args = 2..=3, required = true)]
     versions: Vec<String>,
     /// For programs
