@@ -282,12 +282,16 @@ async fn a_token_outlives_the_process_that_gave_it_out() {
     town.engine.shutdown(Duration::from_secs(1)).await;
     let Town { engine, store, services, clock } = town;
     drop((engine, store, services));
-    let store = loop {
-        match SqliteStore::open(&path).await {
-            Ok(store) => break Arc::new(store) as Arc<dyn Store>,
-            Err(_) => tokio::time::sleep(Duration::from_millis(5)).await,
+    let opening = async {
+        loop {
+            match SqliteStore::open(&path).await {
+                Ok(store) => break Arc::new(store) as Arc<dyn Store>,
+                Err(_) => tokio::time::sleep(Duration::from_millis(5)).await,
+            }
         }
     };
+    let store =
+        tokio::time::timeout(crate::town::SOON, opening).await.expect("the first process has let go of the file");
     let services = Services::new(&store);
     let town = Town::with(store, services, clock, 8, 8).await;
     town.engine.call_back(&token, done("7")).await.expect("it decides");
