@@ -11,6 +11,7 @@ mod config;
 mod cost;
 mod demo;
 mod exit;
+mod explored;
 mod json_argument;
 mod log;
 mod output;

@@ -9,6 +9,7 @@ mod definitions;
 mod demo;
 mod diff;
 mod explain;
+mod explore;
 mod export;
 mod fsck;
 mod get;
@@ -45,7 +46,7 @@ enum Command {
     Serve(serve::Args),
     /// Check definitions, without a server
     Check(check::Args),
-    /// Explain a code that `check` has said
+    /// Explain a code that `check` or `explore` has said
     Explain(explain::Args),
     /// Draw a definition: steps, what undoes them, and the pivot
     Graph(graph::Args),
@@ -53,6 +54,8 @@ enum Command {
     Diff(diff::Args),
     /// Show every request that a run would send, and send nothing
     Plan(plan::Args),
+    /// Try every failure and every pair of failures out on a definition, without a server
+    Explore(explore::Args),
     /// Start a saga
     Start(start::Args),
     /// Show a saga as a timeline
@@ -97,6 +100,7 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Graph(args) => graph::run(args).await,
         Command::Diff(args) => diff::run(args).await,
         Command::Plan(args) => plan::run(args).await,
+        Command::Explore(args) => explore::run(&args),
         Command::Start(args) => start::run(args).await,
         Command::Get(args) => get::run(args).await,
         Command::List(args) => list::run(args).await,
