@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use amends_core::{
-    Answer, Callback, Input, LockPlace, Reply, Said, Signal, begin_with,
+    Answer, Callback, CanSignal, Input, LockPlace, Reply, Said, Signal, begin_with, can_signal,
     ids::Op,
     time::Time,
 };
@@ -83,9 +83,14 @@ pub(crate) fn apply(model: &Model<'_>, node: &mut Node, choice: Choice) {
         Choice::Signal(nth) => {
             let (name, payload) = &model.signals[usize::from(nth)];
             model.tell(|| Line::client(node.now, format!("signal {name}")));
-            node.used.signals += 1;
             let signal = Signal { name: name.clone(), key: None, payload: payload.clone() };
+            let acknowledged = can_signal(&model.decides, &node.state, &signal) == CanSignal::Yes;
+            let before = node.watch.signals;
             feed(model, node, Input::Signalled(signal));
+            node.used.signals = node.used.signals.saturating_add(u8::from(acknowledged));
+            if acknowledged && node.watch.signals == before {
+                violation(model, Code::Durable, None, "a signal that was acknowledged is not in the journal");
+            }
         }
         Choice::Wake => {
             let at = node.look.wake.unwrap_or(node.now);

@@ -16,9 +16,6 @@ pub(crate) fn judge(model: &Model<'_>, node: &Node, faults: u8) {
         let message = "the saga does not complete, although nothing goes wrong".to_owned();
         raise(model, Code::NeverCompletes, None, message);
     }
-    if node.used.signals != node.watch.signals {
-        violation(model, Code::Durable, None, "a signal that was acknowledged is not in the journal");
-    }
     if node.state.status != status_of(node) {
         violation(model, Code::Journal, None, "the journal has ended otherwise than the state says");
     }

@@ -32,6 +32,7 @@ pub enum Code {
     AppliedTwice,
     AppliedAfterUndo,
     UndoneTwice,
+    DoneThoughRefused,
     UndoNeedsReply,
     NoUndo,
     UndoElsewhere,
@@ -50,7 +51,7 @@ pub enum Code {
 
 impl Code {
     /// Every code, in order.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 28] = [
         Self::Effects,
         Self::Journal,
         Self::WriteAhead,
@@ -64,6 +65,7 @@ impl Code {
         Self::AppliedTwice,
         Self::AppliedAfterUndo,
         Self::UndoneTwice,
+        Self::DoneThoughRefused,
         Self::UndoNeedsReply,
         Self::NoUndo,
         Self::UndoElsewhere,
@@ -96,6 +98,7 @@ impl Code {
             Self::AppliedTwice => "F0101",
             Self::AppliedAfterUndo => "F0102",
             Self::UndoneTwice => "F0103",
+            Self::DoneThoughRefused => "F0104",
             Self::UndoNeedsReply => "F0201",
             Self::NoUndo => "F0202",
             Self::UndoElsewhere => "F0203",
@@ -129,6 +132,7 @@ impl Code {
             Self::AppliedTwice
             | Self::AppliedAfterUndo
             | Self::UndoneTwice
+            | Self::DoneThoughRefused
             | Self::UndoNeedsReply
             | Self::NoUndo
             | Self::UndoElsewhere
@@ -150,6 +154,7 @@ impl Code {
                 "let the service keep the participant contract (`contract = \"barrier\"`): its tombstone stops what comes late"
             }
             Self::UndoneTwice => "let the undo honour `Idempotency-Key`, or name what is undone by `saga.id` and use DELETE or PUT",
+            Self::DoneThoughRefused => "let the service keep the participant contract: its barrier stores a no, too",
             Self::UndoNeedsReply => "name what is undone by something that is known before the call, e.g. `saga.id`",
             Self::NoUndo => "give it a `compensate`, or move it behind the pivot",
             Self::UndoElsewhere => "send the undo to the service of the action: its barrier knows what was done, another's does not",

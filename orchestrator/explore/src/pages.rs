@@ -12,10 +12,11 @@ pub fn explain(code: &str) -> Option<&'static Page> {
     PAGES.iter().find(|page| page.code.eq_ignore_ascii_case(code))
 }
 
-static PAGES: [Page; 27] = [
+static PAGES: [Page; 28] = [
     Page { code: "F0101", text: include_str!("pages/F0101.md") },
     Page { code: "F0102", text: include_str!("pages/F0102.md") },
     Page { code: "F0103", text: include_str!("pages/F0103.md") },
+    Page { code: "F0104", text: include_str!("pages/F0104.md") },
     Page { code: "F0201", text: include_str!("pages/F0201.md") },
     Page { code: "F0202", text: include_str!("pages/F0202.md") },
     Page { code: "F0203", text: include_str!("pages/F0203.md") },

@@ -76,7 +76,7 @@ pub(crate) fn see(model: &Model<'_>, node: &mut Node, recorded: &Recorded) {
         Event::StepSkipped { step } | Event::SleepEnded { step } => done(model, node, step),
         Event::SignalTaken { step, .. } => done(model, node, step),
         Event::ItemsListed { step, items } if items.is_empty() => done(model, node, step),
-        Event::SignalReceived { .. } => node.watch.signals += 1,
+        Event::SignalReceived { .. } => node.watch.signals = node.watch.signals.saturating_add(1),
         Event::CompensationStarted { cause } => {
             if node.watch.pivot_intended && !node.watch.pivot_settled {
                 violation(model, Code::Pivot, None, "undoing began although the pivot may have happened");

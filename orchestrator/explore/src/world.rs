@@ -270,10 +270,20 @@ fn effect(model: &Model<'_>, node: &mut Node, flight: Flight) {
             }
         }
         Contract::Plain | Contract::Unkeyed => {
+            let given_up = node.watch.undoing && !node.book(unit).read.open;
             let book = node.book_mut(unit);
+            let read = book.read;
             if after_undo {
                 book.blamed = true;
                 let message = format!("a request of `{}` that arrives after its undo is done, and stays", step.name);
+                raise(model, Code::AppliedAfterUndo, Some(&step.name), message);
+            } else if read.intended > 0 && !read.open && !read.may && !read.accepted {
+                book.blamed = true;
+                let message = format!("a copy of a request of `{}` that was refused arrives later, and is done", step.name);
+                raise(model, Code::DoneThoughRefused, Some(&step.name), message);
+            } else if given_up && step.undo == Undone::Never {
+                book.blamed = true;
+                let message = format!("a request of `{}` that arrives after it was found not to be applied is done, and stays", step.name);
                 raise(model, Code::AppliedAfterUndo, Some(&step.name), message);
             } else if again {
                 book.blamed = true;

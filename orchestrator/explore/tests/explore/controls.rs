@@ -17,6 +17,11 @@ const BESIDE: &str = "saga: x\nsteps:\n  \
     a: { needs: [], call: s POST /a, compensate: { call: s POST /a/undo } }\n  \
     b: { needs: [], call: t POST /b, compensate: { call: t POST /b/undo } }\n";
 
+/// Two steps beside each other at one service.
+const BESIDE_THERE: &str = "saga: x\nsteps:\n  \
+    a: { needs: [], call: s POST /a, compensate: { call: s POST /a/undo } }\n  \
+    b: { needs: [], call: s POST /b, compensate: { call: s POST /b/undo } }\n";
+
 const ONCE: &str = "saga: x\nsteps:\n  \
     a: { call: s POST /a, idempotent: false, compensate: { call: s POST /a/undo } }\n  \
     b: { call: t POST /b, compensate: { call: t POST /b/undo } }\n";
@@ -109,7 +114,7 @@ fn a_barrier_without_tombstones_is_noticed() {
 
 #[test]
 fn a_barrier_without_a_fence_is_noticed() {
-    is_noticed(ORDER, Contract::Barrier, Broken::NoFence, "V0007");
+    is_noticed(BESIDE_THERE, Contract::Barrier, Broken::NoFence, "V0007");
 }
 
 #[test]

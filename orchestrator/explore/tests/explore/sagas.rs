@@ -57,18 +57,18 @@ fn the_order_saga_stands_every_pair_of_faults_with_barriers() {
         report.findings.iter().filter(|found| found.severity != Severity::Note).collect();
     assert!(worst.is_empty(), "{worst:#?}");
     assert_eq!(report.complete_to, Some(2));
-    assert!(report.totals.runs > 10_000, "{:?}", report.totals);
+    assert!(report.totals.runs > 5_000 && report.totals.joined > 5_000, "{:?}", report.totals);
     assert!(report.totals.compensated > 1000 && report.totals.completed > 1000 && report.totals.attention > 10);
 }
 
 #[test]
 fn with_plain_services_the_order_saga_leaves_what_plain_services_leave() {
-    let report = explored(&read("place-order"), Contract::Plain, 1);
+    let report = explored(&read("place-order"), Contract::Plain, 2);
     let steps = ["open", "reserve", "charge"];
     let expected: BTreeSet<String> = steps
         .iter()
-        .flat_map(|step| ["F0102", "F0204", "F0306"].map(|code| format!("{code} {step}")))
-        .chain(["F0301 confirm".to_owned(), "F0307 ship".to_owned()])
+        .flat_map(|step| ["F0102", "F0104", "F0204", "F0306"].map(|code| format!("{code} {step}")))
+        .chain(["F0104 ship", "F0104 confirm", "F0301 confirm", "F0303 ship", "F0307 ship"].map(str::to_owned))
         .collect();
     assert_eq!(found(&report), expected);
 }
