@@ -3,9 +3,7 @@
 use std::time::Duration;
 
 use amends_core::{
-    Answer, Callback, CanSignal, Input, LockPlace, Reply, Said, Signal, begin_with, can_signal,
-    ids::Op,
-    time::Time,
+    Answer, Callback, CanSignal, Input, LockPlace, Reply, Said, Signal, begin_with, can_signal, ids::Op, time::Time,
 };
 
 use crate::{
@@ -14,9 +12,9 @@ use crate::{
     findings::Code,
     look::{Look, settle},
     model::{Key, Model, START},
-    node::{Fate, Flight, Kept, Node, Used, Watch},
+    node::{Before, Fate, Flight, Kept, Node, Used, Watch},
     setup::{Broken, Contract},
-    story::{self, Line},
+    story::Line,
     watch::{self, violation},
     world::{self, Mood, arrives},
 };
@@ -54,7 +52,7 @@ pub(crate) fn start(model: &Model<'_>, budget: u8) -> Node {
     };
     for recorded in &decision.events {
         watch::see(model, &mut node, recorded);
-        model.tell(|| Line::event(START, story::event(&recorded.event)));
+        model.write(START, recorded);
     }
     settle(model, &mut node);
     node
@@ -302,15 +300,16 @@ fn crashes(model: &Model<'_>, node: &mut Node, crash: Crash) {
         // It wakes up behind its last look at the lease.
         let epoch = node.state.epoch;
         let sent = unsent.into_iter().filter(|(key, _)| key.op == Op::Action || model.step(key.unit).undo_at.is_some());
-        node.late.extend(sent.map(|(key, attempt)| Kept { flight: Flight { key, attempt, epoch, blind: false }, until: None }));
+        node.late.extend(
+            sent.map(|(key, attempt)| Kept { flight: Flight { key, attempt, epoch, blind: false }, until: None }),
+        );
     }
     node.now = node.now + TAKEN_OVER_AFTER;
     adopt(model, node);
 }
 
 /// What it did since is written nowhere.
-fn lose_last_commit(node: &mut Node, before: (amends_core::state::State, Watch, Vec<(crate::model::Unit, crate::node::Book)>)) {
-    let (state, watch, units) = before;
+fn lose_last_commit(node: &mut Node, Before { state, watch, units }: Before) {
     (node.state, node.watch) = (state, watch);
     for (unit, book) in &mut node.units {
         book.read = units.iter().find(|(known, _)| known == unit).map(|(_, book)| book.read).unwrap_or_default();

@@ -171,7 +171,9 @@ fn quiet(model: &Model<'_>, node: &Node, choices: &mut Vec<(Choice, u8)>) {
     for (nth, (name, _)) in model.signals.iter().enumerate() {
         let waits = |waiting: &Waiting| matches!(waiting, Waiting::Signal { signal, .. } if signal == name);
         // Each is needed once by each step at most.
-        if usize::from(node.used.signals) <= model.truth.steps.len() && node.state.waits().any(|(_, waiting)| waits(waiting)) {
+        if usize::from(node.used.signals) <= model.truth.steps.len()
+            && node.state.waits().any(|(_, waiting)| waits(waiting))
+        {
             choices.push((Choice::Signal(u8::try_from(nth).unwrap_or(u8::MAX)), 0));
         }
     }

@@ -1,6 +1,6 @@
 //! The judge at the end of a run: the services' ledgers against what the saga says of itself.
 
-use amends_core::{state::StepState, summary::Status};
+use amends_core::{fold, state::StepState, summary::Status};
 
 use crate::{
     findings::Code,
@@ -22,10 +22,24 @@ pub(crate) fn judge(model: &Model<'_>, node: &Node, faults: u8) {
     match status {
         Status::Completed | Status::Compensated => effects(model, node, status),
         _ if node.state.attention.is_empty() => {
-            violation(model, Code::Liveness, None, "nothing happens any more, the saga has not ended, and nobody is told");
+            violation(
+                model,
+                Code::Liveness,
+                None,
+                "nothing happens any more, the saga has not ended, and nobody is told",
+            );
         }
         // Somebody was told; the reasons were judged as they came.
         _ => {}
+    }
+}
+
+/// Invariant 2: the journal alone gives the state, and the row beside it. Only where it was kept.
+pub(crate) fn folds(model: &Model<'_>, node: &Node) {
+    match fold(model.saga, model.journal.borrow().iter()) {
+        Ok(folded) if folded == node.state && folded.summary() == node.state.summary() => {}
+        Ok(_) => violation(model, Code::Journal, None, "the journal does not fold to the state"),
+        Err(illegal) => violation(model, Code::Journal, None, &illegal.to_string()),
     }
 }
 
@@ -58,8 +72,11 @@ fn effects(model: &Model<'_>, node: &Node, status: Status) {
                 (_, Undone::Nothing) => applied <= 1 && undone == 0,
             };
             if !lawful {
-                let message =
-                    format!("{}: applied {applied} and undone {undone}, and the saga is {}", model.words(unit), status.as_str());
+                let message = format!(
+                    "{}: applied {applied} and undone {undone}, and the saga is {}",
+                    model.words(unit),
+                    status.as_str()
+                );
                 violation(model, Code::Effects, Some(unit), &message);
             } else if status == Status::Compensated && known.undo == Undone::Nothing && applied > 0 {
                 let message = format!("the saga is undone, and what `{}` did stays: `compensate: none`", step.name);

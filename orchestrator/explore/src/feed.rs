@@ -10,9 +10,8 @@ use amends_core::{
 
 use crate::{
     model::Model,
-    node::Node,
+    node::{Before, Node},
     setup::Broken,
-    story::{self, Line},
     watch,
 };
 
@@ -30,17 +29,21 @@ pub(crate) fn feed(model: &Model<'_>, node: &mut Node, input: Input) {
             pretend_pivot(model, &mut recorded.event);
         }
         watch::see(model, node, &recorded);
-        model.tell(|| Line::event(node.now, story::event(&recorded.event)));
+        model.write(node.now, &recorded);
     }
     if model.broken == Broken::HaltsInSilence {
         node.state.attention.clear();
+    }
+    if model.broken == Broken::StateBesideJournal && node.state.status.is_terminal() {
+        node.state.past_return = !node.state.past_return;
     }
 }
 
 fn break_before(model: &Model<'_>, node: &mut Node, input: &Input) {
     match (model.broken, input) {
         (Broken::SendsBeforeWriting, Input::Answered { .. } | Input::TimePassed | Input::CalledBack { .. }) => {
-            node.before = Some(Box::new((node.state.clone(), node.watch, node.units.clone())));
+            let (state, watch, units) = (node.state.clone(), node.watch, node.units.clone());
+            node.before = Some(Box::new(Before { state, watch, units }));
         }
         (Broken::UnknownNotSticky, Input::Answered { call, reply: Reply::Answered(answer), .. })
             if (400..500).contains(&answer.status) =>

@@ -149,15 +149,21 @@ impl Code {
     /// How to mend it.
     pub fn hint(self) -> &'static str {
         match self {
-            Self::AppliedTwice => "let the service honour `Idempotency-Key`, or write `idempotent: false` and a `probe`",
+            Self::AppliedTwice => {
+                "let the service honour `Idempotency-Key`, or write `idempotent: false` and a `probe`"
+            }
             Self::AppliedAfterUndo => {
                 "let the service keep the participant contract (`contract = \"barrier\"`): its tombstone stops what comes late"
             }
-            Self::UndoneTwice => "let the undo honour `Idempotency-Key`, or name what is undone by `saga.id` and use DELETE or PUT",
+            Self::UndoneTwice => {
+                "let the undo honour `Idempotency-Key`, or name what is undone by `saga.id` and use DELETE or PUT"
+            }
             Self::DoneThoughRefused => "let the service keep the participant contract: its barrier stores a no, too",
             Self::UndoNeedsReply => "name what is undone by something that is known before the call, e.g. `saga.id`",
             Self::NoUndo => "give it a `compensate`, or move it behind the pivot",
-            Self::UndoElsewhere => "send the undo to the service of the action: its barrier knows what was done, another's does not",
+            Self::UndoElsewhere => {
+                "send the undo to the service of the action: its barrier knows what was done, another's does not"
+            }
             Self::NothingToUndoRefused => "add `success_on: [404]` to the compensation, or let the service answer 2xx",
             Self::RefusedBehindPivot => {
                 "move it before the pivot; or, if it cannot be refused, say so: `reject_on: []` makes every 4xx be tried again"
@@ -165,8 +171,12 @@ impl Code {
             Self::CannotBeSent => "give every value that can be missing a `default(...)`",
             Self::PivotInDoubt => "give the pivot a `probe`, or its service a barrier: then a no is final",
             Self::NotAskedAfter => "add a `probe` that tells whether it was applied",
-            Self::NeverTold => "move it before the pivot, where its timeout undoes the saga; or accept it: `--allow F0305`",
-            Self::UndoRefused => "a compensation must not be refused: let the service do it, or answer a status in `success_on`",
+            Self::NeverTold => {
+                "move it before the pivot, where its timeout undoes the saga; or accept it: `--allow F0305`"
+            }
+            Self::UndoRefused => {
+                "a compensation must not be refused: let the service do it, or answer a status in `success_on`"
+            }
             Self::Useless => "read less from the reply, or with `default(...)`",
             Self::DeadlineCutsRetries => "raise `deadline`, or lower `attempts`, `timeout` or `max_backoff`",
             Self::NeverCompletes => "look at the story: not one fault is needed",

@@ -109,7 +109,9 @@ fn state(hash: &mut Lanes, model: &Model<'_>, state: &State, from_now: &impl Fn(
             StepState::Refused => 2_u8.hash(hash),
             StepState::Waiting(Waiting::Sleep { until }) => (3_u8, from_now(*until)).hash(hash),
             StepState::Waiting(Waiting::Signal { until, since, .. }) => {
-                let before = state.waits().filter(|(_, waiting)| matches!(waiting, Waiting::Signal { since: other, .. } if other < since));
+                let before = state
+                    .waits()
+                    .filter(|(_, waiting)| matches!(waiting, Waiting::Signal { since: other, .. } if other < since));
                 (4_u8, until.map(from_now), before.count()).hash(hash);
             }
             StepState::Calling(call) => {

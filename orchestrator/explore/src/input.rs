@@ -109,7 +109,8 @@ fn number(schema: &Value, much: bool) -> Value {
     let least = bound("minimum").or_else(|| bound("exclusiveMinimum").map(|bound| bound + 1));
     let most = bound("maximum").or_else(|| bound("exclusiveMaximum").map(|bound| bound - 1));
     let step = bound("multipleOf").filter(|step| *step > 0).unwrap_or(1);
-    let wanted = if much { most.unwrap_or_else(|| least.unwrap_or(0).saturating_add(LARGE)) } else { least.unwrap_or(1) };
+    let wanted =
+        if much { most.unwrap_or_else(|| least.unwrap_or(0).saturating_add(LARGE)) } else { least.unwrap_or(1) };
     let wanted = wanted.clamp(least.unwrap_or(i64::MIN), most.unwrap_or(i64::MAX).max(least.unwrap_or(i64::MIN)));
     json!(if much { wanted - wanted.rem_euclid(step) } else { wanted + (step - wanted.rem_euclid(step)) % step })
 }

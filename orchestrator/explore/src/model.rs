@@ -5,6 +5,7 @@ use std::{cell::RefCell, sync::Arc, time::Duration};
 use amends_core::{
     Answer, Begin, Outcome, Reply, Terms, classify,
     definition::{Call, CallStep, Definition, Kind, Method, Side, Undo, Wait, limits},
+    event::Recorded,
     expr::{Piece, Segment, Template},
     ids::{CallId, Op, SagaId, ServiceName, SignalName, StepName},
     labels, locks, render,
@@ -18,7 +19,7 @@ use crate::{
     findings::Raised,
     samples,
     setup::{Broken, Contract, Service, Setup},
-    story::Line,
+    story::{self, Line},
 };
 
 /// 2030-01-01T00:00:00Z: the time at which every run begins.
@@ -110,6 +111,8 @@ pub(crate) struct Model<'d> {
     pub(crate) raised: RefCell<Vec<Raised>>,
     /// What happens, told; only in a replay.
     pub(crate) told: Option<RefCell<Vec<Line>>>,
+    /// Every event so far; only in a replay.
+    pub(crate) journal: RefCell<Vec<Recorded>>,
     pub(crate) coverage: RefCell<Coverage>,
 }
 
@@ -159,6 +162,7 @@ impl<'d> Model<'d> {
             begin,
             raised: RefCell::default(),
             told: tells.then(RefCell::default),
+            journal: RefCell::default(),
             coverage: RefCell::new(Coverage::new(definition)),
         })
     }
@@ -215,6 +219,14 @@ impl<'d> Model<'d> {
         unit.item.map_or_else(|| self.name(unit).to_string(), |item| format!("{}[{item}]", self.name(unit)))
     }
 
+    /// Written down, with what is told of it.
+    pub(crate) fn write(&self, now: Time, recorded: &Recorded) {
+        if self.told.is_some() {
+            self.journal.borrow_mut().push(recorded.clone());
+            self.tell(|| Line::event(now, story::event(&recorded.event)));
+        }
+    }
+
     /// Says it, if somebody listens.
     pub(crate) fn tell(&self, line: impl FnOnce() -> Line) {
         if let Some(told) = &self.told {
@@ -254,7 +266,13 @@ fn know(was: &mut Undoable, output: &Arc<Value>) {
     *was = Undoable::Succeeded { output: output.clone() };
 }
 
-fn step_model(name: &StepName, side: Side, call: &CallStep, setup: &Setup, services: &mut Vec<ServiceModel>) -> StepModel {
+fn step_model(
+    name: &StepName,
+    side: Side,
+    call: &CallStep,
+    setup: &Setup,
+    services: &mut Vec<ServiceModel>,
+) -> StepModel {
     let action = &call.action;
     let service = setup.service(&action.service).clone();
     let undo = match &call.undo {
@@ -341,15 +359,18 @@ fn reads_output_of(undo: &Call, step: &StepName) -> bool {
     let in_path = undo.path.iter().filter_map(Piece::expression);
     let in_headers = undo.headers.iter().flat_map(|(_, template)| template.expressions());
     let in_body = undo.body.iter().flat_map(|template| template.expressions());
-    in_path.chain(in_headers).chain(in_body).flat_map(|expression| expression.paths()).any(|path| {
-        is_name(path.segments.first(), "steps") && is_name(path.segments.get(1), step.as_str())
-    })
+    in_path
+        .chain(in_headers)
+        .chain(in_body)
+        .flat_map(|expression| expression.paths())
+        .any(|path| is_name(path.segments.first(), "steps") && is_name(path.segments.get(1), step.as_str()))
 }
 
 /// A payload that every step that awaits this signal can use.
 fn payload(definition: &Definition, signal: &SignalName) -> Value {
     let fits = |value: &Value| amends_core::check_signal(definition, signal, value).is_ok();
-    let tries = definition.awaiting(signal).map(|(_, awaited)| samples::value_for(awaited.output.as_ref(), &["signal"], fits));
+    let tries =
+        definition.awaiting(signal).map(|(_, awaited)| samples::value_for(awaited.output.as_ref(), &["signal"], fits));
     let tries: Vec<Value> = tries.chain([json!({})]).collect();
     tries.iter().find(|value| fits(value)).or(tries.first()).cloned().unwrap_or_default()
 }

@@ -1,11 +1,7 @@
 //! One moment of a run: where the saga stands, what is on the wire, what the services have done, and what the judge has noted.
 //! It is cloned at every fork, so it is small.
 
-use amends_core::{
-    definition::StepIx,
-    state::State,
-    time::Time,
-};
+use amends_core::{definition::StepIx, state::State, time::Time};
 
 use crate::{
     look::Look,
@@ -34,7 +30,15 @@ pub(crate) struct Node {
     pub(crate) budget: u8,
     pub(crate) used: Used,
     /// Before the last commit; only for a process that sends before it writes.
-    pub(crate) before: Option<Box<(State, Watch, Vec<(Unit, Book)>)>>,
+    pub(crate) before: Option<Box<Before>>,
+}
+
+/// What was durable, and what was read of it.
+#[derive(Clone)]
+pub(crate) struct Before {
+    pub(crate) state: State,
+    pub(crate) watch: Watch,
+    pub(crate) units: Vec<(Unit, Book)>,
 }
 
 /// What has befallen the run as a whole.

@@ -20,7 +20,7 @@ use crate::{
     model::{Model, Unfit},
     node::Node,
     setup::Setup,
-    trace::Trace,
+    trace::{Trace, journal_of},
     watch::violation,
 };
 
@@ -97,7 +97,8 @@ pub fn explore(
         let model = Model::new(definition, setup, input, false)?;
         let far = definition.worst_case(&|service| Some(setup.service(service).timeout)).stretched;
         let far = far.and_then(|far| i64::try_from(far.as_micros()).ok()).map(|far| far.saturating_mul(4));
-        let mut search = Search { model, setup, far, seen: HashMap::default(), found: &mut found, totals: Totals::default() };
+        let mut search =
+            Search { model, setup, far, seen: HashMap::default(), found: &mut found, totals: Totals::default() };
         // Fewest faults first, so that what is found is shown by as few as it takes.
         for faults in 0..=setup.faults {
             let before = search.totals;
@@ -200,8 +201,7 @@ impl Search<'_, '_> {
             path.pop();
             if self.totals.runs - looked_at >= LOOK_EVERY {
                 looked_at = self.totals.runs;
-                let progress =
-                    Progress { runs: before.runs + self.totals.runs, findings: self.found.len(), faults };
+                let progress = Progress { runs: before.runs + self.totals.runs, findings: self.found.len(), faults };
                 if !go_on(progress) {
                     return false;
                 }
@@ -245,6 +245,11 @@ impl Search<'_, '_> {
             _ => self.totals.attention += 1,
         }
         ends::judge(&self.model, node, faults - node.budget);
+        // Keeping every journal would cost more than the runs.
+        const FOLD_EVERY: u64 = 256;
+        if self.totals.runs % FOLD_EVERY == 1 {
+            self.model.raised.borrow_mut().extend(journal_of(&self.model, self.setup, path));
+        }
         self.judged(path, faults, node.budget);
     }
 

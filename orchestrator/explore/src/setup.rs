@@ -102,6 +102,8 @@ pub enum Broken {
     HaltsInSilence,
     /// A signal that was acknowledged is lost.
     LosesSignals,
+    /// It remembers something that no event says.
+    StateBesideJournal,
     // ---- the barrier ----
     /// Looks whether the row is there, and then acts: of two copies at once both find nothing.
     ChecksThenActs,

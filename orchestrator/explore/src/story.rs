@@ -50,9 +50,11 @@ pub struct Story {
 
 impl Story {
     pub(crate) fn of(model: Model<'_>, end: String, ledger: Vec<String>) -> Self {
-        let findings = model.raised.into_inner().into_iter().map(|Raised { code, message, .. }| {
-            format!("{}: {message}", code.as_str())
-        });
+        let findings = model
+            .raised
+            .into_inner()
+            .into_iter()
+            .map(|Raised { code, message, .. }| format!("{}: {message}", code.as_str()));
         let mut told: Vec<String> = Vec::new();
         for finding in findings {
             if !told.contains(&finding) {
@@ -110,7 +112,8 @@ impl Line {
             Reply::Answered(answer) => answer.status.to_string(),
             Reply::NotSent { .. } | Reply::Lost { .. } => String::new(),
         };
-        let text = [status.as_str(), what].iter().filter(|text| !text.is_empty()).copied().collect::<Vec<_>>().join(" ");
+        let text =
+            [status.as_str(), what].iter().filter(|text| !text.is_empty()).copied().collect::<Vec<_>>().join(" ");
         let fault = !matches!(fate, Fate::Done | Fate::Accepted);
         Self { fault, ..Self::new(now, from, Some(AMENDS), text) }
     }
@@ -145,7 +148,10 @@ pub(crate) fn event(event: &Event) -> Option<String> {
     let call = |call: &CallId| match call.op {
         Op::Action => call.index.map_or_else(|| call.step.to_string(), |index| format!("{}[{index}]", call.step)),
         Op::Compensate => {
-            format!("undo of {}", call.index.map_or_else(|| call.step.to_string(), |index| format!("{}[{index}]", call.step)))
+            format!(
+                "undo of {}",
+                call.index.map_or_else(|| call.step.to_string(), |index| format!("{}[{index}]", call.step))
+            )
         }
     };
     Some(match event {
@@ -179,7 +185,9 @@ pub(crate) fn event(event: &Event) -> Option<String> {
         Event::SignalTaken { step, .. } => format!("{step} has its signal"),
         Event::ItemsListed { step, items } => format!("{step} has {} items", items.len()),
         Event::StepFailed { step, .. } => format!("{step} fails"),
-        Event::AttentionRaised { call: id, detail, .. } => format!("a person is asked to look at {}: {detail}", call(id)),
+        Event::AttentionRaised { call: id, detail, .. } => {
+            format!("a person is asked to look at {}: {detail}", call(id))
+        }
         Event::CancelRequested { .. } => return None,
         Event::CompensationStarted { cause } => format!("everything is undone: {}", why(cause)),
         Event::SagaCompleted { .. } => "the saga is completed".to_owned(),
@@ -215,7 +223,13 @@ pub fn mermaid(story: &Story) -> String {
         let _ = match &line.to {
             Some(to) => {
                 let lost = line.fault && line.from != "network" && line.text.starts_with("no answer");
-                let arrow = if lost { "--x" } else if line.from == AMENDS || line.from == "network" { "->>" } else { "-->>" };
+                let arrow = if lost {
+                    "--x"
+                } else if line.from == AMENDS || line.from == "network" {
+                    "->>"
+                } else {
+                    "-->>"
+                };
                 writeln!(text, "  p{}{arrow}p{}: {said}", id(&line.from), id(to))
             }
             None => writeln!(text, "  Note over p{}: {said}", id(&line.from)),

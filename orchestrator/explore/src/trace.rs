@@ -11,7 +11,7 @@ use crate::{
     budget::LONGEST,
     choices::{Choice, choices},
     ends,
-    findings::Code,
+    findings::{Code, Raised},
     model::{Model, Unfit},
     node::Node,
     setup::{Service, Setup},
@@ -87,23 +87,31 @@ fn labels(model: &Model<'_>, setup: &Setup, path: &[Choice]) -> Vec<String> {
         .collect()
 }
 
+/// Whether the journal of a run folds to where it ended; what the judge says of that.
+pub(crate) fn journal_of(model: &Model<'_>, setup: &Setup, path: &[Choice]) -> Vec<Raised> {
+    let Ok(again) = Model::new(model.truth, setup, &model.begin.input, true) else { return vec![] };
+    let mut node = start(&again, UNBOUNDED);
+    for choice in path {
+        apply(&again, &mut node, *choice);
+    }
+    // Everything else has been judged.
+    again.raised.borrow_mut().clear();
+    ends::folds(&again, &node);
+    again.raised.into_inner()
+}
+
 /// Tells a trace as a story, to the end of its saga.
 ///
 /// # Errors
 /// It is not of this definition, or not of this version.
 pub fn replay(definition: &Definition, trace: &Trace) -> Result<Story, CannotReplay> {
-    replay_in(definition, trace, &trace.setup())
-}
-
-/// The same where a rule is broken, too.
-pub(crate) fn replay_in(definition: &Definition, trace: &Trace, setup: &Setup) -> Result<Story, CannotReplay> {
     if trace.trace != FORMAT {
         return Err(CannotReplay::Format(trace.trace));
     }
     if trace.definition != definition.digest.to_string() {
         return Err(CannotReplay::OtherDefinition(trace.saga.clone()));
     }
-    let model = Model::new(definition, setup, &trace.input, true)?;
+    let model = Model::new(definition, &trace.setup(), &trace.input, true)?;
     let mut node = start(&model, UNBOUNDED);
     let mut faults = 0;
     for (nth, label) in trace.choices.iter().enumerate() {
@@ -121,6 +129,7 @@ pub(crate) fn replay_in(definition: &Definition, trace: &Trace, setup: &Setup) -
         apply(&model, &mut node, choice);
     }
     ends::judge(&model, &node, faults);
+    ends::folds(&model, &node);
     let end = match node.state.status {
         status @ (Status::Completed | Status::Compensated) => status.as_str().to_owned(),
         status => format!("{}, and a person is asked", status.as_str()),
@@ -134,5 +143,7 @@ fn ledger(model: &Model<'_>, node: &Node) -> Vec<String> {
     let mut units = node.units.clone();
     units.sort_by_key(|(unit, _)| *unit);
     let effects = units.iter().filter(|(unit, _)| model.step(*unit).effect);
-    effects.map(|(unit, book)| format!("{}: done {}, undone {}", model.words(*unit), book.applied, book.undone)).collect()
+    effects
+        .map(|(unit, book)| format!("{}: done {}, undone {}", model.words(*unit), book.applied, book.undone))
+        .collect()
 }

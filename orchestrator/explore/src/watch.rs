@@ -147,7 +147,6 @@ fn intended(model: &Model<'_>, node: &mut Node, call: &CallId, attempt: u32, piv
     let step = model.step(key.unit);
     let ix = usize::from(key.unit.step);
     let read = node.book(key.unit).read;
-    let words = model.words(key.unit);
     match key.op {
         Op::Action => {
             if node.watch.undoing {
@@ -155,13 +154,23 @@ fn intended(model: &Model<'_>, node: &mut Node, call: &CallId, attempt: u32, piv
             }
             if let Some(need) = model.truth.steps[ix].needs.iter().find(|need| !node.watch.done.has(**need)) {
                 let need = &model.truth.steps[*need].name;
-                violation(model, Code::Order, Some(key.unit), &format!("{words} begins before {need} is done"));
+                violation(
+                    model,
+                    Code::Order,
+                    Some(key.unit),
+                    &format!("{} begins before {need} is done", model.words(key.unit)),
+                );
             }
             if read.open || read.succeeded || read.accepted || attempt != read.intended + 1 {
                 violation(model, Code::Journal, Some(key.unit), "two attempts at once, or one too many");
             }
             if step.once && read.in_doubt {
-                violation(model, Code::NotAgain, Some(key.unit), "it may have happened, must not be sent twice, and is");
+                violation(
+                    model,
+                    Code::NotAgain,
+                    Some(key.unit),
+                    "it may have happened, must not be sent twice, and is",
+                );
             }
             if pivot != (step.side == Side::Pivot) {
                 violation(model, Code::Pivot, Some(key.unit), "the journal is wrong about which call is the pivot's");
@@ -196,7 +205,8 @@ fn undo_begins(model: &Model<'_>, node: &Node, unit: Unit, ix: StepIx) {
         let later = &model.truth.steps[usize::from(other.step)];
         let depends = later.ancestors.contains(&ix) && model.step(*other).undo == Undone::ByCall;
         if depends && book.read.may && !book.read.undone {
-            let message = format!("{} is undone before {}, which depended on it", model.words(unit), model.words(*other));
+            let message =
+                format!("{} is undone before {}, which depended on it", model.words(unit), model.words(*other));
             violation(model, Code::Order, Some(unit), &message);
         }
     }
@@ -223,7 +233,8 @@ fn deadline(model: &Model<'_>, node: &Node, cause: &Cause) {
         if let (Op::Action, Some(most)) = (key.op, model.attempts(*key))
             && intended < most
         {
-            let message = format!("the deadline cuts off `{}` after {intended} of {most} attempts", model.name(key.unit));
+            let message =
+                format!("the deadline cuts off `{}` after {intended} of {most} attempts", model.name(key.unit));
             raise(model, Code::DeadlineCutsRetries, Some(model.name(key.unit)), message);
         }
     }
@@ -241,14 +252,18 @@ fn attention(model: &Model<'_>, node: &Node, call: &CallId, reason: AttentionRea
     let (code, message) = match (call.op, reason) {
         (Op::Compensate, AttentionReason::Rejected) if node.book(model.key(call).unit).nothing_refused => (
             Code::NothingToUndoRefused,
-            format!("the service of `{name}` refuses to undo what it does not know, and it never happened or is undone"),
+            format!(
+                "the service of `{name}` refuses to undo what it does not know, and it never happened or is undone"
+            ),
         ),
         (Op::Compensate, AttentionReason::Rejected) => {
             (Code::UndoRefused, format!("if the undo of `{name}` is refused, the saga waits for a person"))
         }
         (Op::Action, AttentionReason::Rejected) => (
             Code::RefusedBehindPivot,
-            format!("`{name}` stands behind the pivot: a no can neither be undone nor tried again, and waits for a person"),
+            format!(
+                "`{name}` stands behind the pivot: a no can neither be undone nor tried again, and waits for a person"
+            ),
         ),
         (_, AttentionReason::RefusedHere) => {
             let way = if call.op == Op::Action { "" } else { "the undo of " };
@@ -258,15 +273,21 @@ fn attention(model: &Model<'_>, node: &Node, call: &CallId, reason: AttentionRea
         (_, AttentionReason::RejectedAfterUnknown) if model.step(model.key(call).unit).probe => return,
         (_, AttentionReason::RejectedAfterUnknown) => (
             Code::PivotInDoubt,
-            format!("the no of `{name}` after a lost answer says nothing about the attempt before it, and waits for a person"),
+            format!(
+                "the no of `{name}` after a lost answer says nothing about the attempt before it, and waits for a person"
+            ),
         ),
         (_, AttentionReason::Unresolved) => (
             Code::NotAskedAfter,
-            format!("`{name}` may have happened, must not be sent twice, and nobody can be asked: it waits for a person"),
+            format!(
+                "`{name}` may have happened, must not be sent twice, and nobody can be asked: it waits for a person"
+            ),
         ),
         (_, AttentionReason::TimedOut) => (
             Code::NeverTold,
-            format!("behind the pivot nothing ends `{name}` but what it waits for: if it never comes, the saga never ends"),
+            format!(
+                "behind the pivot nothing ends `{name}` but what it waits for: if it never comes, the saga never ends"
+            ),
         ),
         (_, AttentionReason::Unusable) => {
             (Code::Useless, format!("a reply of `{name}` that is of no use waits for a person"))

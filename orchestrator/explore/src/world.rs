@@ -99,7 +99,8 @@ pub(crate) fn finish(model: &Model<'_>, node: &mut Node, unit: Unit, good: bool)
 
 fn says(model: &Model<'_>, key: Key, status: u16) -> Reply {
     let acked = model.service(key).contract == Contract::Barrier;
-    let body = if (200..300).contains(&status) && key.op == Op::Action { model.step(key.unit).body.clone() } else { vec![] };
+    let body =
+        if (200..300).contains(&status) && key.op == Op::Action { model.step(key.unit).body.clone() } else { vec![] };
     Reply::Answered(Answer { status, acked, body, ..Answer::default() })
 }
 
@@ -150,8 +151,10 @@ fn barrier_undo(model: &Model<'_>, node: &mut Node, flight: Flight, mood: Mood) 
     }
     let elsewhere = step.undo_at != Some(step.action_at);
     if elsewhere && book.applied > book.undone {
-        let message =
-            format!("the undo of `{}` goes to another service, whose barrier knows no action and undoes nothing", step.name);
+        let message = format!(
+            "the undo of `{}` goes to another service, whose barrier knows no action and undoes nothing",
+            step.name
+        );
         raise(model, Code::UndoElsewhere, Some(&step.name), message);
         node.book_mut(unit).blamed = true;
     }
@@ -220,7 +223,8 @@ fn plain_undo(model: &Model<'_>, node: &mut Node, flight: Flight, mood: Mood, co
     if flight.blind && owed {
         // It cannot tell what is meant.
         book.blamed = true;
-        let message = format!("after a lost reply the undo of `{}` does not know what to undo: what was done stays", step.name);
+        let message =
+            format!("after a lost reply the undo of `{}` does not know what to undo: what was done stays", step.name);
         raise(model, Code::UndoNeedsReply, Some(&step.name), message);
         return UNKNOWN_THERE;
     }
@@ -253,20 +257,28 @@ fn effect(model: &Model<'_>, node: &mut Node, flight: Flight) {
     book.applied = book.applied.saturating_add(1);
     let (again, after_undo) = (book.applied > 1, book.undo_came);
     let elsewhere = step.undo == Undone::ByCall && step.undo_at != Some(step.action_at);
-    let words = model.words(unit);
+    let words = || model.words(unit);
     match contract {
         Contract::Barrier => {
             if stale {
-                violation(model, Code::Epochs, Some(unit), "an effect carries an epoch below the highest its service has seen");
+                violation(
+                    model,
+                    Code::Epochs,
+                    Some(unit),
+                    "an effect carries an epoch below the highest its service has seen",
+                );
             }
             if after_undo && elsewhere {
                 node.book_mut(unit).blamed = true;
-                let message = format!("`{words}` arrives after its undo, which went to another service and left no tombstone");
+                let message = format!(
+                    "`{}` arrives after its undo, which went to another service and left no tombstone",
+                    words()
+                );
                 raise(model, Code::UndoElsewhere, Some(&step.name), message);
             } else if after_undo {
-                violation(model, Code::Barrier, Some(unit), &format!("{words} is applied after its undo"));
+                violation(model, Code::Barrier, Some(unit), &format!("{} is applied after its undo", words()));
             } else if again {
-                violation(model, Code::Barrier, Some(unit), &format!("{words} is applied twice"));
+                violation(model, Code::Barrier, Some(unit), &format!("{} is applied twice", words()));
             }
         }
         Contract::Plain | Contract::Unkeyed => {
@@ -279,11 +291,15 @@ fn effect(model: &Model<'_>, node: &mut Node, flight: Flight) {
                 raise(model, Code::AppliedAfterUndo, Some(&step.name), message);
             } else if read.intended > 0 && !read.open && !read.may && !read.accepted {
                 book.blamed = true;
-                let message = format!("a copy of a request of `{}` that was refused arrives later, and is done", step.name);
+                let message =
+                    format!("a copy of a request of `{}` that was refused arrives later, and is done", step.name);
                 raise(model, Code::DoneThoughRefused, Some(&step.name), message);
             } else if given_up && step.undo == Undone::Never {
                 book.blamed = true;
-                let message = format!("a request of `{}` that arrives after it was found not to be applied is done, and stays", step.name);
+                let message = format!(
+                    "a request of `{}` that arrives after it was found not to be applied is done, and stays",
+                    step.name
+                );
                 raise(model, Code::AppliedAfterUndo, Some(&step.name), message);
             } else if again {
                 book.blamed = true;

@@ -28,13 +28,11 @@ use crate::{
 
 /// Try every failure and every pair of failures out on a definition, without a server
 #[derive(Debug, clap::Args)]
-#[command(
-    after_help = "Examples:\n  amends explore sagas/place-order.yaml --config amends.toml\n  \
+#[command(after_help = "Examples:\n  amends explore sagas/place-order.yaml --config amends.toml\n  \
     amends explore order.yaml --contract barrier --format junit > explore.xml   # for a build\n  \
     amends explore order.yaml --save-trace traces && amends explore order.yaml --replay traces/order-F0202-mail.json\n\n\
     Exit codes: 0 nothing was found (notes do not count) · 1 something was, or it was stopped before its end · 2 wrong usage\n\
-    What each code means: `amends explain`."
-)]
+    What each code means: `amends explain`.")]
 pub(crate) struct Args {
     /// Definitions (YAML)
     #[arg(required = true, value_name = "FILE")]
@@ -178,7 +176,11 @@ fn services(
     let stray = args.unkeyed.iter().find(|name| !names.iter().any(|known| known.as_str() == name.as_str()));
     if let Some(stray) = stray.filter(|_| args.files.len() == 1) {
         let known: Vec<&str> = names.iter().map(|name| name.as_str()).collect();
-        return Err(anyhow!(Usage(format!("--unkeyed: `{}` calls no service `{stray}`; it calls {}", definition.name, known.join(", ")))));
+        return Err(anyhow!(Usage(format!(
+            "--unkeyed: `{}` calls no service `{stray}`; it calls {}",
+            definition.name,
+            known.join(", ")
+        ))));
     }
     let mut services = BTreeMap::new();
     let mut unknown = Vec::new();
@@ -234,8 +236,8 @@ fn tell(args: &Args, trace: &Path, catalogue: Option<&Catalogue>) -> anyhow::Res
     let Some(definition) = read(path, catalogue)? else { return Ok(Exit::Failure) };
     let name = trace.display().to_string();
     let text = fs::read_to_string(trace).with_context(|| format!("cannot read {name}"))?;
-    let trace: Trace =
-        serde_json::from_str(&text).map_err(|why| anyhow!(Usage(format!("{name} is no trace of `amends explore`: {why}"))))?;
+    let trace: Trace = serde_json::from_str(&text)
+        .map_err(|why| anyhow!(Usage(format!("{name} is no trace of `amends explore`: {why}"))))?;
     let story = replay(&definition, &trace).map_err(|why| anyhow!("{name}: {why}"))?;
     explored::tell(&story, args.format, args.mermaid)?;
     Ok(if story.findings.is_empty() { Exit::Success } else { Exit::Failure })
@@ -273,7 +275,8 @@ impl<'a> Said<'a> {
         self.last = Some(Instant::now());
         let Progress { runs, findings, faults } = progress;
         // Nobody is there to see: nothing to be done about it.
-        let _ = write!(std::io::stderr(), "\r\x1b[K{}: up to {faults} faults, {runs} runs, {findings} findings", self.saga);
+        let _ =
+            write!(std::io::stderr(), "\r\x1b[K{}: up to {faults} faults, {runs} runs, {findings} findings", self.saga);
     }
 
     fn clear(&self) {

@@ -29,7 +29,12 @@ fn suite(xml: &mut String, one: &Explored) {
         failed + whole,
         one.took.as_secs_f64()
     );
-    let _ = write!(xml, "    <testcase classname=\"{}\" name=\"every run with at most {} faults\"", escaped(&one.file), one.faults);
+    let _ = write!(
+        xml,
+        "    <testcase classname=\"{}\" name=\"every run with at most {} faults\"",
+        escaped(&one.file),
+        one.faults
+    );
     if one.report.incomplete {
         let _ = writeln!(xml, ">\n      <failure message=\"stopped before its end\"/>\n    </testcase>");
     } else if one.verdict() == Verdict::Violation {

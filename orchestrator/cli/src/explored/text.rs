@@ -34,8 +34,12 @@ pub(super) fn of(one: &Explored, diagrams: bool, style: Style) -> String {
 fn tried(one: &Explored) -> String {
     let totals = &one.report.totals;
     let what = match one.report.complete_to {
-        Some(to) if !one.report.incomplete => format!("  every run with at most {} was tried", counted(to.into(), "fault")),
-        Some(to) => format!("  stopped: every run with at most {} was tried, and some beyond", counted(to.into(), "fault")),
+        Some(to) if !one.report.incomplete => {
+            format!("  every run with at most {} was tried", counted(to.into(), "fault"))
+        }
+        Some(to) => {
+            format!("  stopped: every run with at most {} was tried, and some beyond", counted(to.into(), "fault"))
+        }
         None => "  stopped before anything was tried".to_owned(),
     };
     let mut text = format!(
@@ -134,7 +138,7 @@ fn coverage(one: &Explored) -> String {
         }
     }
     let rows: Vec<Vec<String>> =
-        table.into_iter().map(|(step, phase, all)| vec![step, phase.to_owned(), all.join(", ")]).collect();
+        table.into_iter().map(|(step, phase, all)| vec![step, phase.to_owned(), all.join(" · ")]).collect();
     let mut text = format!("{}\n", crate::output::table(&["STEP", "PHASE", "TRIED"], rows));
     let untouched = one.report.coverage.untouched();
     if !untouched.is_empty() && one.faults > 0 {

@@ -6,6 +6,7 @@ mod demo;
 mod diff;
 mod docs;
 mod explain;
+mod explore;
 mod export;
 mod fsck;
 mod graph;

@@ -103,6 +103,11 @@ fn a_signal_that_was_acknowledged_and_lost_is_noticed() {
 }
 
 #[test]
+fn a_state_that_no_journal_folds_to_is_noticed() {
+    is_noticed(ORDER, Contract::Barrier, Broken::StateBesideJournal, "V0002");
+}
+
+#[test]
 fn a_barrier_that_checks_and_then_acts_is_noticed() {
     is_noticed(ORDER, Contract::Barrier, Broken::ChecksThenActs, "V0006");
 }
