@@ -179,6 +179,10 @@ fn deliver(model: &Model<'_>, node: &mut Node, key: Key, fate: Fate) {
             call_back(model, node, key, true);
             reply
         }
+        Fate::AcceptedUnheard => {
+            arrives(model, node, flight, Mood::Later);
+            lost()
+        }
         Fate::Fenced => world::fenced(),
     };
     if matches!(reply, Reply::Lost { .. }) {

@@ -270,6 +270,7 @@ fn fates(model: &Model<'_>, node: &Node, flight: Flight, choices: &mut Vec<(Choi
     }
     if action && step.later && node.book(flight.key.unit).row == Row::None {
         add(Fate::CalledBackFirst);
+        add(Fate::AcceptedUnheard);
     }
     if barrier {
         add(Fate::Fenced);

@@ -50,7 +50,7 @@ pub struct Row {
     pub times: u64,
 }
 
-const KINDS: [&str; 29] = [
+const KINDS: [&str; 30] = [
     "done",
     "accepted",
     "refused",
@@ -80,6 +80,7 @@ const KINDS: [&str; 29] = [
     "lock taken by others",
     "asleep at the send",
     "other",
+    "202 lost",
 ];
 
 /// The word of a fate.
@@ -104,6 +105,7 @@ fn fate_at(fate: Fate) -> usize {
         Fate::Down => 12,
         Fate::Silent => 13,
         Fate::Mute => 14,
+        Fate::AcceptedUnheard => 29,
     }
 }
 

@@ -91,6 +91,8 @@ pub(crate) enum Fate {
     Useless,
     /// Its verdict is called back before the 202 is read.
     CalledBackFirst,
+    /// It is accepted, and nobody reads the 202.
+    AcceptedUnheard,
     /// A true owner is told that it is none.
     Fenced,
     // ---- the same for every attempt, until somebody was asked to look

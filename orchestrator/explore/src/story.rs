@@ -106,6 +106,7 @@ impl Line {
             Fate::Useless => "answered with something useless",
             Fate::Fenced => "says that it has seen a newer owner",
             Fate::CalledBackFirst => "accepted, after the verdict",
+            Fate::AcceptedUnheard => "no answer: it is accepted, and the 202 is lost",
             Fate::Done | Fate::Accepted | Fate::Refused => "",
         };
         let status = match reply {

@@ -2,6 +2,7 @@
 
 mod controls;
 mod gallery;
+mod language;
 mod made_up;
 mod sagas;
 mod support;
