@@ -7,6 +7,11 @@ use std::fs;
 
 use amends_core::definition::Definition;
 use amends_explore::{Contract, Setup, explore, inputs};
+use mimalloc::MiMalloc;
+
+/// As in the binary.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 const ORDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../sagas/place-order.yaml");
 

@@ -157,13 +157,18 @@ struct Frame {
 impl Search<'_, '_> {
     /// Every schedule with at most so many faults. `false`: it was stopped.
     fn walk(&mut self, faults: u8, before: &Totals, go_on: &mut dyn FnMut(Progress) -> bool) -> bool {
-        const LOOK_EVERY: u64 = 1024;
+        const LOOK_EVERY: u64 = 8192;
         let mut path: Vec<Choice> = Vec::new();
         let first = start(&self.model, faults);
         self.judged(&path, faults, faults);
         let mut frames = vec![self.frame(first)];
-        let mut looked_at = 0;
         while let Some(frame) = frames.last_mut() {
+            if self.totals.moments % LOOK_EVERY == LOOK_EVERY - 1 {
+                let progress = Progress { runs: before.runs + self.totals.runs, findings: self.found.len(), faults };
+                if !go_on(progress) {
+                    return false;
+                }
+            }
             let Some((choice, cost)) = frame.choices.get(frame.next).copied() else {
                 frames.pop();
                 path.pop();
@@ -199,13 +204,6 @@ impl Search<'_, '_> {
             }
             self.end(frame.node.as_ref(), &path, faults);
             path.pop();
-            if self.totals.runs - looked_at >= LOOK_EVERY {
-                looked_at = self.totals.runs;
-                let progress = Progress { runs: before.runs + self.totals.runs, findings: self.found.len(), faults };
-                if !go_on(progress) {
-                    return false;
-                }
-            }
             if self.setup.max_runs.is_some_and(|most| before.runs + self.totals.runs >= most) {
                 return frames.iter().all(|frame| frame.next == frame.choices.len());
             }
@@ -246,7 +244,7 @@ impl Search<'_, '_> {
         }
         ends::judge(&self.model, node, faults - node.budget);
         // Keeping every journal would cost more than the runs.
-        const FOLD_EVERY: u64 = 256;
+        const FOLD_EVERY: u64 = 1024;
         if self.totals.runs % FOLD_EVERY == 1 {
             self.model.raised.borrow_mut().extend(journal_of(&self.model, self.setup, path));
         }
