@@ -202,8 +202,10 @@ async fn service(
         let more = ["--orchestrator", &format!("http://{orchestrator}"), "--book-after", after].map(str::to_owned);
         arguments.extend(more);
     }
-    if let Some(replies) = plan.replies.as_ref().filter(|_| binary == "amends-anything") {
-        arguments.extend(["--replies".to_owned(), replies.clone()]);
+    if binary == "amends-anything" {
+        arguments.extend(["--orchestrator".to_owned(), format!("http://{orchestrator}")]);
+        let plans = [("--replies", &plan.replies), ("--later", &plan.later)];
+        arguments.extend(plans.into_iter().filter_map(|(flag, plan)| Some([flag.to_owned(), plan.clone()?])).flatten());
     }
     let log = folder.join(format!("{name}.log"));
     let program = Program { binary, arguments, log, log_filter: plan.log_filter() };
