@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Action, Answered, Line, Shared, WireRequest,
     http::{self, Request, Response},
+    trap::Caught,
     wire,
 };
 use crate::words::{Call, Op, SagaCall};
@@ -81,16 +82,42 @@ pub(super) fn reset(stream: TcpStream) {
 }
 
 async fn answer(shared: &Arc<Shared>, request: Request) -> Back {
-    let Some(wire) = read(shared, &request).await else {
-        return http::exchange(shared.upstream, &request).await.map_or(Back::Closed, Back::Whole);
+    let wire = read(shared, &request).await;
+    let caught = caught(shared, &request);
+    let Some(wire) = wire else {
+        let pass = async || http::exchange(shared.upstream, &request).await.map_or(Back::Closed, Back::Whole);
+        return match caught {
+            Some(caught) => held(caught, pass()).await,
+            None => pass().await,
+        };
     };
     let suffers = shared.plan.verdict(&wire);
     let line = shared.log.push(WireRequest { suffered: suffers.as_ref().map(|action| format!("{action:?}")), ..wire });
-    let back = suffer(shared, request, &line, suffers).await;
+    let suffering = suffer(shared, request, &line, suffers);
+    let back = match caught {
+        Some(caught) => held(caught, suffering).await,
+        None => suffering.await,
+    };
     if let Back::Whole(response) = &back {
         line.answered(response.status);
     }
     back
+}
+
+/// In a trap; whoever sent it is dead when this returns.
+async fn held(mut caught: Caught, pass: impl Future<Output = Back>) -> Back {
+    if caught.before().await {
+        let _nobody_hears_it = pass.await;
+        caught.after().await;
+    }
+    Back::Reset
+}
+
+/// Whether this is the moment of its saga.
+fn caught(shared: &Shared, request: &Request) -> Option<Caught> {
+    let header = |name: &str| request.headers.get(name).and_then(|value| value.to_str().ok());
+    let saga = header("saga-id")?.parse().ok()?;
+    shared.traps()?.meet(saga, header("saga-step").unwrap_or_default())
 }
 
 async fn suffer(shared: &Arc<Shared>, request: Request, line: &Line, action: Option<Action>) -> Back {

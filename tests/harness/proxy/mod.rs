@@ -6,6 +6,7 @@
 mod carry;
 mod http;
 mod plan;
+mod trap;
 mod wire;
 
 use std::{
@@ -34,6 +35,7 @@ use crate::{audit::reader::Reader, port};
 
 pub use self::{
     plan::{Action, Injected, Rule},
+    trap::{Moment, Point, Traps},
     wire::{Answered, Copied, Sent, WireRequest},
 };
 
@@ -66,6 +68,7 @@ struct Shared {
     address: SocketAddr,
     upstream: SocketAddr,
     plan: Plan,
+    traps: Mutex<Option<Traps>>,
     log: WireLog,
     held: Mutex<Vec<Held>>,
     connections: AtomicU64,
@@ -88,6 +91,7 @@ impl Proxy {
             address: socket.local_addr()?,
             upstream,
             plan: Plan::default(),
+            traps: Mutex::default(),
             log: WireLog::default(),
             held: Mutex::default(),
             connections: AtomicU64::new(0),
@@ -119,6 +123,14 @@ impl Proxy {
     /// From now on nothing happens to anything. What is held stays held.
     pub fn heal(&self) {
         self.shared.plan.heal();
+    }
+
+    /// From now on requests are counted, and held at their moments.
+    ///
+    /// # Panics
+    /// Never.
+    pub fn trap(&self, traps: Traps) {
+        *self.shared.traps.lock().expect("invariant: nobody panics under this lock") = Some(traps);
     }
 
     /// Opens or closes; when it returns it has happened, and connections of the door before are gone.
@@ -188,6 +200,10 @@ impl Drop for Proxy {
 }
 
 impl Shared {
+    fn traps(&self) -> Option<Traps> {
+        self.traps.lock().expect("invariant: nobody panics under this lock").clone()
+    }
+
     fn hold(&self, held: Held) {
         self.held.lock().expect("invariant: nobody panics under this lock").push(held);
     }
