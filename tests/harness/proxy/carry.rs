@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, atomic::Ordering},
 };
 
-use amends_protocol::participant::CallHeaders;
+use amends_protocol::participant::{self, CallHeaders};
 use tokio::{io::AsyncWriteExt, net::TcpStream};
 use tokio_util::sync::CancellationToken;
 
@@ -85,10 +85,10 @@ async fn answer(shared: &Arc<Shared>, request: Request) -> Back {
     let wire = read(shared, &request).await;
     let caught = caught(shared, &request);
     let Some(wire) = wire else {
-        let pass = async || http::exchange(shared.upstream, &request).await.map_or(Back::Closed, Back::Whole);
+        let passing = other(shared, &request);
         return match caught {
-            Some(caught) => held(caught, pass()).await,
-            None => pass().await,
+            Some(caught) => held(caught, passing).await,
+            None => passing.await,
         };
     };
     let suffers = shared.plan.verdict(&wire);
@@ -102,6 +102,40 @@ async fn answer(shared: &Arc<Shared>, request: Request) -> Back {
         line.answered(response.status);
     }
     back
+}
+
+/// No action and no compensation; if it is a probe, something may befall it.
+async fn other(shared: &Shared, request: &Request) -> Back {
+    let pass = async || http::exchange(shared.upstream, request).await.map_or(Back::Closed, Back::Whole);
+    let suffers = match CallHeaders::read(&request.headers) {
+        Ok(headers) if headers.op == participant::Op::Probe => {
+            let suffers = shared.plan.of_probe(&headers.step);
+            shared.probed(headers.saga, headers.step);
+            suffers
+        }
+        _ => None,
+    };
+    match suffers {
+        Some(Action::Delay(wait)) => {
+            tokio::time::sleep(wait).await;
+            pass().await
+        }
+        Some(Action::CutBeforeRequest) => Back::Reset,
+        Some(Action::CutAfterRequest) => {
+            let _lost = pass().await;
+            Back::Reset
+        }
+        Some(Action::Acked(status)) => acked(request, status),
+        Some(Action::Status(status, body)) => Back::Whole(Response::made_up(status, &body)),
+        Some(other) => unreachable!("a probe changes nothing, so that this is no fault of it: {other:?}"),
+        None => pass().await,
+    }
+}
+
+/// With the ack that makes it the participant's definite word.
+fn acked(request: &Request, status: u16) -> Back {
+    let key = request.headers.get("idempotency-key").and_then(|key| key.to_str().ok()).unwrap_or_default();
+    Back::Whole(Response::acked(status, key.trim_matches('"')))
 }
 
 /// In a trap; whoever sent it is dead when this returns.
@@ -161,10 +195,7 @@ async fn suffer(shared: &Arc<Shared>, request: Request, line: &Line, action: Opt
             shared.hold(Held { request, line: line.clone() });
             Back::Nothing
         }
-        Some(Action::Acked(status)) => {
-            let key = request.headers.get("idempotency-key").and_then(|key| key.to_str().ok()).unwrap_or_default();
-            Back::Whole(Response::acked(status, key.trim_matches('"')))
-        }
+        Some(Action::Acked(status)) => acked(&request, status),
         Some(Action::Status(status, body)) => Back::Whole(Response::made_up(status, &body)),
         Some(Action::StatusInstead(status, body)) => {
             let _lost = pass(&request).await;

@@ -25,6 +25,7 @@ use tokio::{
     task::JoinHandle,
 };
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use self::{
     carry::Held,
@@ -70,6 +71,8 @@ struct Shared {
     plan: Plan,
     traps: Mutex<Option<Traps>>,
     log: WireLog,
+    /// Who was asked after, in order of arrival.
+    probes: Mutex<Vec<(Uuid, String)>>,
     held: Mutex<Vec<Held>>,
     connections: AtomicU64,
     /// Late copies that have not been answered yet.
@@ -93,6 +96,7 @@ impl Proxy {
             plan: Plan::default(),
             traps: Mutex::default(),
             log: WireLog::default(),
+            probes: Mutex::default(),
             held: Mutex::default(),
             connections: AtomicU64::new(0),
             late: AtomicU64::new(0),
@@ -184,6 +188,15 @@ impl Proxy {
         self.shared.log.requests()
     }
 
+    /// How often it was asked after this step of this saga.
+    ///
+    /// # Panics
+    /// Never.
+    pub fn probes(&self, saga: Uuid, step: &str) -> usize {
+        let probes = self.shared.probes.lock().expect("invariant: nobody panics under this lock");
+        probes.iter().filter(|(of, asked)| *of == saga && asked == step).count()
+    }
+
     /// Requests that name a saga but do not follow the contract: why each does not.
     pub fn unreadable(&self) -> Vec<String> {
         self.shared.log.unreadable()
@@ -202,6 +215,10 @@ impl Drop for Proxy {
 impl Shared {
     fn traps(&self) -> Option<Traps> {
         self.traps.lock().expect("invariant: nobody panics under this lock").clone()
+    }
+
+    fn probed(&self, saga: Uuid, step: String) {
+        self.probes.lock().expect("invariant: nobody panics under this lock").push((saga, step));
     }
 
     fn hold(&self, held: Held) {
