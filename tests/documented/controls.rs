@@ -18,7 +18,7 @@ steps:
 output: { id: \"${{ steps.pay.output.id }}\" }
 ```
 
-<!-- example: {\"end\": \"compensated\"} -->
+<!-- example: {\"end\": \"compensated\", \"others\": {\"child\": {\"id\": 1}}} -->
 ```yaml
   other-end:
     call: bank POST /payments

@@ -29,6 +29,8 @@ struct Said {
     end: Option<String>,
     /// Exactly these steps are skipped.
     skipped: Option<Vec<String>>,
+    /// Other sagas that it needs, by name, with what each answers: a call that can be undone, and this output.
+    others: Map<String, Value>,
 }
 
 /// One run of one example.
@@ -36,6 +38,8 @@ struct Said {
 pub(crate) struct Example {
     pub(crate) place: String,
     pub(crate) source: String,
+    /// Definitions that have to be there before.
+    pub(crate) others: Vec<String>,
     pub(crate) services: BTreeSet<String>,
     /// Calls in source order, up to and with the pivot.
     pub(crate) failable: Vec<(String, String)>,
@@ -72,6 +76,7 @@ impl Example {
         let mut example = Self {
             place: block.place(),
             source: source.to_owned(),
+            others: said.others.iter().map(|(name, output)| other(name, output)).collect(),
             services: definition.services().into_iter().map(|service| service.as_str().to_owned()).collect(),
             failable: Vec::new(),
             input: Value::Null,
@@ -81,6 +86,9 @@ impl Example {
             later: BTreeMap::new(),
             signals: BTreeMap::new(),
         };
+        if !example.others.is_empty() {
+            example.services.insert(OTHERS.to_owned());
+        }
         let schema = serde_json::to_value(root.get("input"))?;
         example.input = at_times(said.input.unwrap_or_else(|| made(&schema)))?;
         let mut shortened = false;
@@ -119,6 +127,15 @@ impl Example {
         }
         Ok(())
     }
+}
+
+/// Whom the sagas call that an example needs.
+const OTHERS: &str = "others";
+
+fn other(name: &str, output: &Value) -> String {
+    format!(
+        "saga: {name}\nsteps:\n  work:\n    call: {OTHERS} POST /work\n    compensate: {{ call: {OTHERS} DELETE /work }}\noutput: {output}\n"
+    )
 }
 
 /// An object in which every path that the expressions of `output` read below `root` has a value.

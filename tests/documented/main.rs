@@ -101,6 +101,9 @@ async fn undo(town: &Town, client: &Client, example: &Example, before: Uuid) -> 
 
 /// Signals come when they are waited for. What calls nobody and waits cannot be refused, so it is cancelled.
 async fn to_the_end(client: &Client, example: &Example, cancelled: bool) -> Result<SagaView> {
+    for other in &example.others {
+        client.register(other).await.with_context(|| other.clone())?;
+    }
     let registered = client.register(&example.source).await?;
     let request = StartRequest {
         definition: registered.name,
