@@ -28,6 +28,7 @@ mod pages;
 mod samples;
 mod search;
 mod setup;
+mod steps;
 mod story;
 mod trace;
 mod watch;
