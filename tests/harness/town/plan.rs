@@ -29,6 +29,8 @@ pub struct Plan {
     pub(super) abort: Option<(&'static str, String)>,
     /// What services that do anything answer, by step; JSON.
     pub(super) replies: Option<String>,
+    /// The orchestrator is started with `--allow-faults`.
+    pub(crate) allows_faults: bool,
 }
 
 /// What one step does to a balance.
@@ -70,6 +72,7 @@ impl Plan {
             talkative: false,
             abort: None,
             replies: None,
+            allows_faults: false,
         }
     }
 
@@ -132,6 +135,7 @@ impl Plan {
             talkative: false,
             abort: None,
             replies: None,
+            allows_faults: false,
         }
     }
 
@@ -148,6 +152,7 @@ impl Plan {
             talkative: false,
             abort: None,
             replies: Some(replies.to_string()),
+            allows_faults: false,
         }
     }
 
@@ -190,6 +195,11 @@ impl Plan {
     /// This service dies right after a commit: `STEP[:op[:nth]]`.
     pub fn aborting(self, service: &'static str, at: &str) -> Self {
         Self { abort: Some((service, at.to_owned())), ..self }
+    }
+
+    /// The orchestrator injects faults when it is told to.
+    pub fn allowing_faults(self) -> Self {
+        Self { allows_faults: true, ..self }
     }
 
     /// What programs log.
