@@ -69,6 +69,8 @@ struct Store {
     /// Actions that are under way, with [`Flaw::CompensationDoesNotWait`].
     under_way: HashSet<String>,
     replies: u64,
+    /// Copies of each action so far.
+    arrived: HashMap<String, u32>,
 }
 
 #[derive(Clone)]
@@ -113,6 +115,23 @@ impl Pots {
             return (status, body).into_response();
         }
         (status, [("saga-ack", call.key())], body).into_response()
+    }
+
+    /// Until what this flaw is about has overtaken the action; without it for so long that whoever is on its way is there.
+    async fn raced(&self, call: &CallHeaders) -> MutexGuard<'_, Store> {
+        let compensation = CallHeaders { op: Op::Compensate, ..call.clone() }.key();
+        let until = tokio::time::Instant::now() + Duration::from_millis(150);
+        loop {
+            let store = self.store.lock().await;
+            let copies = store.arrived.get(&call.key()).is_some_and(|copies| *copies > 1);
+            let overtaken =
+                if self.has(Flaw::ChecksThenActs) { copies } else { store.rows.contains_key(&compensation) };
+            if overtaken || tokio::time::Instant::now() > until {
+                return store;
+            }
+            drop(store);
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
     }
 
     /// Epoch and digest: what to answer at the door, if it goes no further.
@@ -177,6 +196,7 @@ async fn act(State(pots): State<Pots>, headers: HeaderMap, method: Method, uri: 
         tokio::time::sleep(Duration::from_millis(5)).await;
         store = pots.store.lock().await;
     }
+    *store.arrived.entry(key.clone()).or_default() += 1;
     if let Some(refused) = pots.door(&mut store, &call, &digest) {
         return refused;
     }
@@ -226,8 +246,7 @@ async fn judge(
             store.under_way.insert(key.clone());
         }
         drop(store);
-        tokio::time::sleep(Duration::from_millis(30)).await;
-        store = pots.store.lock().await;
+        store = pots.raced(call).await;
         store.under_way.remove(&key);
     }
     let at = (call.epoch, call.attempt);

@@ -47,7 +47,7 @@ async fn verify(address: SocketAddr, profile: String, more: &'static [&'static s
         let shell = Shell::new();
         shell.file("profile.yaml", &profile);
         let url = format!("http://{address}");
-        let mut arguments = vec!["verify-participant", &url, "--profile", "profile.yaml", "--rounds", "3"];
+        let mut arguments = vec!["verify-participant", &url, "--profile", "profile.yaml", "--rounds", "8"];
         arguments.extend(more);
         shell.amends(&arguments)
     };
