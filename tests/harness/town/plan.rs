@@ -29,6 +29,8 @@ pub struct Plan {
     pub(super) abort: Option<(&'static str, String)>,
     /// What services that do anything answer, by step; JSON.
     pub(super) replies: Option<String>,
+    /// What becomes of calls that such services may accept, by step; JSON.
+    pub(super) later: Option<String>,
     /// The orchestrator is started with `--allow-faults`.
     pub(crate) allows_faults: bool,
 }
@@ -72,6 +74,7 @@ impl Plan {
             talkative: false,
             abort: None,
             replies: None,
+            later: None,
             allows_faults: false,
         }
     }
@@ -135,6 +138,7 @@ impl Plan {
             talkative: false,
             abort: None,
             replies: None,
+            later: None,
             allows_faults: false,
         }
     }
@@ -152,8 +156,15 @@ impl Plan {
             talkative: false,
             abort: None,
             replies: Some(replies.to_string()),
+            later: None,
             allows_faults: false,
         }
+    }
+
+    /// Services that do anything accept actions of these steps that may be called back, and decide them as this says (see
+    /// `amends-anything --help`).
+    pub fn deciding_later(self, later: &Value) -> Self {
+        Self { later: Some(later.to_string()), ..self }
     }
 
     /// Actions are tried more often than anything these tests do can last.

@@ -9,6 +9,8 @@ mod config;
 mod definitions;
 mod demo;
 mod diff;
+#[cfg(test)]
+mod documented;
 mod explain;
 mod export;
 mod faults;
