@@ -162,6 +162,12 @@ async fn suffer(shared: &Arc<Shared>, request: Request, line: &Line, action: Opt
             tokio::time::sleep(wait).await;
             pass(&request).await.map_or(Back::Closed, Back::Whole)
         }
+        Some(Action::Gated) => {
+            // Whoever dropped the proxy wants nobody to be stopped.
+            let mut gate = shared.gate.subscribe();
+            drop(gate.wait_for(|open| *open).await);
+            pass(&request).await.map_or(Back::Closed, Back::Whole)
+        }
         Some(Action::CutBeforeRequest) => Back::Reset,
         Some(Action::CutWithinRequest(bytes)) => {
             let _participant_gone = http::send_part(shared.upstream, &request, bytes).await;

@@ -74,6 +74,7 @@ struct Shared {
     /// Who was asked after, in order of arrival.
     probes: Mutex<Vec<(Uuid, String)>>,
     held: Mutex<Vec<Held>>,
+    gate: watch::Sender<bool>,
     connections: AtomicU64,
     /// Late copies that have not been answered yet.
     late: AtomicU64,
@@ -98,6 +99,7 @@ impl Proxy {
             log: WireLog::default(),
             probes: Mutex::default(),
             held: Mutex::default(),
+            gate: watch::Sender::new(false),
             connections: AtomicU64::new(0),
             late: AtomicU64::new(0),
             under_way: AtomicU64::new(0),
@@ -158,6 +160,11 @@ impl Proxy {
             answers.push(carry::send(&self.shared, &held.request, &held.line).await.map(|r| Answered::of(&r))?);
         }
         Ok(answers)
+    }
+
+    /// Lets through what [`Action::Gated`] stops, now and from now on.
+    pub fn open_gate(&self) {
+        self.shared.gate.send_replace(true);
     }
 
     /// How many requests are held.

@@ -19,6 +19,8 @@ use crate::words::Op;
 pub enum Action {
     /// Waits, then passes it on, whether or not the sender still listens.
     Delay(Duration),
+    /// As [`Action::Delay`], until the test opens the gate.
+    Gated,
     /// Nothing of it reaches the participant, and the connection is reset.
     CutBeforeRequest,
     /// Only its first bytes reach the participant, then both connections close.
