@@ -31,6 +31,8 @@ pub struct Plan {
     pub(super) replies: Option<String>,
     /// What becomes of calls that such services may accept, by step; JSON.
     pub(super) later: Option<String>,
+    /// The orchestrator is started with `--allow-faults`.
+    pub(crate) allows_faults: bool,
 }
 
 /// What one step does to a balance.
@@ -73,6 +75,7 @@ impl Plan {
             abort: None,
             replies: None,
             later: None,
+            allows_faults: false,
         }
     }
 
@@ -136,6 +139,7 @@ impl Plan {
             abort: None,
             replies: None,
             later: None,
+            allows_faults: false,
         }
     }
 
@@ -153,6 +157,7 @@ impl Plan {
             abort: None,
             replies: Some(replies.to_string()),
             later: None,
+            allows_faults: false,
         }
     }
 
@@ -201,6 +206,11 @@ impl Plan {
     /// This service dies right after a commit: `STEP[:op[:nth]]`.
     pub fn aborting(self, service: &'static str, at: &str) -> Self {
         Self { abort: Some((service, at.to_owned())), ..self }
+    }
+
+    /// The orchestrator injects faults when it is told to.
+    pub fn allowing_faults(self) -> Self {
+        Self { allows_faults: true, ..self }
     }
 
     /// What programs log.

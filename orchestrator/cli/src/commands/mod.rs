@@ -2,6 +2,7 @@
 
 mod callback;
 mod cancel;
+mod chaos;
 mod check;
 mod completions;
 mod config;
@@ -13,6 +14,7 @@ mod documented;
 mod explain;
 mod explore;
 mod export;
+mod faults;
 mod fsck;
 mod get;
 mod graph;
@@ -24,6 +26,7 @@ mod schema;
 mod serve;
 mod signal;
 mod start;
+mod verify_participant;
 
 use clap::{Parser, Subcommand};
 
@@ -77,12 +80,18 @@ enum Command {
     /// Register definitions and look at them
     #[command(alias = "defs")]
     Definitions(definitions::Args),
+    /// Run many sagas under a plan of faults, and audit what is left
+    Chaos(chaos::Args),
+    /// Let things go wrong on purpose, in a server that was started with `--allow-faults`
+    Faults(faults::Args),
     /// Look at the configuration
     Config(config::Args),
     /// Prove that every saga's journal and row agree, beside a running server or without one
     Fsck(fsck::Args),
     /// Write sagas with their journals to stdout, as JSON lines
     Export(export::Args),
+    /// Check from outside that a service keeps the participant contract
+    VerifyParticipant(verify_participant::Args),
     /// Print the JSON Schema of definitions, for editors
     Schema(schema::Args),
     /// Print completions for a shell
@@ -112,9 +121,12 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Signal(args) => signal::run(args).await,
         Command::Callback(args) => callback::run(args).await,
         Command::Definitions(args) => definitions::run(args).await,
+        Command::Chaos(args) => chaos::run(args).await,
+        Command::Faults(args) => faults::run(args).await,
         Command::Config(args) => config::run(&args),
         Command::Fsck(args) => fsck::run(args).await,
         Command::Export(args) => export::run(args).await,
+        Command::VerifyParticipant(args) => verify_participant::run(args).await,
         Command::Schema(args) => schema::run(args),
         Command::Completions(args) => completions::run(&args),
     }
