@@ -50,7 +50,7 @@ pub(crate) fn parts() -> OpenApiRouter<Engine> {
 /// The finished document, as the layer that [`document`] takes it from.
 pub(crate) fn served(mut document: openapi::OpenApi) -> Extension<Document> {
     for item in document.paths.paths.values_mut() {
-        for operation in [&mut item.get, &mut item.post].into_iter().flatten() {
+        for operation in [&mut item.get, &mut item.post, &mut item.delete].into_iter().flatten() {
             add_any_problem(operation);
         }
     }

@@ -10,6 +10,7 @@ mod commands;
 mod config;
 mod cost;
 mod demo;
+mod documents;
 mod exit;
 mod json_argument;
 mod log;

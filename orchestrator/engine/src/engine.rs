@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use amends_core::ids::SagaId;
+use amends_core::{definition::Services, ids::SagaId};
 use amends_store::Store;
 use tokio::sync::{Notify, Semaphore};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -81,6 +81,8 @@ pub(crate) struct Inner {
     pub(crate) participant: Arc<dyn Participant>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) catalogue: Catalogue,
+    /// What definitions are checked against: the same with the documents of its services.
+    pub(crate) services: Services,
     pub(crate) committer: Committer,
     pub(crate) commit_ids: CommitIds,
     pub(crate) bulkheads: Bulkheads,
@@ -127,6 +129,7 @@ impl Engine {
             participant: setup.participant,
             clock: setup.clock,
             bulkheads: Bulkheads::new(&setup.catalogue),
+            services: setup.catalogue.described(),
             catalogue: setup.catalogue,
             definitions: Definitions::default(),
             registry: Registry::default(),

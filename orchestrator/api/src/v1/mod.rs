@@ -15,5 +15,6 @@ pub(crate) fn routes() -> OpenApiRouter<Engine> {
         .merge(definitions::routes())
         .routes(routes!(callbacks::call_back))
         .routes(routes!(locks::queue))
+        .routes(routes!(locks::list))
         .routes(routes!(nodes::nodes))
 }

@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::kit::Server;
 
 /// Everything that is served, so that a route can neither appear nor vanish by accident.
-const ROUTES: [(&str, &str); 25] = [
+const ROUTES: [(&str, &str); 27] = [
     ("GET", "/livez"),
     ("GET", "/metrics"),
     ("GET", "/v1/locks/{name}"),
@@ -27,6 +27,8 @@ const ROUTES: [(&str, &str); 25] = [
     ("GET", "/v1/sagas/{id}"),
     ("GET", "/v1/sagas/{id}/history"),
     ("GET", "/version"),
+    ("GET", "/v1/locks"),
+    ("DELETE", "/v1/definitions/{name}/versions/{version}"),
     ("POST", "/v1/callbacks"),
     ("POST", "/v1/definitions"),
     ("POST", "/v1/definitions/check"),
@@ -85,6 +87,9 @@ async fn a_method_that_is_not_documented_is_405_and_says_which_are() {
             .replace("{name}", "place-order")
             .replace("{version}", "1");
         for method in [Method::PUT, Method::DELETE, Method::PATCH] {
+            if ROUTES.contains(&(method.as_str(), path)) {
+                continue;
+            }
             let request = Request::builder().method(method).uri(&concrete).body(Body::empty()).unwrap();
             let answer = server.ask(request).await;
             answer.is_problem(405, "method-not-allowed");

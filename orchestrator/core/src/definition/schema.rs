@@ -12,12 +12,6 @@ use super::{
     node::{Node, Tree},
 };
 
-/// At most so many findings for one input; the first ones tell the story.
-const INPUT_ERRORS: usize = 32;
-
-/// A compiled pattern; what is larger takes long to compile and long to run.
-const PATTERN_BYTES: usize = 4 * 1024 * 1024;
-
 /// A compiled schema.
 pub struct InputSchema {
     pub schema: Value,
@@ -32,7 +26,7 @@ impl InputSchema {
     pub(crate) fn compile(schema: Value) -> Result<Self, String> {
         let validator = jsonschema::options()
             .with_draft(Draft::Draft202012)
-            .with_pattern_options(PatternOptions::regex().size_limit(PATTERN_BYTES))
+            .with_pattern_options(PatternOptions::regex().size_limit(limits::PATTERN_BYTES))
             .should_validate_formats(true)
             .build(&schema)
             .map_err(|error| error.to_string())?;
@@ -43,7 +37,7 @@ impl InputSchema {
         let errors: Vec<_> = self
             .validator
             .iter_errors(input)
-            .take(INPUT_ERRORS)
+            .take(limits::INPUT_ERRORS)
             .map(|error| InputError { pointer: error.instance_path().to_string(), message: error.to_string() })
             .collect();
         if errors.is_empty() { Ok(()) } else { Err(errors) }

@@ -17,7 +17,7 @@ pub use definition::{
     CheckAnswer, DefinitionChange, DefinitionView, Diagnostic, DiffAnswer, RegisterAnswer, Severity, StartChange,
 };
 pub use health::{Live, Ready, Version};
-pub use lock::{LockStatus, LockView, QueuedSaga};
+pub use lock::{HeldLock, LockStatus, LockView, QueuedSaga};
 pub use node::NodeView;
 pub use page::{HistoryEntry, Page};
 pub use saga::{
