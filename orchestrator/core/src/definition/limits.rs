@@ -65,6 +65,9 @@ pub const INPUT_ERRORS: usize = 32;
 pub const SCHEMA_PLACES: usize = 20_000;
 /// An answer of a service, read whole before it is understood; a longer one says nothing, and counts as unknown.
 pub const ANSWER_BYTES: usize = 1024 * 1024;
+/// Places of an input schema times values of an input, a long text counting for several and a pattern for many places: alternatives
+/// for each item of a list multiply. What is more is not looked at, and starts nothing.
+pub const INPUT_WORK: usize = 20_000_000;
 /// A rendered path with its query.
 pub const PATH_BYTES: usize = 8 * 1024;
 /// Headers of one call, and the bytes of each value.

@@ -124,11 +124,14 @@ fn input_schema(reader: &mut Reader<'_>, node: &Node) -> Option<InputSchema> {
         );
         return None;
     }
-    if let Err((at, message, hint)) = schema::check(node) {
-        reader.error(code::BAD_SCHEMA, at, message, hint);
-        return None;
-    }
-    match InputSchema::compile(node.to_json()) {
+    let weight = match schema::check(node) {
+        Ok(weight) => weight,
+        Err((at, message, hint)) => {
+            reader.error(code::BAD_SCHEMA, at, message, hint);
+            return None;
+        }
+    };
+    match InputSchema::compile(node.to_json(), weight) {
         Ok(schema) => Some(schema),
         Err(why) => {
             reader.error(
