@@ -17,6 +17,7 @@ pub mod diff;
 pub mod event;
 mod evolve;
 pub mod expr;
+pub mod faults;
 pub mod graph;
 pub mod ids;
 mod labels;

@@ -9,19 +9,21 @@ use std::{
     time::Duration,
 };
 
-use amends_core::{definition::Services, ids::SagaId};
+use amends_core::{definition::Services, ids::SagaId, summary::Status};
 use amends_store::Store;
+use serde_json::Value;
 use tokio::sync::{Notify, Semaphore};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use uuid::Uuid;
 
 use crate::{
-    Catalogue, Clock, OpenError, Participant,
+    Catalogue, Clock, Faults, OpenError, Participant,
     bulkhead::Bulkheads,
     committer::{CommitIds, Committer},
     definitions::Definitions,
+    faults::Unreliable,
     membership::{LeaseTerms, Membership},
-    registry::{Progress, Registry, Whole},
+    registry::{Ended, Progress, Registry, Whole},
     retention::Retention,
     token::{self, Tokens},
 };
@@ -43,6 +45,8 @@ pub struct Setup {
     pub name: Arc<str>,
     pub lease: LeaseTerms,
     pub retention: Retention,
+    /// Only in a process that was started for it: what goes wrong with calls.
+    pub faults: Option<Arc<Faults>>,
 }
 
 /// What an engine may use.
@@ -79,6 +83,7 @@ pub(crate) struct Inner {
     pub(crate) retention: Retention,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) participant: Arc<dyn Participant>,
+    faults: Option<Arc<Faults>>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) catalogue: Catalogue,
     /// What definitions are checked against: the same with the documents of its services.
@@ -105,6 +110,16 @@ pub(crate) struct Inner {
     pub(crate) left: CancellationToken,
 }
 
+/// How a saga ended that somebody waited for.
+#[derive(Clone, Debug)]
+pub struct Settled {
+    pub status: Status,
+    pub attention: bool,
+    pub output: Arc<Value>,
+    /// All of it, if it was [`Watched::Whole`](crate::Watched::Whole).
+    pub whole: Option<Whole>,
+}
+
 impl Engine {
     /// Opens an engine under an identity of its own and begins to adopt what other processes left. Returns at once; adoption
     /// goes on beside.
@@ -118,6 +133,10 @@ impl Engine {
         }
         let offered = token::new_secret()?;
         let secret = setup.store.shared_key(token::SECRET, offered, setup.clock.now()).await?;
+        let participant = match &setup.faults {
+            Some(faults) => Arc::new(Unreliable { services: setup.participant, faults: faults.clone() }),
+            None => setup.participant,
+        };
         let inner = Inner {
             tokens: Tokens::new(secret),
             membership,
@@ -126,7 +145,8 @@ impl Engine {
             committer: Committer::spawn(setup.store.clone()),
             commit_ids: CommitIds::default(),
             store: setup.store,
-            participant: setup.participant,
+            participant,
+            faults: setup.faults,
             clock: setup.clock,
             bulkheads: Bulkheads::new(&setup.catalogue),
             services: setup.catalogue.described(),
@@ -159,6 +179,11 @@ impl Engine {
         &self.inner.catalogue
     }
 
+    /// What goes wrong with calls, if that may be said here.
+    pub fn faults(&self) -> Option<&Arc<Faults>> {
+        self.inner.faults.as_ref()
+    }
+
     /// `false` once a shutdown has begun.
     pub fn accepting(&self) -> bool {
         self.inner.accepting.load(Ordering::Acquire)
@@ -181,19 +206,21 @@ impl Engine {
         Load { live: max_live - self.inner.places.available_permits(), max_live }
     }
 
-    /// Returns when the saga has ended or raised attention, when there is no such saga, or when `wait` is over. Answers the
-    /// whole of it if it has ended here and was [watched](crate::Start::watched).
-    pub async fn settled(&self, saga: SagaId, wait: Duration) -> Option<Whole> {
+    /// Returns when the saga has ended or raised attention, when there is no such saga, or when `wait` is over. Answers how it
+    /// ended if it ended here.
+    pub async fn settled(&self, saga: SagaId, wait: Duration) -> Option<Settled> {
         // The time is the caller's patience, so it is real time even where sagas run in virtual time.
         tokio::time::timeout(wait, self.settled_without_end(saga)).await.ok().flatten()
     }
 
-    async fn settled_without_end(&self, saga: SagaId) -> Option<Whole> {
+    async fn settled_without_end(&self, saga: SagaId) -> Option<Settled> {
         loop {
             if let Some(mut live) = self.inner.registry.get(saga) {
-                let settled = |progress: &Progress| progress.ended || progress.attention;
+                let settled = |progress: &Progress| progress.ended.is_some() || progress.attention;
                 if let Ok(progress) = live.progress.wait_for(settled).await {
-                    return progress.whole.clone();
+                    let attention = progress.attention;
+                    let ended = progress.ended.clone();
+                    return ended.map(|Ended { status, output, whole }| Settled { status, attention, output, whole });
                 }
             }
             match self.inner.store.head(saga).await {

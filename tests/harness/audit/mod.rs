@@ -16,6 +16,7 @@ mod locks;
 mod order;
 pub mod reader;
 mod rest;
+mod settle;
 pub mod shape;
 mod waits;
 
@@ -55,6 +56,8 @@ pub struct Evidence {
     pub skew_us: i64,
     /// Faults are over and everything has had its time.
     pub at_rest: bool,
+    /// The orchestrator was told to send copies: an attempt may be several requests. Everything else holds all the same.
+    pub copies_meant: bool,
 }
 
 /// One balance: what was there, what the ledgers say has moved, what is there.
@@ -151,6 +154,7 @@ pub fn check(evidence: &Evidence) -> Vec<Violation> {
         }
     }
     intents::check(evidence, &cases, &mut found);
+    settle::check(evidence, &cases, &mut found);
     locks::check(&cases, evidence.skew_us, &mut found);
     epochs::check_wire(evidence, &cases, &mut found);
     epochs::check_fences(evidence, &mut found);

@@ -29,6 +29,10 @@ pub struct Plan {
     pub(super) abort: Option<(&'static str, String)>,
     /// What services that do anything answer, by step; JSON.
     pub(super) replies: Option<String>,
+    /// What becomes of calls that such services may accept, by step; JSON.
+    pub(super) later: Option<String>,
+    /// The orchestrator is started with `--allow-faults`.
+    pub(crate) allows_faults: bool,
 }
 
 /// What one step does to a balance.
@@ -70,6 +74,8 @@ impl Plan {
             talkative: false,
             abort: None,
             replies: None,
+            later: None,
+            allows_faults: false,
         }
     }
 
@@ -132,6 +138,8 @@ impl Plan {
             talkative: false,
             abort: None,
             replies: None,
+            later: None,
+            allows_faults: false,
         }
     }
 
@@ -148,7 +156,15 @@ impl Plan {
             talkative: false,
             abort: None,
             replies: Some(replies.to_string()),
+            later: None,
+            allows_faults: false,
         }
+    }
+
+    /// Services that do anything accept actions of these steps that may be called back, and decide them as this says (see
+    /// `amends-anything --help`).
+    pub fn deciding_later(self, later: &Value) -> Self {
+        Self { later: Some(later.to_string()), ..self }
     }
 
     /// Actions are tried more often than anything these tests do can last.
@@ -190,6 +206,11 @@ impl Plan {
     /// This service dies right after a commit: `STEP[:op[:nth]]`.
     pub fn aborting(self, service: &'static str, at: &str) -> Self {
         Self { abort: Some((service, at.to_owned())), ..self }
+    }
+
+    /// The orchestrator injects faults when it is told to.
+    pub fn allowing_faults(self) -> Self {
+        Self { allows_faults: true, ..self }
     }
 
     /// What programs log.

@@ -9,7 +9,10 @@ use serde_json::Value;
 use crate::kit::Server;
 
 /// Everything that is served, so that a route can neither appear nor vanish by accident.
-const ROUTES: [(&str, &str); 27] = [
+const ROUTES: [(&str, &str); 30] = [
+    ("DELETE", "/v1/faults"),
+    ("GET", "/v1/faults"),
+    ("PUT", "/v1/faults"),
     ("GET", "/livez"),
     ("GET", "/metrics"),
     ("GET", "/v1/locks/{name}"),

@@ -6,18 +6,20 @@ use serde_json::{Map, Value};
 
 use super::{
     keys,
-    model::{Cancelled, Ended, Expect, Fault, Scenario, Scenarios, Signalled, Wrong},
+    model::{
+        After, Asked, CalledBack, Cancelled, Ended, Expect, Fault, Scenario, Scenarios, Signalled, Verdict, Wrong,
+    },
 };
 use crate::{
     definition::{
-        Definition, Diagnostic, Severity, code,
+        Definition, Diagnostic, Severity, Step, code,
         diagnostic::{Findings, Mark},
         keys::Keys,
         limits,
         node::{self, Node, Tree},
         reader::{Fields, Reader, did_you_mean},
     },
-    ids::{Op, StepName},
+    ids::StepName,
 };
 
 /// Scenarios of one file.
@@ -32,8 +34,7 @@ pub fn parse(source: &str, definition: &Definition) -> Result<Scenarios, Vec<Dia
     let read = node::read(source, &mut findings);
     let (root, scalars) = read.map_or_else(Default::default, |(root, scalars)| (Some(root), scalars));
     let mut reader = Reader { source, services: None, findings, scalars, not_looked_up: BTreeSet::new() };
-    let steps: Vec<&StepName> = definition.steps.iter().map(|step| &step.name).collect();
-    let scenarios = root.and_then(|root| file(&mut reader, &root, &steps));
+    let scenarios = root.and_then(|root| file(&mut reader, &root, &definition.steps));
     let mut found = reader.findings.list;
     found.sort_by_key(|found| (found.line, found.column, found.code));
     match scenarios {
@@ -42,9 +43,9 @@ pub fn parse(source: &str, definition: &Definition) -> Result<Scenarios, Vec<Dia
     }
 }
 
-type Steps<'d> = [&'d StepName];
+type Steps = [Step];
 
-fn file(reader: &mut Reader<'_>, root: &Node, steps: &Steps<'_>) -> Option<Scenarios> {
+fn file(reader: &mut Reader<'_>, root: &Node, steps: &Steps) -> Option<Scenarios> {
     let fields = reader.fields(root, &keys::FILE)?;
     let replies = fields.get("replies").map_or_else(Vec::new, |node| {
         by_step(reader, node, steps, "replies").into_iter().map(|(step, node)| (step, node.to_json())).collect()
@@ -70,7 +71,7 @@ fn file(reader: &mut Reader<'_>, root: &Node, steps: &Steps<'_>) -> Option<Scena
     Some(Scenarios { replies, scenarios: scenarios.into_iter().collect::<Option<_>>()? })
 }
 
-fn scenario(reader: &mut Reader<'_>, node: &Node, steps: &Steps<'_>) -> Option<Scenario> {
+fn scenario(reader: &mut Reader<'_>, node: &Node, steps: &Steps) -> Option<Scenario> {
     let fields = reader.fields(node, &keys::SCENARIO)?;
     let name = fields.get("name").and_then(|node| reader.text(node, "the name")).map(str::to_owned);
     let input = fields.get("input").map_or_else(|| Value::Object(Map::new()), Node::to_json);
@@ -88,6 +89,10 @@ fn scenario(reader: &mut Reader<'_>, node: &Node, steps: &Steps<'_>) -> Option<S
     for node in list(reader, fields.get("signals").unwrap_or(&EMPTY), "signals")? {
         signals.push(signal(reader, node, steps));
     }
+    let mut callbacks = Vec::new();
+    for node in list(reader, fields.get("callbacks").unwrap_or(&EMPTY), "callbacks")? {
+        callbacks.push(callback(reader, node, steps));
+    }
     let cancel = match fields.get("cancel") {
         Some(node) => Some(cancel(reader, node, steps)?),
         None => None,
@@ -100,6 +105,7 @@ fn scenario(reader: &mut Reader<'_>, node: &Node, steps: &Steps<'_>) -> Option<S
         shorten,
         faults: faults.into_iter().collect::<Option<_>>()?,
         signals: signals.into_iter().collect::<Option<_>>()?,
+        callbacks: callbacks.into_iter().collect::<Option<_>>()?,
         cancel,
         expect: expect?,
     })
@@ -107,12 +113,13 @@ fn scenario(reader: &mut Reader<'_>, node: &Node, steps: &Steps<'_>) -> Option<S
 
 const EMPTY: Node = Node { at: Mark { line: 1, column: 1 }, value: Tree::List(Vec::new()) };
 
-fn fault(reader: &mut Reader<'_>, node: &Node, steps: &Steps<'_>) -> Option<Fault> {
+fn fault(reader: &mut Reader<'_>, node: &Node, steps: &Steps) -> Option<Fault> {
     let fields = reader.fields(node, &keys::FAULT)?;
-    let step = step(reader, fields.get("step")?, steps);
-    let op = match fields.get("op") {
-        None => Some(Op::Action),
-        Some(node) => word(reader, node, "op", &[("action", Op::Action), ("compensate", Op::Compensate)]),
+    let at_step = fields.get("step")?;
+    let step = step(reader, at_step, steps);
+    let of = match fields.get("op") {
+        None => Some(Asked::Action),
+        Some(node) => word(reader, node, "op", &Asked::ALL.map(|of| (of.as_str(), of))),
     };
     let attempts = match fields.get("attempts") {
         None => Some(1),
@@ -129,17 +136,84 @@ fn fault(reader: &mut Reader<'_>, node: &Node, steps: &Steps<'_>) -> Option<Faul
     let what = match kind {
         "reject" => Wrong::Reject(status(reader, at, "reject", 400, 499)?),
         "fail" => Wrong::Fail(status(reader, at, "fail", 300, 599)?),
-        "lose" => word(reader, at, "lose", &[("request", Wrong::LoseRequest), ("reply", Wrong::LoseReply)])?,
+        "lose" => word(reader, at, "lose", &LOST)?,
+        "duplicate" => Wrong::Duplicate(reader.integer(at, "duplicate", 2, COPIES)?),
         _ => Wrong::Delay(reader.duration(at, "delay", Duration::from_secs(3_600))?),
     };
-    Some(Fault { step: step?, op: op?, attempts, what })
+    let fault = Fault { step: step?, of: of?, attempts, what };
+    can_befall(reader, &fault, fields.get("attempts").is_some(), (node.at, at_step.at), steps).then_some(fault)
+}
+
+const LOST: [(&str, Wrong); 3] =
+    [("request", Wrong::LoseRequest), ("reply", Wrong::LoseReply), ("connection", Wrong::LoseConnection)];
+/// Copies of one request.
+const COPIES: u32 = 10;
+
+/// What can be brought about whenever the step is called.
+fn can_befall(reader: &mut Reader<'_>, fault: &Fault, counted: bool, at: (Mark, Mark), steps: &Steps) -> bool {
+    let Some(place) = steps.iter().position(|step| step.name == fault.step) else { return false };
+    let (step, call) = (&steps[place], steps[place].call());
+    if fault.of == Asked::Probe && call.is_none_or(|call| call.probe.is_none()) {
+        reader.error(
+            code::UNKNOWN_REFERENCE,
+            at.1,
+            format!("`{}` has no `probe`", fault.step),
+            "one of a step that has",
+        );
+        return false;
+    }
+    if fault.of == Asked::Probe && matches!(fault.what, Wrong::Duplicate(_)) {
+        reader.error(code::KINDS, at.0, "a probe changes nothing, however often it arrives", "another fault");
+        return false;
+    }
+    if fault.what != Wrong::LoseConnection {
+        return true;
+    }
+    if fault.of != Asked::Action || counted {
+        let hint = "leave out `op` and `attempts`: nobody listens until the step has failed";
+        reader.error(code::KINDS, at.0, "`lose: connection` is about all attempts of an action", hint);
+        return false;
+    }
+    // The door is shut from the start on: nobody may have to pass it before.
+    let service = |step: &Step| step.call().map(|call| call.action.service.clone());
+    let before = step.ancestors.iter().map(|before| &steps[*before]).find(|before| service(before) == service(step));
+    if let Some(before) = before {
+        let message = format!("`{}` calls the same service before it", before.name);
+        reader.error(code::UNKNOWN_REFERENCE, at.1, message, "a step that is the first to call its service");
+    }
+    before.is_none()
+}
+
+fn callback(reader: &mut Reader<'_>, node: &Node, steps: &Steps) -> Option<CalledBack> {
+    let fields = reader.fields(node, &keys::CALLBACK)?;
+    let at = fields.get("step")?;
+    let step = step(reader, at, steps)?;
+    let later = steps.iter().find(|known| known.name == step).and_then(|known| known.call()?.verdict_within);
+    if later.is_none() {
+        reader.error(code::UNKNOWN_REFERENCE, at.at, format!("`{step}` is not `async`"), "a step that is");
+        return None;
+    }
+    let after = match fields.get("after")? {
+        Node { value: Tree::Text(early), .. } if early == "early" => After::Early,
+        Node { value: Tree::Text(never), .. } if never == "never" => After::Never,
+        node => After::Later(reader.duration(node, "after", Duration::from_secs(3_600))?),
+    };
+    let verdict = match (fields.get("body"), fields.get("reject")) {
+        (Some(_), Some(_)) => {
+            reader.error(code::KINDS, node.at, "it is done and it is refused", "`body` or `reject`");
+            return None;
+        }
+        (None, Some(why)) => Verdict::Rejected(reader.text(why, "reject")?.to_owned()),
+        (body, None) => Verdict::Done(body.map_or_else(|| Value::Object(Map::new()), Node::to_json)),
+    };
+    Some(CalledBack { step, after, verdict })
 }
 
 fn status(reader: &mut Reader<'_>, node: &Node, what: &str, least: u32, most: u32) -> Option<u16> {
     reader.integer(node, what, least, most).and_then(|status| u16::try_from(status).ok())
 }
 
-fn signal(reader: &mut Reader<'_>, node: &Node, steps: &Steps<'_>) -> Option<Signalled> {
+fn signal(reader: &mut Reader<'_>, node: &Node, steps: &Steps) -> Option<Signalled> {
     let fields = reader.fields(node, &keys::SIGNAL)?;
     let name_node = fields.get("name")?;
     let name = reader.text(name_node, "a signal's name")?;
@@ -152,26 +226,27 @@ fn signal(reader: &mut Reader<'_>, node: &Node, steps: &Steps<'_>) -> Option<Sig
     named.then(|| Signalled { name: name.into(), when, data })
 }
 
-fn cancel(reader: &mut Reader<'_>, node: &Node, steps: &Steps<'_>) -> Option<Cancelled> {
+fn cancel(reader: &mut Reader<'_>, node: &Node, steps: &Steps) -> Option<Cancelled> {
     let fields = reader.fields(node, &keys::CANCEL)?;
     let reason = fields.get("reason").and_then(|node| reader.text(node, "reason")).map(str::to_owned);
     Some(Cancelled { when: step(reader, fields.get("when")?, steps)?, reason })
 }
 
-fn expect(reader: &mut Reader<'_>, node: &Node, steps: &Steps<'_>) -> Option<Expect> {
+fn expect(reader: &mut Reader<'_>, node: &Node, steps: &Steps) -> Option<Expect> {
     let fields = reader.fields(node, &keys::EXPECT)?;
     let status = [Ended::Completed, Ended::Compensated].map(|ended| (ended.as_str(), ended));
     let status = fields.get("status").and_then(|node| word(reader, node, "status", &status));
     let mut attempts = Vec::new();
     if let Some(node) = fields.get("attempts") {
         for (key, value) in map(reader, node, "attempts")? {
-            let (name, op) = match key.name.strip_suffix(".compensate") {
-                Some(name) => (name, Op::Compensate),
-                None => (key.name.as_str(), Op::Action),
+            let (name, of) = match key.name.rsplit_once('.') {
+                Some((name, "compensate")) => (name, Asked::Compensate),
+                Some((name, "probe")) => (name, Asked::Probe),
+                _ => (key.name.as_str(), Asked::Action),
             };
             let step = known_step(reader, name, key.at, steps);
             let count = reader.integer(value, "attempts", 0, limits::ATTEMPTS);
-            attempts.push((step?, op, count?));
+            attempts.push((step?, of, count?));
         }
     }
     let mut bodies = Map::new();
@@ -193,12 +268,12 @@ fn expect(reader: &mut Reader<'_>, node: &Node, steps: &Steps<'_>) -> Option<Exp
     })
 }
 
-fn names(reader: &mut Reader<'_>, fields: &Fields<'_>, key: &str, steps: &Steps<'_>) -> Option<Vec<StepName>> {
+fn names(reader: &mut Reader<'_>, fields: &Fields<'_>, key: &str, steps: &Steps) -> Option<Vec<StepName>> {
     let items = list(reader, fields.get(key)?, key)?;
     Some(items.iter().filter_map(|item| step(reader, item, steps)).collect())
 }
 
-fn groups(reader: &mut Reader<'_>, fields: &Fields<'_>, steps: &Steps<'_>) -> Option<Vec<Vec<StepName>>> {
+fn groups(reader: &mut Reader<'_>, fields: &Fields<'_>, steps: &Steps) -> Option<Vec<Vec<StepName>>> {
     let items = list(reader, fields.get("undone")?, "undone")?;
     let mut groups = Vec::with_capacity(items.len());
     for item in items {
@@ -230,20 +305,20 @@ fn map<'n>(reader: &mut Reader<'_>, node: &'n Node, what: &str) -> Option<&'n [(
     }
 }
 
-fn by_step<'n>(reader: &mut Reader<'_>, node: &'n Node, steps: &Steps<'_>, what: &str) -> Vec<(StepName, &'n Node)> {
+fn by_step<'n>(reader: &mut Reader<'_>, node: &'n Node, steps: &Steps, what: &str) -> Vec<(StepName, &'n Node)> {
     let entries = map(reader, node, what).unwrap_or_default();
     entries.iter().filter_map(|(key, value)| Some((known_step(reader, &key.name, key.at, steps)?, value))).collect()
 }
 
-fn step(reader: &mut Reader<'_>, node: &Node, steps: &Steps<'_>) -> Option<StepName> {
+fn step(reader: &mut Reader<'_>, node: &Node, steps: &Steps) -> Option<StepName> {
     let name = reader.text(node, "a step")?;
     known_step(reader, name, node.at, steps)
 }
 
-fn known_step(reader: &mut Reader<'_>, name: &str, at: Mark, steps: &Steps<'_>) -> Option<StepName> {
-    let found = steps.iter().find(|step| step.as_str() == name).map(|step| (*step).clone());
+fn known_step(reader: &mut Reader<'_>, name: &str, at: Mark, steps: &Steps) -> Option<StepName> {
+    let found = steps.iter().map(|step| &step.name).find(|step| step.as_str() == name).cloned();
     if found.is_none() {
-        let near = reader.findings.nearest(name, steps.iter().map(|step| step.as_str()));
+        let near = reader.findings.nearest(name, steps.iter().map(|step| step.name.as_str()));
         let hint = did_you_mean(near, || "the name of a step of the definition".to_owned());
         reader.error(code::UNKNOWN_REFERENCE, at, format!("there is no step `{name}`"), hint);
     }
@@ -263,5 +338,5 @@ fn word<T: Copy>(reader: &mut Reader<'_>, node: &Node, what: &str, known: &[(&st
 }
 
 /// Every table of keys, for the schema and for who must document them.
-pub(super) const TABLES: [&Keys; 6] =
-    [&keys::FILE, &keys::SCENARIO, &keys::FAULT, &keys::SIGNAL, &keys::CANCEL, &keys::EXPECT];
+pub(super) const TABLES: [&Keys; 7] =
+    [&keys::FILE, &keys::SCENARIO, &keys::FAULT, &keys::SIGNAL, &keys::CALLBACK, &keys::CANCEL, &keys::EXPECT];

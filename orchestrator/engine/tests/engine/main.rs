@@ -2,6 +2,7 @@
 
 mod callbacks;
 mod driving;
+mod faults;
 mod locks;
 mod nodes;
 mod probes;

@@ -17,7 +17,7 @@ use amends_core::{
     time::Time,
 };
 use amends_engine::{
-    Catalogue, Clock, Engine, Forgotten, LeaseTerms, Limits, Participant, Request, Retention, Setup, Start,
+    Catalogue, Clock, Engine, Forgotten, LeaseTerms, Limits, Participant, Request, Retention, Setup, Start, Watched,
 };
 use amends_protocol::participant::CallbackToken;
 use amends_store::{Head, Store, memory::MemoryStore};
@@ -279,6 +279,7 @@ impl Town {
             name: "town".into(),
             lease: LeaseTerms { renew_every: Duration::from_millis(10), ..LeaseTerms::default() },
             retention: Retention { keep: None, look_every: Duration::from_millis(100) },
+            faults: None,
         };
         let engine = Engine::open(but(setup)).await.expect("opens");
         Self { engine, store, services, clock }
@@ -346,7 +347,7 @@ pub(crate) fn start(name: &str) -> Start {
         labels: Map::new(),
         key: None,
         traceparent: None,
-        watched: false,
+        watched: Watched::No,
     }
 }
 
