@@ -4,6 +4,7 @@
 mod cancels;
 mod duplicates;
 mod late;
+mod limits;
 mod network;
 mod parallel;
 mod rejections;

@@ -1,5 +1,7 @@
 //! One key, one saga: at once, again, after a crash, after the end.
 
+mod versions;
+
 use amends_client::Start;
 use amends_protocol::v1::SagaStatus;
 use amends_tests::town::{Plan, Town};

@@ -51,6 +51,8 @@ pub(crate) enum ApiError {
     InvalidBody { pointer: String, message: String },
     #[error("there is no definition `{name}`{}", version.map(|version| format!(" in version {version}")).unwrap_or_default())]
     UnknownDefinition { name: String, version: Option<u32> },
+    #[error("{sagas} {} of version {version} of `{name}` kept, e.g. {example}; retention ends that", if *.sagas == 1 { "saga is" } else { "sagas are" })]
+    DefinitionInUse { name: String, version: u32, sagas: u64, example: SagaId },
     #[error("there is no saga {0}")]
     UnknownSaga(SagaId),
     #[error(transparent)]
@@ -120,6 +122,7 @@ impl ApiError {
             Self::InvalidBody { pointer, message } => plain(StatusCode::UNPROCESSABLE_ENTITY, Kind::InvalidBody, text)
                 .with(vec![at(pointer.clone(), message.clone())]),
             Self::UnknownDefinition { .. } => plain(StatusCode::NOT_FOUND, Kind::UnknownDefinition, text),
+            Self::DefinitionInUse { .. } => plain(StatusCode::CONFLICT, Kind::DefinitionInUse, text),
             Self::UnknownSaga(_) => plain(StatusCode::NOT_FOUND, Kind::UnknownSaga, text),
             Self::Start(error) => start(error, text),
             Self::StartedUnread { saga, source } => Answer {

@@ -28,7 +28,7 @@ use amends_store::Head;
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 
-pub(crate) use self::locks::queued;
+pub(crate) use self::locks::{held, queued};
 use self::{attempts::Calls, waits::Waits};
 
 /// The view of a saga.

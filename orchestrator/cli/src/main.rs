@@ -12,6 +12,7 @@ mod commands;
 mod config;
 mod cost;
 mod demo;
+mod documents;
 mod exit;
 mod explored;
 mod json_argument;

@@ -56,6 +56,14 @@ impl Client {
         self.request(Method::POST, &["v1", "definitions", name, "versions", &version, word]).ask().await
     }
 
+    /// Deletes a version with which no saga was started that is still kept. Answers with what it was.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn delete_definition(&self, name: &str, version: u32) -> Result<DefinitionView, ClientError> {
+        self.request(Method::DELETE, &["v1", "definitions", name, "versions", &version.to_string()]).ask().await
+    }
+
     /// What two versions of a definition differ in.
     ///
     /// # Errors

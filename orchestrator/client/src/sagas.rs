@@ -5,7 +5,7 @@ use std::time::Duration;
 use amends_protocol::{
     participant::{IDEMPOTENCY_KEY, TRACEPARENT},
     v1::{
-        CancelRequest, HistoryEntry, IDEMPOTENT_REPLAYED, Page, QueuedSaga, SagaItem, SagaStatus, SagaView,
+        CancelRequest, HeldLock, HistoryEntry, IDEMPOTENT_REPLAYED, Page, QueuedSaga, SagaItem, SagaStatus, SagaView,
         StartRequest,
     },
 };
@@ -121,6 +121,23 @@ impl Client {
 }
 
 impl Client {
+    /// A page of the locks that sagas have whose names begin with `prefix`, by name.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn locks(
+        &self,
+        prefix: Option<&str>,
+        limit: Option<u32>,
+        cursor: Option<&str>,
+    ) -> Result<Page<HeldLock>, ClientError> {
+        let mut query: Vec<(&str, String)> = Vec::new();
+        query.extend(prefix.iter().map(|prefix| ("prefix", (*prefix).to_owned())));
+        query.extend(limit.iter().map(|limit| ("limit", limit.to_string())));
+        query.extend(cursor.iter().map(|cursor| ("cursor", (*cursor).to_owned())));
+        self.query(Method::GET, &["v1", "locks"], &query).ask().await
+    }
+
     /// A page of the sagas in the queue of a lock; the first of all has it.
     ///
     /// # Errors

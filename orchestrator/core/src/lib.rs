@@ -22,6 +22,7 @@ pub mod graph;
 pub mod ids;
 mod labels;
 mod locks;
+pub mod openapi;
 pub mod plan;
 mod probe;
 mod render;

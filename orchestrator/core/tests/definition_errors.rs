@@ -10,7 +10,7 @@ const AT_ONCE: Duration = Duration::from_millis(if cfg!(debug_assertions) { 250 
 /// What is said of a source with a catalogue that has `x` and `inventory`, and how long it took: this thread's time on a
 /// processor, because a neighbour on the machine is no fault of ours.
 fn check(source: &str) -> (Checked, Duration) {
-    let services: BTreeSet<String> = ["x", "inventory"].map(str::to_owned).into();
+    let services = ["x", "inventory"].into();
     let before = thread_time();
     let checked = parse(source, Some(&services));
     (checked, thread_time() - before)

@@ -64,6 +64,20 @@ fn waits_items_and_conditions_are_named() {
 }
 
 #[test]
+fn what_a_saga_has_for_itself_stands_below_its_name_in_every_format() {
+    let transfer = sample("transfer-money.yaml");
+    assert_eq!(of(&transfer).locks, ["account:{input.from}", "account:{input.to}"]);
+    for format in Format::ALL {
+        let drawn = draw(&transfer, format);
+        assert!(drawn.contains("has for itself"), "{format:?}: {drawn}");
+        assert!(drawn.contains("input.from") && drawn.contains("input.to"), "{format:?}: {drawn}");
+        assert!(!draw(&sample("place-order.yaml"), format).contains("has for itself"), "{format:?}");
+    }
+    let plain = "saga: s\nlocks: [all, '${{ saga.name }}']\nsteps: { a: { pivot: true, call: x POST /a } }\n";
+    assert_eq!(of(&read(plain)).locks, ["all", "{saga.name}"]);
+}
+
+#[test]
 fn every_format_shows_every_step_the_pivot_and_what_is_undone() {
     let definition = sample("transfer-money.yaml");
     for format in Format::ALL {

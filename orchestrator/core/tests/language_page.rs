@@ -38,6 +38,7 @@ fn the_limits_on_the_page_are_those_of_the_code_and_none_is_missing() {
         ("EXPRESSION_BYTES", kib(limits::EXPRESSION_BYTES)),
         ("EXPRESSION_DEPTH", limits::EXPRESSION_DEPTH.to_string()),
         ("PATTERNS", limits::PATTERNS.to_string()),
+        ("PATTERN_BYTES", kib(limits::PATTERN_BYTES)),
         ("SCHEMA_PLACES", limits::SCHEMA_PLACES.to_string()),
         ("LABELS", limits::LABELS.to_string()),
         ("LABEL_BYTES", format!("{} bytes", limits::LABEL_BYTES)),
@@ -61,6 +62,13 @@ fn the_limits_on_the_page_are_those_of_the_code_and_none_is_missing() {
         ("OUTPUT_BYTES", kib(limits::OUTPUT_BYTES)),
         ("RENDERED_BYTES", kib(limits::RENDERED_BYTES)),
         ("READ_BYTES", kib(limits::READ_BYTES)),
+        ("ANSWER_BYTES", kib(limits::ANSWER_BYTES)),
+        ("INPUT_ERRORS", limits::INPUT_ERRORS.to_string()),
+        ("INPUT_WORK", limits::INPUT_WORK.to_string()),
+        ("DOCUMENT_BYTES", kib(limits::DOCUMENT_BYTES)),
+        ("DOCUMENT_DEPTH", limits::DOCUMENT_DEPTH.to_string()),
+        ("DOCUMENT_NODES", limits::DOCUMENT_NODES.to_string()),
+        ("DOCUMENT_PATHS", limits::DOCUMENT_PATHS.to_string()),
     ];
     let page = page();
     let section = page.split_once("\n## Limits\n").expect("the section").1.split_once("\n## ").expect("its end").0;
@@ -70,8 +78,9 @@ fn the_limits_on_the_page_are_those_of_the_code_and_none_is_missing() {
         .filter(|most| *most != "at most")
         .collect();
     assert_eq!(shown, rows.iter().map(|(_, most)| most.as_str()).collect::<Vec<_>>());
-    // Fuel is a measure of minijinja's, which tells a reader nothing.
-    let told: BTreeSet<&str> = rows.iter().map(|(name, _)| *name).chain(["EXPRESSION_FUEL"]).collect();
+    // Fuel is a measure of minijinja's, which tells a reader nothing; the others bound how far is looked for something to say.
+    let untold = ["EXPRESSION_FUEL", "DOCUMENT_WORDS", "SCHEMA_LOOKS"];
+    let told: BTreeSet<&str> = rows.iter().map(|(name, _)| *name).chain(untold).collect();
     let source = include_str!("../src/definition/limits.rs");
     for line in source.lines().filter_map(|line| line.strip_prefix("pub const ")) {
         let name = line.split(':').next().expect("a name");

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use amends_core::definition::{limits, parse, write_duration};
+use amends_core::definition::{Definition, limits, parse, write_duration};
 
 /// A definition whose one step has `what` in it, in front of its compensation.
 fn step(what: &str) -> String {
@@ -138,4 +138,24 @@ fn what_is_at_a_limit_is_taken_and_what_is_one_beyond_is_refused() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Two thousand alternatives for each of a quarter of a million items took minutes.
+#[test]
+fn an_input_that_multiplies_with_its_schema_is_refused_before_it_is_looked_at() {
+    let alternatives = vec![r#"{"minLength":3}"#; 2000].join(",");
+    let source = format!(
+        "saga: s\ninput: {{ \"properties\": {{ \"l\": {{ \"items\": {{ \"anyOf\": [{alternatives}] }} }} }} }}\nsteps: {{ a: {{ pivot: true, call: x POST /a }} }}\n"
+    );
+    let definition = Definition::parse(&source, None).expect("a definition");
+    let start = std::time::Instant::now();
+    let errors = definition.check_input(&serde_json::json!({ "l": vec!["ab"; 250_000] })).expect_err("too much");
+    assert!(errors[0].message.contains("too large to be checked"), "{errors:?}");
+    assert!(start.elapsed().as_secs() < 5, "{:?}", start.elapsed());
+    // Between them only the first finding is told, and few ones all.
+    let first = definition.check_input(&serde_json::json!({ "l": vec!["ab"; 200] })).expect_err("too short");
+    assert_eq!((first.len(), first[0].pointer.as_str()), (1, "/l/0"));
+    let all = definition.check_input(&serde_json::json!({ "l": vec!["ab"; 20] })).expect_err("too short");
+    assert_eq!(all.len(), 20);
+    assert!(definition.check_input(&serde_json::json!({ "l": vec!["abc"; 1_000] })).is_ok());
 }

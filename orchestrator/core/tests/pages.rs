@@ -1,8 +1,11 @@
 //! Every code has its page, and what the pages show is true.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
-use amends_core::definition::{code, explain, pages, parse};
+use amends_core::{
+    definition::{Services, code, explain, pages, parse},
+    openapi::Api,
+};
 
 /// The codes that can be said, as they stand in the one list of them.
 fn codes() -> BTreeSet<&'static str> {
@@ -12,9 +15,12 @@ fn codes() -> BTreeSet<&'static str> {
     consts.map(|line| line.split('"').nth(1).expect("a code")).collect()
 }
 
-/// What is said of an example, where the services of the samples are known.
-fn said(yaml: &str, catalogue: bool) -> BTreeSet<&'static str> {
-    let services = ["orders", "inventory", "payments", "shipping"].map(str::to_owned).into();
+/// What is said of an example, where the services of the samples are known, and the document of `payments` if there is one.
+fn said(yaml: &str, document: &str, catalogue: bool) -> BTreeSet<&'static str> {
+    let mut services: Services = ["orders", "inventory", "payments", "shipping"].into();
+    if !document.is_empty() {
+        services.describe("payments", Arc::new(Api::read(document).expect("a document")), "/");
+    }
     parse(yaml, Some(&services).filter(|_| catalogue)).diagnostics.into_iter().map(|found| found.code).collect()
 }
 
@@ -31,16 +37,19 @@ fn the_wrong_example_of_a_page_is_told_exactly_its_code_and_the_right_one_nothin
     let mut lies = Vec::new();
     for page in pages() {
         // This one is about there being no catalogue.
-        let wrong = said(page.wrong(), page.code != code::SERVICE_NOT_CHECKED);
+        let wrong = said(page.wrong(), page.document(), page.code != code::SERVICE_NOT_CHECKED);
         // And this one says that there is more of something else.
         let expected: BTreeSet<&str> = match page.code {
             code::TOO_MANY => [code::UNKNOWN_REFERENCE, code::TOO_MANY].into(),
             code => [code].into(),
         };
+        if page.code[1..].starts_with("07") {
+            assert!(said(page.wrong(), "", true).is_empty(), "{}: it is said without the document", page.code);
+        }
         if wrong != expected {
             lies.push(format!("{}: the wrong example is told {wrong:?}", page.code));
         }
-        let right = said(page.right(), true);
+        let right = said(page.right(), page.document(), true);
         if !right.is_empty() {
             lies.push(format!("{}: the right example is told {right:?}", page.code));
         }
@@ -52,7 +61,7 @@ fn the_wrong_example_of_a_page_is_told_exactly_its_code_and_the_right_one_nothin
 fn a_page_has_a_title_words_and_lines_that_fit_a_terminal() {
     for page in pages() {
         assert!((10..=80).contains(&page.title().len()), "{}: {}", page.code, page.title());
-        let words = page.text.split_once("\n\n").and_then(|(_, rest)| rest.split_once("\n\n## Wrong"));
+        let words = page.text.split_once("\n\n").and_then(|(_, rest)| rest.split_once("\n\n## "));
         assert!(words.is_some_and(|(words, _)| words.len() > 80), "{} says too little", page.code);
         for line in page.text.lines() {
             assert!(line.chars().count() <= 132, "{}: {line}", page.code);

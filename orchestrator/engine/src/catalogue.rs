@@ -1,24 +1,26 @@
 //! The catalogue: which services there are, where they live and what may be expected of them. Nothing in a saga can name
 //! a host; this is the only way to one.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    time::Duration,
-};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
-use amends_core::{Terms, definition::parse_duration, ids::ServiceName};
+use amends_core::{
+    Terms,
+    definition::{Services, parse_duration},
+    ids::ServiceName,
+    openapi::Api,
+};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use url::Url;
 
 /// All services by name.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Catalogue {
     pub services: BTreeMap<String, Service>,
 }
 
 /// One service.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Service {
     /// `http://` or `https://`, host, port and perhaps a path below which the service lives. No credentials, query or
@@ -37,6 +39,12 @@ pub struct Service {
     /// The statuses that mean a definite no, where not every 4xx does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reject_on: Option<Vec<u16>>,
+    /// The service's own OpenAPI document: calls of definitions are checked against it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub openapi: Option<PathBuf>,
+    /// The same, read by whoever read the catalogue.
+    #[serde(skip)]
+    pub api: Option<Arc<Api>>,
 }
 
 /// What a service's answers are worth.
@@ -51,9 +59,15 @@ pub enum Contract {
 }
 
 impl Catalogue {
-    /// The names, for checking definitions.
-    pub fn names(&self) -> BTreeSet<String> {
-        self.services.keys().cloned().collect()
+    /// What definitions are checked against.
+    pub fn described(&self) -> Services {
+        let mut services: Services = self.services.keys().cloned().collect();
+        for (name, service) in &self.services {
+            if let Some(api) = &service.api {
+                services.describe(name, Arc::clone(api), service.url.path());
+            }
+        }
+        services
     }
 
     pub(crate) fn get(&self, name: &ServiceName) -> Option<&Service> {

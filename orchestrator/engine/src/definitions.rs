@@ -1,4 +1,5 @@
-//! Definitions by name and version, compiled once. A registered one never changes, so the cache needs no end of validity;
+//! Definitions by name and version, compiled once. A registered one never changes, so the cache needs no end of validity (of
+//! one that was deleted the store makes no saga);
 //! only which of them take starts is asked for anew: after a registration or a word of an operator here, and by the clock where
 //! other processes may have heard one.
 
@@ -12,7 +13,7 @@ use amends_core::{
     definition::{self, Definition, Diagnostic, Severity, limits},
     ids::Digest,
 };
-use amends_store::{NewDefinition, Put, StoreError, StoredDefinition};
+use amends_store::{Deleted, NewDefinition, Put, StoreError, StoredDefinition};
 
 use crate::{Engine, RegisterError};
 
@@ -61,7 +62,7 @@ pub(crate) type Definitions = Mutex<Cache>;
 impl Engine {
     /// Checks a definition against the catalogue, and keeps nothing.
     pub fn check(&self, source: &str) -> Vec<Diagnostic> {
-        definition::parse(source, Some(&self.inner.catalogue.names())).diagnostics
+        definition::parse(source, Some(&self.inner.services)).diagnostics
     }
 
     /// Checks a definition and keeps it for good under its name and version. The same text again is no change.
@@ -72,7 +73,7 @@ impl Engine {
         if source.len() > limits::SOURCE_BYTES {
             return Err(RegisterError::TooLarge { limit_bytes: limits::SOURCE_BYTES });
         }
-        let checked = definition::parse(source, Some(&self.inner.catalogue.names()));
+        let checked = definition::parse(source, Some(&self.inner.services));
         let Some(definition) = checked.definition else { return Err(RegisterError::Invalid(checked.diagnostics)) };
         let new = NewDefinition {
             name: definition.name.clone(),
@@ -171,6 +172,24 @@ impl Engine {
         // Also after an error: it may have gone in all the same.
         self.cache().turn();
         if set? { self.inner.store.definition(name, Some(version)).await } else { Ok(None) }
+    }
+
+    /// Deletes a version that no saga was made of which is still kept. Its number is never given again.
+    ///
+    /// # Errors
+    /// The store cannot be asked, or somebody else changes the same version.
+    pub async fn delete_definition(&self, name: &str, version: u32) -> Result<Deleted, StoreError> {
+        let deleted = self.inner.store.delete_definition(name, version, self.inner.clock.now()).await;
+        // Also after an error: it may have gone all the same. What is compiled is compiled again if it is asked for.
+        let mut cache = self.cache();
+        cache.turn();
+        cache.compiled.remove(&(name.into(), version));
+        deleted
+    }
+
+    /// Which versions take starts is to be asked anew.
+    pub(crate) fn forget_what_is_startable(&self) {
+        self.cache().turn();
     }
 
     fn keep(&self, stored: &StoredDefinition) -> Result<Arc<Definition>, StoreError> {

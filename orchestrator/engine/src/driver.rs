@@ -399,7 +399,7 @@ impl Driver {
             match self.calls.beside(committed).await {
                 Ok(()) => return Ok(()),
                 Err(AppendError::Fenced) => return Err(End::Lost("another process owns it")),
-                Err(AppendError::Conflict | AppendError::Exists) => {
+                Err(AppendError::Conflict | AppendError::Exists | AppendError::Deleted) => {
                     return Err(End::Lost("its journal goes on differently"));
                 }
                 Err(AppendError::Unavailable(error)) => self.wait_for_store(error, &mut pause).await?,

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use amends_core::{ids::SagaId, summary::Status};
+use amends_core::{definition::Services, ids::SagaId, summary::Status};
 use amends_store::Store;
 use serde_json::Value;
 use tokio::sync::{Notify, Semaphore};
@@ -86,6 +86,8 @@ pub(crate) struct Inner {
     faults: Option<Arc<Faults>>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) catalogue: Catalogue,
+    /// What definitions are checked against: the same with the documents of its services.
+    pub(crate) services: Services,
     pub(crate) committer: Committer,
     pub(crate) commit_ids: CommitIds,
     pub(crate) bulkheads: Bulkheads,
@@ -147,6 +149,7 @@ impl Engine {
             faults: setup.faults,
             clock: setup.clock,
             bulkheads: Bulkheads::new(&setup.catalogue),
+            services: setup.catalogue.described(),
             catalogue: setup.catalogue,
             definitions: Definitions::default(),
             registry: Registry::default(),

@@ -168,6 +168,17 @@ impl Engine {
                 Ok(Created::Now(begun, Box::new(driver)))
             }
             Err(AppendError::Exists | AppendError::Conflict | AppendError::Fenced) => Ok(Created::Before),
+            // Heard of late: another process deleted it.
+            Err(AppendError::Deleted) => {
+                self.forget_what_is_startable();
+                match start.version {
+                    Some(_) => Err(unknown()),
+                    None => {
+                        let reason = format!("version {version} of {} was deleted just now", start.name);
+                        Err(StoreError::Unavailable { reason, source: None }.into())
+                    }
+                }
+            }
             Err(AppendError::Unavailable(error)) => {
                 // It may have gone in all the same. Then it is owned here, and nobody else will ever drive it.
                 self.doubt([saga]);

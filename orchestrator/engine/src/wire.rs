@@ -17,6 +17,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use amends_core::definition::limits::ANSWER_BYTES;
 use bytes::Bytes;
 use http::{Request, Response, Uri};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
@@ -29,8 +30,6 @@ use hyper_util::{client::legacy::connect::HttpConnector, rt::TokioIo};
 use tokio::net::TcpStream;
 use tower::ServiceExt as _;
 
-/// A larger answer is cut off and counts as unknown.
-const ANSWER_BYTES: usize = 1024 * 1024;
 /// Idle connections are given up before common servers close them (nginx 75 s, Node 5 s would still race, and a race is
 /// only an unknown).
 pub(crate) const IDLE_TIMEOUT: Duration = Duration::from_secs(30);

@@ -87,6 +87,7 @@ pub enum ProblemType {
     InvalidBody,
     UnknownDefinition,
     DefinitionDisabled,
+    DefinitionInUse,
     UnknownSaga,
     InvalidInput,
     InvalidLabels,
@@ -110,7 +111,7 @@ pub enum ProblemType {
 }
 
 /// The type, the last word of its URN, and its title.
-const TYPES: [(ProblemType, &str, &str); 33] = [
+const TYPES: [(ProblemType, &str, &str); 34] = [
     (ProblemType::UnknownRoute, "unknown-route", "There is nothing at this path"),
     (ProblemType::MethodNotAllowed, "method-not-allowed", "This path does not have this method"),
     (ProblemType::InvalidPath, "invalid-path", "A part of the path is not what it should be"),
@@ -128,6 +129,7 @@ const TYPES: [(ProblemType, &str, &str); 33] = [
     (ProblemType::InvalidBody, "invalid-body", "The body does not have the fields it should have"),
     (ProblemType::UnknownDefinition, "unknown-definition", "There is no such definition"),
     (ProblemType::DefinitionDisabled, "definition-disabled", "The definition takes no new starts"),
+    (ProblemType::DefinitionInUse, "definition-in-use", "Sagas that are kept were started with this version"),
     (ProblemType::UnknownSaga, "unknown-saga", "There is no such saga"),
     (ProblemType::InvalidInput, "invalid-input", "The input does not fit the definition's schema"),
     (ProblemType::InvalidLabels, "invalid-labels", "The labels are not what they should be"),

@@ -46,6 +46,8 @@ impl Append {
             Some(_) if self.create.is_some() => Err(AppendError::Exists),
             // A saga of nobody was let go by the holder of this very epoch: it must claim the next one first.
             Some(it) if it.epoch != self.epoch || !it.owned => Err(AppendError::Fenced),
+            // Nothing else keeps a saga from being made.
+            None if self.create.is_some() => Err(AppendError::Deleted),
             Some(_) | None => Err(AppendError::Conflict),
         }
     }
@@ -81,6 +83,19 @@ impl Append {
     }
 }
 
+/// The least text above every one that begins with `prefix`, by bytes; `None`: there is none.
+pub(crate) fn beyond(prefix: &str) -> Option<String> {
+    let mut chars: Vec<char> = prefix.chars().collect();
+    while let Some(last) = chars.pop() {
+        // A text of Unicode is in the order of its bytes if it is in that of its characters.
+        if let Some(next) = (last..=char::MAX).nth(1) {
+            chars.push(next);
+            return Some(chars.into_iter().collect());
+        }
+    }
+    None
+}
+
 /// Where a saga stands: what an append is held against.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Standing {
@@ -104,4 +119,17 @@ pub(crate) fn rounds<T, K: Hash + Eq>(items: impl IntoIterator<Item = T>, key: i
         *times += 1;
     }
     rounds
+}
+
+#[cfg(test)]
+mod tests {
+    use super::beyond;
+
+    #[test]
+    fn what_is_beyond_a_prefix_is_above_all_that_begins_with_it() {
+        assert_eq!(beyond("account:"), Some("account;".to_owned()));
+        assert_eq!(beyond("a\u{d7ff}"), Some("a\u{e000}".to_owned()));
+        assert_eq!(beyond("a\u{10ffff}"), Some("b".to_owned()));
+        assert_eq!((beyond(""), beyond("\u{10ffff}")), (None, None));
+    }
 }

@@ -198,10 +198,13 @@ impl<'s> Fsck<'s> {
         begin: Result<Vec<Recorded>, StoreError>,
     ) -> Result<Vec<Finding>, StoreError> {
         let mut found = Found { saga: head.saga, findings: Vec::new() };
-        self.judge_definition(head, &mut found).await?;
         if head.purged_at.is_some() {
+            // Its definition may be deleted.
             judge_stub(head, &begin, &mut found);
-        } else if let Some(state) = self.fold(head.saga, begin, &mut found).await? {
+            return Ok(found.findings);
+        }
+        self.judge_definition(head, &mut found).await?;
+        if let Some(state) = self.fold(head.saga, begin, &mut found).await? {
             compare(head, &state, &mut found);
         }
         Ok(found.findings)

@@ -121,6 +121,9 @@ pub trait Store: Send + Sync + 'static {
     /// The sagas in the queue of a lock that live, in order of arrival, behind `after`, at most `limit`. The first of all has it.
     async fn lock_queue(&self, lock: &LockName, after: Option<Time>, limit: u32) -> Result<Vec<Queued>, StoreError>;
 
+    /// The locks that sagas have whose names begin with `prefix`, by name, above `after`, at most `limit`.
+    async fn locks(&self, prefix: &str, after: Option<&LockName>, limit: u32) -> Result<Vec<HeldLock>, StoreError>;
+
     /// Deletes the places of a saga that has ended; one that lives keeps them. Tidying: they count no more in any case.
     async fn leave_queues(&self, saga: SagaId, locks: &[LockName]) -> Result<(), StoreError>;
 
@@ -144,8 +147,8 @@ pub trait Store: Send + Sync + 'static {
         limit: u32,
     ) -> Result<Vec<(SagaId, Result<Head, StoreError>)>, StoreError>;
 
-    /// Keeps a definition for ever under (name, version). Without a version: that of the newest row with this digest, or
-    /// one above the highest.
+    /// Keeps a definition under (name, version). Without a version: that of the newest row with this digest, or one above the
+    /// highest that ever was.
     async fn put_definition(&self, definition: NewDefinition) -> Result<Put, StoreError>;
 
     /// One definition; without a version the highest.
@@ -157,6 +160,11 @@ pub trait Store: Send + Sync + 'static {
     /// From now on the version takes starts (`None`) or takes none; one that takes none already keeps its time. `false`: there is
     /// no such version.
     async fn set_disabled(&self, name: &str, version: u32, at: Option<Time>) -> Result<bool, StoreError>;
+
+    /// Deletes a version that no saga was made of which is still kept: what is left of it is its number, which is never given again.
+    /// It is there for nobody from then on. No saga is ever made of a version that is deleted ([`AppendError::Deleted`]), wherever
+    /// its start comes from and however late; one that was made before is found here. While it is looked, the version takes no starts.
+    async fn delete_definition(&self, name: &str, version: u32, at: Time) -> Result<Deleted, StoreError>;
 
     /// The highest version of each name, by name, above `after`, at most `limit`.
     async fn definitions(&self, after: Option<&str>, limit: u32) -> Result<Vec<StoredDefinition>, StoreError>;
@@ -243,6 +251,9 @@ pub enum AppendError {
     /// A create lost against an earlier one: read that one.
     #[error("a saga with this id exists")]
     Exists,
+    /// A create of a definition that was deleted, or is just being.
+    #[error("this version of the definition is deleted")]
+    Deleted,
     /// Nothing was written, or the answer was lost: try the same append again.
     #[error(transparent)]
     Unavailable(#[from] StoreError),
@@ -341,6 +352,16 @@ pub struct Queued {
     pub arrived_at: Time,
 }
 
+/// A lock that a saga has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HeldLock {
+    pub lock: LockName,
+    /// The first in its queue.
+    pub holder: Queued,
+    /// How many are behind it.
+    pub waiting: u64,
+}
+
 /// Something for the owner of a saga, from whoever was asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Note {
@@ -413,6 +434,19 @@ pub enum Put {
     Same(u32),
     /// Another text stands under the version that was asked for.
     Taken { digest: Digest },
+}
+
+/// What became of a version to delete.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Deleted {
+    Gone,
+    /// Sagas that are kept were made of it, running or not; this is one of them. Nothing has changed.
+    InUse {
+        sagas: u64,
+        example: SagaId,
+    },
+    /// There is none.
+    Unknown,
 }
 
 /// A definition as kept.

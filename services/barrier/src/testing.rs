@@ -1,5 +1,7 @@
 //! Calls as a test makes them, straight into a router. For the conformance suite and the services' own tests.
 
+mod document;
+
 use std::collections::BTreeMap;
 
 use amends_protocol::{
@@ -12,6 +14,8 @@ use http::{HeaderValue, Method, Request, StatusCode, header};
 use serde_json::Value;
 use tower::ServiceExt;
 use uuid::Uuid;
+
+pub use document::assert_documented;
 
 /// Far more than any answer here.
 const ANSWER_LIMIT_BYTES: usize = 16 * 1024 * 1024;

@@ -23,6 +23,9 @@ use axum::{
     routing::{delete, get, post},
 };
 
+/// What its calls look like, for whoever checks calls before they are made: OpenAPI, YAML.
+pub const OPENAPI: &str = include_str!("../openapi.yaml");
+
 /// Opens the service's own store.
 ///
 /// # Errors

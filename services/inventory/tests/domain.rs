@@ -147,3 +147,11 @@ async fn the_reservation_stays_when_its_saga_is_forgotten() {
     plain(&router, Method::PUT, "/stock/pen", Some(json!({ "quantity": 10 }))).await;
     assert_lets_go(&router, &reserve(saga, "pen", 3), "/reservations").await;
 }
+
+#[tokio::test]
+async fn the_service_is_what_its_document_says() {
+    let dir = tempfile::tempdir().unwrap();
+    let barrier = amends_inventory::open(&dir.path().join("inventory.db")).await.unwrap();
+    let document = serde_yaml_ng::from_str(amends_inventory::OPENAPI).unwrap();
+    amends_barrier::testing::assert_documented(&amends_inventory::router(barrier), &document).await;
+}

@@ -152,3 +152,11 @@ async fn the_order_stays_when_its_saga_is_forgotten() {
     )
     .await;
 }
+
+#[tokio::test]
+async fn the_service_is_what_its_document_says() {
+    let dir = tempfile::tempdir().unwrap();
+    let barrier = amends_orders::open(&dir.path().join("orders.db")).await.unwrap();
+    let document = serde_yaml_ng::from_str(amends_orders::OPENAPI).unwrap();
+    amends_barrier::testing::assert_documented(&amends_orders::router(barrier), &document).await;
+}

@@ -25,6 +25,9 @@ use axum::{
 
 use crate::entry::{Kind, NewCharge, NewMovement};
 
+/// What its calls look like, for whoever checks calls before they are made: OpenAPI, YAML.
+pub const OPENAPI: &str = include_str!("../openapi.yaml");
+
 /// Opens the service's own store.
 ///
 /// # Errors

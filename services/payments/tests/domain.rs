@@ -217,3 +217,11 @@ async fn the_charge_stays_when_its_saga_is_forgotten() {
     plain(&router, Method::PUT, "/accounts/ada", Some(json!({ "balance": 1000 }))).await;
     assert_lets_go(&router, &charge(saga, "ada", 300), "/charges").await;
 }
+
+#[tokio::test]
+async fn the_service_is_what_its_document_says() {
+    let dir = tempfile::tempdir().unwrap();
+    let barrier = amends_payments::open(&dir.path().join("payments.db")).await.unwrap();
+    let document = serde_yaml_ng::from_str(amends_payments::OPENAPI).unwrap();
+    amends_barrier::testing::assert_documented(&amends_payments::router(barrier), &document).await;
+}

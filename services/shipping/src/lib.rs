@@ -21,6 +21,9 @@ use url::Url;
 
 use self::caller::Caller;
 
+/// What its calls look like, for whoever checks calls before they are made: OpenAPI, YAML.
+pub const OPENAPI: &str = include_str!("../openapi.yaml");
+
 /// Opens the service's own store.
 ///
 /// # Errors

@@ -89,3 +89,11 @@ async fn the_shipment_stays_when_its_saga_is_forgotten() {
     let router = amends_shipping::router(barrier.with_forget_grace(std::time::Duration::ZERO));
     assert_lets_go(&router, &book(saga, json!({ "address": "12 Rue Ada" })), "/shipments").await;
 }
+
+#[tokio::test]
+async fn the_service_is_what_its_document_says() {
+    let dir = tempfile::tempdir().unwrap();
+    let barrier = amends_shipping::open(&dir.path().join("shipping.db")).await.unwrap();
+    let document = serde_yaml_ng::from_str(amends_shipping::OPENAPI).unwrap();
+    amends_barrier::testing::assert_documented(&amends_shipping::router(barrier), &document).await;
+}

@@ -222,7 +222,9 @@ const LIVE: &str = "-- audit_live
     select id, owner, epoch from sagas where ended_at is null";
 
 const DEFINITIONS: &str = "-- audit_definitions
-    select name, version, digest, source from definitions";
+    select name, version, digest, source from definitions
+    -- Of what was deleted only the number is left.
+    where source <> ''";
 
 fn of_rows(row: SagaRow, journals: &mut BTreeMap<Uuid, Vec<Recorded>>) -> Result<Saga> {
     let journal = journals.remove(&row.id).unwrap_or_default();

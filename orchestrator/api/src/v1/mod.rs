@@ -17,5 +17,6 @@ pub(crate) fn routes() -> OpenApiRouter<Engine> {
         .routes(routes!(callbacks::call_back))
         .routes(routes!(faults::get, faults::set, faults::clear))
         .routes(routes!(locks::queue))
+        .routes(routes!(locks::list))
         .routes(routes!(nodes::nodes))
 }

@@ -8,8 +8,8 @@ use amends_core::{
     state::State,
     time::Time,
 };
-use amends_protocol::v1::{LockStatus, LockView, QueuedSaga};
-use amends_store::Queued;
+use amends_protocol::v1::{self, LockStatus, LockView, QueuedSaga};
+use amends_store::{HeldLock, Queued};
 
 use super::{status, time};
 
@@ -43,4 +43,9 @@ pub(crate) fn queued(queued: &Queued) -> QueuedSaga {
         status: status(queued.status),
         arrived_at: time(queued.arrived_at),
     }
+}
+
+/// A lock, as it is shown in a list.
+pub(crate) fn held(held: &HeldLock) -> v1::HeldLock {
+    v1::HeldLock { name: held.lock.to_string(), holder: queued(&held.holder), waiting: held.waiting }
 }

@@ -184,6 +184,38 @@ async fn a_disabled_version_takes_no_new_starts_and_the_next_highest_does() {
 }
 
 #[tokio::test]
+async fn a_version_in_use_is_not_deleted_and_one_that_nobody_uses_is_gone() {
+    let server = Server::new().await;
+    let changed = ORDER.replace("/shipments", "/parcels");
+    assert_eq!(server.post_yaml("/v1/definitions", &changed).await.body["version"], 2);
+    let input = json!({ "customer": "ada", "sku": "kettle", "quantity": 1, "amount": 100 });
+    let start = json!({ "definition": "place-order", "version": 1, "input": input });
+    let saga = server.post("/v1/sagas", &start).await.body;
+
+    let path = |version: u32| format!("/v1/definitions/place-order/versions/{version}");
+    let in_use = server.delete(&path(1)).await;
+    let id = saga["id"].as_str().unwrap();
+    assert!(in_use.body["detail"].as_str().unwrap().contains(id), "{}", in_use.body);
+    in_use.is_problem(409, "definition-in-use");
+
+    let gone = server.delete(&path(2)).await;
+    assert_eq!((gone.status, &gone.body["version"]), (StatusCode::OK, &json!(2)));
+    assert_eq!(gone.body["source"], json!(changed), "the text, for the last time");
+    for gone in [
+        server.get(&path(2)).await,
+        server.get(&format!("{}/graph", path(2))).await,
+        server.delete(&path(2)).await,
+        server.delete(&path(9)).await,
+    ] {
+        gone.is_problem(404, "unknown-definition");
+    }
+    assert_eq!(server.get("/v1/definitions/place-order").await.body["version"], 1);
+    assert_eq!(server.post_yaml("/v1/definitions", &changed).await.body["version"], 3);
+    server.delete("/v1/definitions/place-order/versions/0").await.is_problem(400, "invalid-path");
+    server.delete(&format!("{}?force=true", path(3))).await.is_problem(400, "invalid-query");
+}
+
+#[tokio::test]
 async fn two_versions_are_compared() {
     let server = Server::new().await;
     server.post_yaml("/v1/definitions", &ORDER.replace("/shipments", "/parcels")).await;

@@ -1,4 +1,4 @@
-//! `GET /v1/locks/{name}`, and whom a saga waits for.
+//! `GET /v1/locks`, `GET /v1/locks/{name}`, and whom a saga waits for.
 
 use http::StatusCode;
 use serde_json::{Value, json};
@@ -61,4 +61,35 @@ async fn a_start_whose_lock_has_no_name_is_422() {
     server.post_yaml("/v1/definitions", LOCKED).await;
     let refused = server.post("/v1/sagas", &json!({ "definition": "locked", "input": {} })).await;
     refused.is_problem(422, "invalid-input");
+}
+
+#[tokio::test]
+async fn all_locks_are_listed_with_who_has_them_and_how_many_wait() {
+    let server = Server::new().await;
+    server.post_yaml("/v1/definitions", LOCKED).await;
+    assert_eq!(server.get("/v1/locks").await.body, json!({ "items": [] }));
+    let holder = begun(&server, "7").await;
+    eventually("it holds both", async || lock_of(&server, &holder, 1).await["status"] == "held").await;
+    let waiter = begun(&server, "7").await;
+    eventually("it waits", async || lock_of(&server, &waiter, 0).await["status"] == "waiting").await;
+
+    let all = server.get("/v1/locks").await.body;
+    let rows: Vec<_> = all["items"].as_array().unwrap().iter().map(|lock| (&lock["name"], &lock["waiting"])).collect();
+    assert_eq!(rows, [(&json!("account:7"), &json!(1)), (&json!("zone 1/2"), &json!(0))]);
+    let first = &all["items"][0]["holder"];
+    assert_eq!((&first["id"], &first["name"], &first["status"]), (&holder["id"], &json!("locked"), &json!("running")));
+    assert!(first["arrived_at"].is_string());
+
+    let page = server.get("/v1/locks?limit=1").await.body;
+    assert_eq!(page["items"].as_array().unwrap().len(), 1);
+    let cursor = page["next_cursor"].as_str().unwrap();
+    let rest = server.get(&format!("/v1/locks?limit=1&cursor={cursor}")).await.body;
+    assert_eq!((&rest["items"][0]["name"], rest.get("next_cursor")), (&json!("zone 1/2"), None));
+    server.get(&format!("/v1/locks?prefix=zone&cursor={cursor}")).await.is_problem(400, "invalid-cursor");
+
+    let zones = server.get("/v1/locks?prefix=zone%20").await.body;
+    assert_eq!((&zones["items"][0]["name"], zones["items"].as_array().unwrap().len()), (&json!("zone 1/2"), 1));
+    assert_eq!(server.get("/v1/locks?prefix=nobody").await.body, json!({ "items": [] }));
+    server.get("/v1/locks?name=x").await.is_problem(400, "invalid-query");
+    server.get("/v1/locks?limit=0").await.is_problem(400, "invalid-query");
 }

@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::kit::Server;
 
 /// Everything that is served, so that a route can neither appear nor vanish by accident.
-const ROUTES: [(&str, &str); 28] = [
+const ROUTES: [(&str, &str); 30] = [
     ("DELETE", "/v1/faults"),
     ("GET", "/v1/faults"),
     ("PUT", "/v1/faults"),
@@ -30,6 +30,8 @@ const ROUTES: [(&str, &str); 28] = [
     ("GET", "/v1/sagas/{id}"),
     ("GET", "/v1/sagas/{id}/history"),
     ("GET", "/version"),
+    ("GET", "/v1/locks"),
+    ("DELETE", "/v1/definitions/{name}/versions/{version}"),
     ("POST", "/v1/callbacks"),
     ("POST", "/v1/definitions"),
     ("POST", "/v1/definitions/check"),

@@ -8,7 +8,7 @@ use anyhow::Context;
 
 use crate::{
     config::{self, Flags},
-    cost,
+    cost, documents,
     exit::Exit,
     output,
     snippet::{self, Finding, Severity},
@@ -25,7 +25,7 @@ pub(crate) struct Args {
     /// Definitions (YAML)
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// A server's configuration: then services must be in its catalogue
+    /// A server's configuration: then services must be in its catalogue, and calls must fit their OpenAPI documents
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// How findings are printed
@@ -47,7 +47,7 @@ enum Format {
 /// A file or the configuration cannot be read.
 pub(crate) fn run(args: &Args) -> anyhow::Result<Exit> {
     let catalogue = args.config.as_deref().map(catalogue).transpose()?;
-    let services = catalogue.as_ref().map(Catalogue::names);
+    let services = catalogue.as_ref().map(Catalogue::described);
     let timeout = |service: &ServiceName| {
         catalogue.as_ref().and_then(|catalogue| Some(catalogue.services.get(service.as_str())?.timeout))
     };
@@ -85,7 +85,9 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Exit> {
 
 pub(super) fn catalogue(file: &std::path::Path) -> anyhow::Result<Catalogue> {
     let flags = Flags { config: Some(file.to_owned()), ..Flags::default() };
-    Ok(config::load(&flags)?.config.services)
+    let mut catalogue = config::load(&flags)?.config.services;
+    documents::read(&mut catalogue)?;
+    Ok(catalogue)
 }
 
 fn counted(number: usize, what: &str) -> String {

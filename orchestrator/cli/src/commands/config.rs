@@ -4,6 +4,7 @@ use clap::Subcommand;
 
 use crate::{
     config::{self, Flags},
+    documents,
     exit::Exit,
     output,
 };
@@ -29,7 +30,8 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Exit> {
     match &args.command {
         Command::Show(flags) => output::print(&config::show(&config::load(flags)?)?)?,
         Command::Check(flags) => {
-            let loaded = config::load(flags)?;
+            let mut loaded = config::load(flags)?;
+            documents::read(&mut loaded.config.services)?;
             let file = loaded.file.map_or("no file".to_owned(), |file| file.display().to_string());
             output::say(&format!(
                 "the configuration is valid ({file}, {} services)",

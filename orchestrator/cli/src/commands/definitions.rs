@@ -1,4 +1,4 @@
-//! `amends definitions register|list|get|versions|disable|enable`
+//! `amends definitions register|list|get|versions|disable|enable|delete`
 
 use std::{fs, path::PathBuf};
 
@@ -11,7 +11,7 @@ use anyhow::{Context, bail};
 use clap::Subcommand;
 
 use crate::{
-    exit::Exit,
+    exit::{Exit, Usage},
     output::{self, Format},
     remote::Remote,
     snippet::{self, Finding, Severity},
@@ -69,6 +69,13 @@ enum Command {
         #[command(flatten)]
         remote: Remote,
     },
+    /// Delete a version that no kept saga was started with; its number stays taken
+    Delete {
+        #[arg(value_name = "NAME@VERSION")]
+        definition: String,
+        #[command(flatten)]
+        remote: Remote,
+    },
     /// List all versions of one definition, latest first
     Versions {
         name: String,
@@ -94,6 +101,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
         }
         Command::Disable { definition, remote } => set_disabled(&definition, true, &remote).await,
         Command::Enable { definition, remote } => set_disabled(&definition, false, &remote).await,
+        Command::Delete { definition, remote } => delete(&definition, &remote).await,
         Command::Get { name, version, source, remote } => {
             let found = remote.client()?.definition(&name, version).await.map_err(|error| remote.explain(error))?;
             let text = found.source.as_deref().unwrap_or_default();
@@ -123,6 +131,20 @@ async fn set_disabled(definition: &str, disabled: bool, remote: &Remote) -> anyh
         items.push(set.map_err(|error| remote.explain(error))?);
     }
     show(&items, remote)
+}
+
+/// One version, which is said: nobody should delete by mistake what he did not mean.
+async fn delete(definition: &str, remote: &Remote) -> anyhow::Result<Exit> {
+    let (name, Some(version)) = source::name_and_version(definition)? else {
+        return Err(Usage(format!(
+            "say which version: `{definition}@1`; `amends definitions versions {definition}` lists them"
+        ))
+        .into());
+    };
+    let deleted = remote.client()?.delete_definition(name, version).await.map_err(|error| remote.explain(error))?;
+    let row = || vec![deleted.name.clone(), deleted.version.to_string(), "deleted".to_owned()];
+    output::show(remote.output, &deleted, || output::table(&["NAME", "VERSION", "RESULT"], vec![row()]))?;
+    Ok(Exit::Success)
 }
 
 async fn register(files: &[PathBuf], remote: &Remote) -> anyhow::Result<Exit> {

@@ -212,7 +212,7 @@ fn services(
 fn read(path: &Path, catalogue: Option<&Catalogue>) -> anyhow::Result<Option<Definition>> {
     let file = path.display().to_string();
     let source = fs::read_to_string(path).with_context(|| format!("cannot read {file}"))?;
-    let checked = definition::parse(&source, catalogue.map(Catalogue::names).as_ref());
+    let checked = definition::parse(&source, catalogue.map(Catalogue::described).as_ref());
     let wrong = checked.diagnostics.into_iter().filter(|found| found.severity == Severity::Error);
     for finding in wrong.map(|found| Finding::of_core(&file, found)) {
         output::say(&format!("{}\n", snippet::render(&finding, &source, Style::of_stderr())));

@@ -188,6 +188,8 @@ impl<W: Write> Export<'_, W> {
                 "created_at": kept.created_at.to_rfc3339(),
                 "source": kept.source,
             } }))?,
+            // What only stubs refer to may have been deleted.
+            Ok(None) if head.purged_at.is_some() => {}
             Ok(None) => self.unreadable("definition", &which, "it is not there")?,
             Err(StoreError::Corrupt { reason }) => self.unreadable("definition", &which, &reason)?,
             Err(away) => return Err(away.into()),

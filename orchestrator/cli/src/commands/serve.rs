@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     config::{self, Config, Flags},
+    documents,
     exit::Exit,
     log::{self, LogFormat},
     output,
@@ -38,7 +39,8 @@ pub(crate) struct Args {
 pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
     let loaded = config::load(&args.flags)?;
     log::init(args.log_format, "info")?;
-    let config = loaded.config;
+    let mut config = loaded.config;
+    documents::read(&mut config.services)?;
     let stop = stop_on_signals()?;
 
     let listen = config.server.listen;

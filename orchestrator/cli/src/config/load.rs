@@ -69,7 +69,11 @@ pub(crate) fn load(flags: &Flags) -> anyhow::Result<Loaded> {
     figment = flag(figment, "--database", key, database);
     figment = flag(figment, "--sagas", "definitions.folder", flags.sagas.as_deref().map(Path::to_string_lossy));
     match figment.extract() {
-        Ok(config) => Ok(Loaded { config: settled(config, flags)?, file, sources: figment }),
+        Ok(config) => {
+            let mut config = settled(config, flags)?;
+            place_documents(&mut config, &figment);
+            Ok(Loaded { config, file, sources: figment })
+        }
         Err(error) => bail!(errors::explain(error)),
     }
 }
@@ -81,6 +85,17 @@ fn settled(mut config: Config, flags: &Flags) -> anyhow::Result<Config> {
     }
     config.lease.terms().map_err(|why| anyhow::anyhow!("the configuration is not valid: {why}"))?;
     Ok(config)
+}
+
+/// A relative path in a file is relative to that file.
+fn place_documents(config: &mut Config, figment: &Figment) {
+    for (name, service) in &mut config.services.services {
+        let Some(document) = &mut service.openapi else { continue };
+        let source = figment.find_metadata(&format!("services.{name}.openapi")).and_then(|from| from.source.as_ref());
+        if let Some(folder) = source.and_then(figment2::Source::file_path).and_then(Path::parent) {
+            *document = folder.join(&*document);
+        }
+    }
 }
 
 fn flag(figment: Figment, name: &'static str, key: &str, value: Option<impl serde::Serialize>) -> Figment {

@@ -52,6 +52,12 @@ impl Stage {
 
         let doors = [&orders, &inventory, &payments, &shipping, &bank_a, &bank_b];
         std::fs::write(at.join("amends.toml"), catalogue(&doors))?;
+        let money = amends_payments::OPENAPI;
+        let documents =
+            [amends_orders::OPENAPI, amends_inventory::OPENAPI, money, amends_shipping::OPENAPI, money, money];
+        for (door, text) in doors.iter().zip(documents) {
+            std::fs::write(at.join(document(door.name)), text)?;
+        }
         let http = reqwest::Client::builder().no_proxy().build()?;
         let seeded = seed(&http, &inventory, &payments, &bank_a, &bank_b).await?;
         let orchestrator = Orchestrator::start(at).await?;
@@ -89,8 +95,14 @@ fn catalogue(doors: &[&Door]) -> String {
     let mut text = String::from("# Made by `amends demo`.\n[store]\npath = \"orchestrator.db\"\n");
     for door in doors {
         let _ = write!(text, "\n[services.{}]\nurl = \"{}\"\ncontract = \"barrier\"\n", door.name, door.url);
+        let _ = writeln!(text, "openapi = \"{}\"", document(door.name));
     }
     text
+}
+
+/// The file of a service's OpenAPI document.
+fn document(service: &str) -> String {
+    format!("{service}.openapi.yaml")
 }
 
 async fn seed(

@@ -24,6 +24,9 @@ pub(crate) struct View {
     pub(crate) started_at: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) deadline_at: Option<String>,
+    /// Taken before the first step, in this order, and held to the end.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) locks: Vec<String>,
     pub(crate) steps: Vec<StepView>,
     /// As JSON, with placeholders in it.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -138,6 +141,7 @@ pub(crate) fn view(definition: &Definition, plan: &Plan, catalogue: Option<&Cata
         version: plan.started.version,
         started_at: plan.started_at.to_rfc3339(),
         deadline_at: plan.started.deadline_at.map(amends_core::time::Time::to_rfc3339),
+        locks: plan.started.locks.iter().map(ToString::to_string).collect(),
         steps: plan.steps.iter().map(|step| show.step(step)).collect::<Result<_, _>>()?,
         output,
         output_error,

@@ -11,6 +11,9 @@ pub(crate) fn text(view: &View, style: Style) -> String {
     let deadline = view.deadline_at.as_ref().map(|at| format!(", deadline {at}")).unwrap_or_default();
     let head = format!("{} version {}, saga {}", view.definition, view.version, view.saga);
     line(&mut out, 0, &format!("{}, started {}{deadline}", style.paint(Tone::Strong, &head), view.started_at));
+    if !view.locks.is_empty() {
+        line(&mut out, 0, &format!("takes the locks {}, and holds them to its end", view.locks.join(", ")));
+    }
     for step in &view.steps {
         let beside: Vec<&str> = view
             .steps

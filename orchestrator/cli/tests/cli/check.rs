@@ -117,3 +117,64 @@ fn how_long_a_saga_can_take_is_said_with_the_timeouts_of_the_catalogue() {
     ran.says("at most 2 calls, 5 requests");
     shell.amends(&["check", "pay.yaml"]).expect(0).says("and the timeouts of payments");
 }
+
+const DOCUMENT: &str = "\
+openapi: 3.1.0
+paths:
+  /charges:
+    post:
+      requestBody:
+        required: true
+        content:
+          application/json:
+            schema: { type: object, required: [order, amount], properties: { amount: { type: integer } } }
+      responses: { 201: { description: charged } }
+  /charges/{order}/refund: { post: { responses: { 200: { description: refunded } } } }
+";
+
+/// The configuration and the document stand in a folder of their own, elsewhere than the definition.
+fn with_document(document: &str) -> Shell {
+    let shell = Shell::new();
+    shell.file("pay.yaml", GOOD);
+    shell.file("etc/server.toml", &format!("{CATALOGUE}openapi = \"docs/payments.yaml\"\n"));
+    shell.file("etc/docs/payments.yaml", document);
+    shell
+}
+
+#[test]
+fn calls_are_held_against_the_document_that_the_catalogue_names() {
+    let shell = with_document(DOCUMENT);
+    let check = ["check", "--config", "etc/server.toml", "pay.yaml"];
+    shell.amends(&check).expect(1).prints("error[E0704]").prints("pay.yaml:6:11").prints("requires `amount`");
+    shell.file("pay.yaml", &GOOD.replace("}\" }\n    comp", "}\", amount: 7 }\n    comp"));
+    assert_eq!(shell.amends(&check).expect(0).stdout, "");
+    // JSON is read as well.
+    shell.file("etc/docs/payments.yaml", "{\"openapi\": \"3.0.3\", \"paths\": {}}");
+    shell.amends(&check).expect(1).prints("error[E0701]").prints("`payments` has no path `/charges`");
+}
+
+#[test]
+fn a_document_that_cannot_be_read_is_told_with_its_file_and_its_place() {
+    for (document, place) in [
+        ("openapi: 3.1.0\npaths: [\n", "line "),
+        ("openapi: 3.1.0\npaths: { /a: { $ref: other.yaml } }\n", "#/paths/~1a: the reference `other.yaml` leads out"),
+        ("swagger: '2.0'\n", "convert it to 3.0 or 3.1"),
+    ] {
+        let shell = with_document(document);
+        for command in [
+            vec!["check", "--config", "etc/server.toml", "pay.yaml"],
+            vec!["config", "check", "--config", "etc/server.toml"],
+            vec!["serve", "--config", "etc/server.toml", "--listen", "127.0.0.1:0"],
+        ] {
+            let ran = shell.amends(&command);
+            ran.expect(1)
+                .says("the OpenAPI document of service `payments` cannot be used")
+                .says("etc/docs/payments.yaml")
+                .says(place);
+        }
+    }
+    let shell = Shell::new();
+    shell.file("pay.yaml", GOOD);
+    shell.file("server.toml", &format!("{CATALOGUE}openapi = \"nowhere.yaml\"\n"));
+    shell.amends(&["check", "--config", "server.toml", "pay.yaml"]).expect(1).says("nowhere.yaml").says("No such file");
+}

@@ -41,6 +41,23 @@ fn with_replies_and_a_catalogue_everything_is_known() {
 }
 
 #[test]
+fn the_locks_of_a_saga_come_first_in_the_order_in_which_it_takes_them() {
+    let shell = Shell::new();
+    shell.file("transfer.yaml", include_str!("../../../../sagas/transfer-money.yaml"));
+    let plan = ["plan", "transfer.yaml", "--data", r#"{"from":"b","to":"a","amount":100}"#];
+    let ran = shell.amends(&plan);
+    let shown = &ran.expect(0).stdout;
+    assert_eq!(
+        shown.lines().nth(1),
+        Some("takes the locks account:a, account:b, and holds them to its end"),
+        "{shown}"
+    );
+    let ran = shell.amends(&[&plan[..], &["--json"]].concat());
+    let view: Value = serde_json::from_str(&ran.expect(0).stdout).expect("JSON");
+    assert_eq!(view["locks"], serde_json::json!(["account:a", "account:b"]));
+}
+
+#[test]
 fn what_a_start_would_refuse_is_refused_with_its_places() {
     let shell = Shell::new();
     shell.file("order.yaml", ORDER);

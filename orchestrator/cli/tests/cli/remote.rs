@@ -33,12 +33,21 @@ fn without_a_server_every_command_says_how_to_get_one() {
         vec!["definitions", "versions", "x"],
         vec!["definitions", "disable", "x"],
         vec!["definitions", "enable", "x@1"],
+        vec!["definitions", "delete", "x@1"],
+        vec!["locks"],
+        vec!["locks", "account:7"],
         vec!["definitions", "register", definition.to_str().expect("text")],
     ] {
         let ran = shell.amends(&[command, vec!["--url", &url]].concat());
         ran.expect(1).says(&format!("no server at {url}; start one with `amends serve`"));
         assert_eq!(ran.stdout, "");
     }
+}
+
+#[test]
+fn a_deletion_names_its_version() {
+    let ran = Shell::new().amends(&["definitions", "delete", "pay", "--url", &nobody()]);
+    ran.expect(2).says("say which version: `pay@1`");
 }
 
 #[test]

@@ -229,3 +229,46 @@ fn the_commands_work_against_a_server_and_exit_codes_tell_the_end() {
     assert_eq!((ids.len(), unique.len()), (4, 4), "{ids:?}");
     assert_eq!(server.stop(), (String::new(), Some(0)));
 }
+
+#[test]
+fn a_server_holds_what_it_is_given_against_its_services_documents() {
+    let shell = Shell::new();
+    shell.file("server.toml", &format!("{CATALOGUE}openapi = \"nobody.yaml\"\n[definitions]\nfolder = \"sagas\"\n"));
+    shell.file("nobody.yaml", "openapi: 3.0.3\npaths: { \"/people/{who}\": { get: { responses: {} } } }\n");
+    shell.file("sagas/look.yaml", READS_ONLY);
+    let server = Server::start(&shell, &["serve", "--config", "server.toml", "--database", "a.db"]);
+    let bad = shell.file("bad.yaml", &READS_ONLY.replace("/people/", "/peopel/"));
+    let ran = shell.amends(&["definitions", "register", bad.to_str().expect("text"), "--url", &server.url]);
+    ran.expect(1).says("error[E0701]").says("did you mean `/people/{who}`?");
+    assert_eq!(server.stop().1, Some(0));
+    // Those of its folder, too: then it does not start.
+    shell.file("sagas/bad.yaml", &READS_ONLY.replace("nobody GET", "nobody DELETE"));
+    let ran = shell.amends(&["serve", "--config", "server.toml", "--database", "b.db", "--listen", "127.0.0.1:0"]);
+    ran.expect(1).says("error[E0702]").says("1 of the definitions in");
+}
+
+#[test]
+fn locks_and_versions_are_shown_and_deleted_on_the_command_line() {
+    let shell = Shell::new();
+    shell.file("server.toml", CATALOGUE);
+    let locked = "saga: locked\nlocks: [zone]\nsteps:\n  ask: { await: go, timeout: 1d }\n";
+    let file = shell.file("locked.yaml", locked);
+    let server = Server::start(&shell, &["serve", "--config", "server.toml", "--database", "a.db"]);
+    let amends = |arguments: &[&str]| shell.amends(&[arguments, &["--url", &server.url]].concat());
+    let file = file.to_str().expect("text");
+    amends(&["definitions", "register", file]).expect(0);
+    amends(&["locks"]).expect(0).says("no saga has a lock");
+    amends(&["start", "locked"]).expect(0);
+    let until = Instant::now() + STOP_WITHIN;
+    while !amends(&["locks", "--prefix", "zo"]).expect(0).stdout.contains("zone") {
+        assert!(Instant::now() < until, "it takes its lock");
+        pause();
+    }
+    assert!(amends(&["locks", "--prefix", "other"]).expect(0).stdout.lines().count() <= 1);
+    amends(&["definitions", "delete", "locked@1"]).expect(1).says("1 saga is of version 1 of `locked` kept");
+    shell.file("locked.yaml", &locked.replace("1d", "2d"));
+    amends(&["definitions", "register", file]).expect(0);
+    amends(&["definitions", "delete", "locked@2"]).expect(0).prints("deleted");
+    amends(&["definitions", "get", "locked", "--version", "2"]).expect(1).says("no definition `locked` in version 2");
+    assert_eq!(server.stop().1, Some(0));
+}

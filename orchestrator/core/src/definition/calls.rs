@@ -59,6 +59,11 @@ const RESERVED_HEADERS: [&str; 13] = [
     "upgrade",
 ];
 
+/// Whether a header, in lower case, is not a saga's to set.
+pub(super) fn is_reserved(header: &str) -> bool {
+    RESERVED_HEADERS.contains(&header) || header.starts_with("saga-")
+}
+
 pub(super) fn read(
     reader: &mut Reader<'_>,
     fields: &Fields<'_>,
@@ -131,8 +136,8 @@ fn line(reader: &mut Reader<'_>, text: &str, at: Mark) -> Option<(ServiceName, M
         return None;
     }
     match reader.services {
-        Some(known) if !known.contains(service) => {
-            let hint = match reader.findings.nearest(service, known.iter().map(String::as_str)) {
+        Some(known) if !known.has(service) => {
+            let hint = match reader.findings.nearest(service, known.names()) {
                 Some(near) => format!("did you mean `{near}`?"),
                 None => format!("add `[services.{service}]` to the configuration"),
             };
@@ -226,7 +231,7 @@ fn headers(reader: &mut Reader<'_>, node: &Node) -> Option<Vec<(String, Template
             && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b));
         if !token {
             reader.error(code::BAD_HEADER, key.at, "this is no name of a header", "letters, digits, `-` and `_`");
-        } else if RESERVED_HEADERS.contains(&name.as_str()) || name.starts_with("saga-") {
+        } else if is_reserved(&name) {
             let hint = "addresses and credentials are the catalogue's, `Saga-*` and the rest the orchestrator's";
             reader.error(code::BAD_HEADER, key.at, format!("a saga cannot set the header {}", key.name), hint);
         }

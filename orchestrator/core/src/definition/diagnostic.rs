@@ -86,6 +86,17 @@ pub mod code {
     pub const OUTPUT_MAY_BE_SKIPPED: &str = "E0407";
     /// A header in the `output` of an `async` step, without `default(...)`.
     pub const NO_HEADERS_IN_CALLBACK: &str = "E0409";
+    /// From here on: what the OpenAPI document of the called service says.
+    pub const PATH_NOT_THERE: &str = "E0701";
+    pub const METHOD_NOT_THERE: &str = "E0702";
+    pub const BODY_MISSING: &str = "E0703";
+    pub const FIELD_MISSING: &str = "E0704";
+    pub const FIELD_UNKNOWN: &str = "E0705";
+    pub const VALUE_DOES_NOT_FIT: &str = "E0706";
+    /// A header, or a part of the query.
+    pub const PARAMETER_MISSING: &str = "E0707";
+    /// An `output` reads what no answer has.
+    pub const NOT_IN_ANSWER: &str = "E0708";
     pub const SERVICE_NOT_CHECKED: &str = "W0501";
     pub const INPUT_MAY_BE_MISSING: &str = "W0502";
     pub const INPUT_NOT_IN_SCHEMA: &str = "W0503";
@@ -102,6 +113,8 @@ pub mod code {
     pub const DONE_AGAIN: &str = "W0611";
     pub const WAITS_FOR_A_PERSON: &str = "W0612";
     pub const LOCK_ACROSS_WAIT: &str = "W0620";
+    pub const BODY_NOT_DECLARED: &str = "W0701";
+    pub const ANSWER_NOT_MENTIONED: &str = "W0702";
 }
 
 /// So many errors are said at once, and so many warnings: beyond them nobody reads, and looking for hints takes time.

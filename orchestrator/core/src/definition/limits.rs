@@ -1,4 +1,4 @@
-//! Every limit a definition meets, in one place, with its reason.
+//! Every limit a definition meets, when it is read and when it runs, in one place, with its reason.
 
 use std::time::Duration;
 
@@ -57,8 +57,17 @@ pub const RENDERED_BYTES: usize = 4 * 1024 * 1024;
 pub const READ_BYTES: usize = 8 * 1024 * 1024;
 /// Patterns of one input schema: each is compiled.
 pub const PATTERNS: usize = 64;
+/// A compiled pattern; what is larger takes long to compile and long to run.
+pub const PATTERN_BYTES: usize = 4 * 1024 * 1024;
+/// Findings for one input; the first ones tell the story.
+pub const INPUT_ERRORS: usize = 32;
 /// Places that one input schema has when every `$ref` is written out.
 pub const SCHEMA_PLACES: usize = 20_000;
+/// An answer of a service, read whole before it is understood; a longer one says nothing, and counts as unknown.
+pub const ANSWER_BYTES: usize = 1024 * 1024;
+/// Places of an input schema times values of an input, a long text counting for several and a pattern for many places: alternatives
+/// for each item of a list multiply. What is more is not looked at, and starts nothing.
+pub const INPUT_WORK: usize = 20_000_000;
 /// A rendered path with its query.
 pub const PATH_BYTES: usize = 8 * 1024;
 /// Headers of one call, and the bytes of each value.
@@ -66,3 +75,16 @@ pub const HEADERS: usize = 32;
 pub const HEADER_BYTES: usize = 4 * 1024;
 /// An output of a step or a saga as JSON; it lives in memory and journal as long as the saga.
 pub const OUTPUT_BYTES: usize = 256 * 1024;
+/// A service's OpenAPI document: those of the largest public services have some six megabytes. It is read once, at the start, and kept.
+pub const DOCUMENT_BYTES: usize = 8 * 1024 * 1024;
+/// Maps and lists inside each other in it.
+pub const DOCUMENT_DEPTH: usize = 100;
+/// Keys, values and items of it together, also those that YAML's aliases make.
+pub const DOCUMENT_NODES: usize = 1_000_000;
+/// Paths of it: a call is compared with each.
+pub const DOCUMENT_PATHS: usize = 5_000;
+/// Words of it that are compared with a mistyped one.
+pub const DOCUMENT_WORDS: usize = 200;
+/// Looks at schemas of documents in checking one definition. Beyond it nothing more is said of its calls; alternatives of
+/// alternatives multiply, and nobody writes a definition that needs a tenth of it.
+pub const SCHEMA_LOOKS: usize = 1_000_000;

@@ -5,6 +5,7 @@
 mod callback;
 mod calls;
 pub(crate) mod diagnostic;
+mod documents;
 mod duration;
 pub(crate) mod json_schema;
 pub(crate) mod keys;
@@ -21,6 +22,7 @@ mod probe;
 pub(crate) mod reader;
 mod references;
 mod schema;
+mod services;
 mod steps;
 mod strict;
 mod waits;
@@ -35,4 +37,5 @@ pub use model::{
 pub use pages::{Page, explain, pages};
 pub use parse::{Checked, parse};
 pub use schema::InputSchema;
+pub use services::Services;
 pub use worst::{ServiceTimeout, WorstCase};

@@ -3,7 +3,8 @@
 //! Why here: the command line and the API show the same pages, and `tests/pages.rs` runs their examples, so that none can say
 //! what the checks do not. **It must never know** how a page is shown.
 
-/// The page of one code. Markdown: a title, words, and one example each under `## Wrong` and `## Right`.
+/// The page of one code. Markdown: a title, words, and one example each under `## Wrong` and `## Right`; where
+/// a service's own document decides, that under `## Document` before them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Page {
     pub code: &'static str,
@@ -14,6 +15,11 @@ impl Page {
     /// What the code means, in one line.
     pub fn title(&self) -> &'static str {
         self.text.lines().next().unwrap_or_default().trim_start_matches("# ")
+    }
+
+    /// The OpenAPI document of the service `payments` by which it is said; empty where none is needed.
+    pub fn document(&self) -> &'static str {
+        self.example("## Document")
     }
 
     /// A definition of which this code is said.
@@ -28,6 +34,7 @@ impl Page {
 
     fn example(&self, heading: &str) -> &'static str {
         let section = self.text.split_once(heading).map_or("", |(_, section)| section);
+        let section = section.split("\n## ").next().unwrap_or_default();
         let fenced = section.split_once("```yaml\n").and_then(|(_, rest)| rest.split_once("```"));
         fenced.map_or("", |(example, _)| example)
     }
@@ -43,7 +50,7 @@ pub fn explain(code: &str) -> Option<&'static Page> {
     PAGES.iter().find(|page| page.code.eq_ignore_ascii_case(code))
 }
 
-static PAGES: [Page; 55] = [
+static PAGES: [Page; 65] = [
     Page { code: "E0101", text: include_str!("pages/E0101.md") },
     Page { code: "E0102", text: include_str!("pages/E0102.md") },
     Page { code: "E0103", text: include_str!("pages/E0103.md") },
@@ -83,6 +90,14 @@ static PAGES: [Page; 55] = [
     Page { code: "E0406", text: include_str!("pages/E0406.md") },
     Page { code: "E0407", text: include_str!("pages/E0407.md") },
     Page { code: "E0409", text: include_str!("pages/E0409.md") },
+    Page { code: "E0701", text: include_str!("pages/E0701.md") },
+    Page { code: "E0702", text: include_str!("pages/E0702.md") },
+    Page { code: "E0703", text: include_str!("pages/E0703.md") },
+    Page { code: "E0704", text: include_str!("pages/E0704.md") },
+    Page { code: "E0705", text: include_str!("pages/E0705.md") },
+    Page { code: "E0706", text: include_str!("pages/E0706.md") },
+    Page { code: "E0707", text: include_str!("pages/E0707.md") },
+    Page { code: "E0708", text: include_str!("pages/E0708.md") },
     Page { code: "W0501", text: include_str!("pages/W0501.md") },
     Page { code: "W0502", text: include_str!("pages/W0502.md") },
     Page { code: "W0503", text: include_str!("pages/W0503.md") },
@@ -99,4 +114,6 @@ static PAGES: [Page; 55] = [
     Page { code: "W0611", text: include_str!("pages/W0611.md") },
     Page { code: "W0612", text: include_str!("pages/W0612.md") },
     Page { code: "W0620", text: include_str!("pages/W0620.md") },
+    Page { code: "W0701", text: include_str!("pages/W0701.md") },
+    Page { code: "W0702", text: include_str!("pages/W0702.md") },
 ];

@@ -5,13 +5,14 @@ use std::{collections::BTreeSet, sync::Arc};
 use super::{
     calls::Defaults,
     diagnostic::{Diagnostic, Findings, Severity, code},
-    keys, labels, limits, lints, locks,
+    documents, keys, labels, limits, lints, locks,
     model::Definition,
     node::{self, Node, Tree},
     order,
     reader::Reader,
     references,
     schema::{self, InputSchema},
+    services::Services,
     steps,
 };
 use crate::ids::Digest;
@@ -24,9 +25,9 @@ pub struct Checked {
     pub diagnostics: Vec<Diagnostic>,
 }
 
-/// Reads and checks a definition, wholly: every mistake is found in one pass. `services` is the catalogue; without one a
+/// Reads and checks a definition, wholly: every mistake is found in one pass. `services` are the catalogue's; without one a
 /// service is only warned about.
-pub fn parse(source: &str, services: Option<&BTreeSet<String>>) -> Checked {
+pub fn parse(source: &str, services: Option<&Services>) -> Checked {
     let mut findings = Findings::default();
     let read = node::read(source, &mut findings);
     let (root, scalars) = read.map_or_else(Default::default, |(root, scalars)| (Some(root), scalars));
@@ -43,7 +44,7 @@ impl Definition {
     ///
     /// # Errors
     /// Everything that is wrong with it, warnings included.
-    pub fn parse(source: &str, services: Option<&BTreeSet<String>>) -> Result<Self, Vec<Diagnostic>> {
+    pub fn parse(source: &str, services: Option<&Services>) -> Result<Self, Vec<Diagnostic>> {
         let checked = parse(source, services);
         checked.definition.ok_or(checked.diagnostics)
     }
@@ -100,6 +101,7 @@ fn definition(reader: &mut Reader<'_>, root: &Node) -> Option<Definition> {
     }
     let output = fields.get("output").and_then(|node| reader.template(node));
     references::check(reader, root, &order, entries);
+    documents::check(reader, entries, &steps);
 
     let steps: Vec<_> = steps.into_iter().collect::<Option<_>>()?;
     let digest = Digest::of(&[reader.source.as_bytes()]);
@@ -122,11 +124,14 @@ fn input_schema(reader: &mut Reader<'_>, node: &Node) -> Option<InputSchema> {
         );
         return None;
     }
-    if let Err((at, message, hint)) = schema::check(node) {
-        reader.error(code::BAD_SCHEMA, at, message, hint);
-        return None;
-    }
-    match InputSchema::compile(node.to_json()) {
+    let weight = match schema::check(node) {
+        Ok(weight) => weight,
+        Err((at, message, hint)) => {
+            reader.error(code::BAD_SCHEMA, at, message, hint);
+            return None;
+        }
+    };
+    match InputSchema::compile(node.to_json(), weight) {
         Ok(schema) => Some(schema),
         Err(why) => {
             reader.error(

@@ -8,6 +8,7 @@ use super::{
     keys::Keys,
     limits,
     node::{Key, Node, Tree},
+    services::Services,
     strict::Scalars,
 };
 use crate::expr::{Expression, Piece, Template, opening, parse_pieces};
@@ -16,7 +17,7 @@ use crate::expr::{Expression, Piece, Template, opening, parse_pieces};
 pub(crate) struct Reader<'s> {
     pub(crate) source: &'s str,
     /// The catalogue's services; `None`: there is no catalogue here.
-    pub(crate) services: Option<&'s BTreeSet<String>>,
+    pub(crate) services: Option<&'s Services>,
     pub(crate) findings: Findings,
     pub(crate) scalars: Scalars,
     /// Services that it has been said of that there is no catalogue to look them up in.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use jsonschema::{Draft, PatternOptions, Validator};
+use jsonschema::{Draft, PatternOptions, ValidationError, Validator};
 use serde_json::Value;
 
 use super::{
@@ -12,15 +12,11 @@ use super::{
     node::{Node, Tree},
 };
 
-/// At most so many findings for one input; the first ones tell the story.
-const INPUT_ERRORS: usize = 32;
-
-/// A compiled pattern; what is larger takes long to compile and long to run.
-const PATTERN_BYTES: usize = 4 * 1024 * 1024;
-
 /// A compiled schema.
 pub struct InputSchema {
     pub schema: Value,
+    /// What looking at one value costs at most.
+    weight: usize,
     validator: Validator,
 }
 
@@ -29,24 +25,54 @@ impl InputSchema {
     ///
     /// # Errors
     /// What is wrong with it; a reference that leaves the document among it.
-    pub(crate) fn compile(schema: Value) -> Result<Self, String> {
+    pub(super) fn compile(schema: Value, weight: usize) -> Result<Self, String> {
         let validator = jsonschema::options()
             .with_draft(Draft::Draft202012)
-            .with_pattern_options(PatternOptions::regex().size_limit(PATTERN_BYTES))
+            .with_pattern_options(PatternOptions::regex().size_limit(limits::PATTERN_BYTES))
             .should_validate_formats(true)
             .build(&schema)
             .map_err(|error| error.to_string())?;
-        Ok(Self { schema, validator })
+        Ok(Self { schema, weight, validator })
     }
 
     pub(super) fn check(&self, input: &Value) -> Result<(), Vec<InputError>> {
-        let errors: Vec<_> = self
-            .validator
-            .iter_errors(input)
-            .take(INPUT_ERRORS)
-            .map(|error| InputError { pointer: error.instance_path().to_string(), message: error.to_string() })
-            .collect();
-        if errors.is_empty() { Ok(()) } else { Err(errors) }
+        let work = values(input).saturating_mul(self.weight);
+        if work > limits::INPUT_WORK {
+            let message = "it is too large to be checked against this schema".to_owned();
+            return Err(vec![InputError { pointer: String::new(), message }]);
+        }
+        // Quick, where findings are not: each of them is written out, also those of alternatives.
+        if self.validator.is_valid(input) {
+            return Ok(());
+        }
+        if work > FINDINGS_WORK {
+            let first = self.validator.validate(input).err().map(|error| finding(&error));
+            return Err(first.into_iter().collect());
+        }
+        let errors: Vec<_> =
+            self.validator.iter_errors(input).take(limits::INPUT_ERRORS).map(|error| finding(&error)).collect();
+        Err(errors)
+    }
+}
+
+/// Beyond it only the first finding is told.
+const FINDINGS_WORK: usize = limits::INPUT_WORK / 100;
+/// Bytes of a text that count as a value.
+const TEXT_BYTES: usize = 64;
+/// Places that a pattern counts as.
+const PATTERN_PLACES: usize = 16;
+
+fn finding(error: &ValidationError<'_>) -> InputError {
+    InputError { pointer: error.instance_path().to_string(), message: error.to_string() }
+}
+
+/// How many values there are in one, itself among them.
+fn values(value: &Value) -> usize {
+    1 + match value {
+        Value::Array(items) => items.iter().map(values).sum(),
+        Value::Object(entries) => entries.iter().map(|(key, value)| values(value) + key.len() / TEXT_BYTES).sum(),
+        Value::String(text) => text.len() / TEXT_BYTES,
+        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
     }
 }
 
@@ -63,9 +89,11 @@ type Refused = (Mark, String, &'static str);
 
 /// Refuses what could reach outside the document or keep a validator busy without end. A schema that refers to itself, or
 /// that multiplies when its references are written out, costs exponentially much for a small input.
-pub(super) fn check(root: &Node) -> Result<(), Refused> {
+/// Answers what looking at one value by it costs at most.
+pub(super) fn check(root: &Node) -> Result<usize, Refused> {
     let mut walk = Walk { root, patterns: 0, places: 0, within: Vec::new() };
-    walk.node(root)
+    walk.node(root)?;
+    Ok(walk.places + walk.patterns * PATTERN_PLACES)
 }
 
 struct Walk<'n> {

@@ -11,10 +11,11 @@ use crate::definition::Side;
 pub(super) fn write(graph: &Graph) -> String {
     let mut text = format!("digraph \"{}\" {{\n", escaped(&graph.name, LINE_CHARS));
     let about = graph.description.as_ref().map_or(String::new(), |about| format!("\\n{}", escaped(about, TITLE_CHARS)));
+    let locked = graph.locked().map_or(String::new(), |locked| format!("\\n{}", escaped(&locked, TITLE_CHARS)));
     put(
         &mut text,
         format_args!(
-            "graph [label=\"{}{about}\", labelloc=t, fontname=\"sans-serif\"]",
+            "graph [label=\"{}{about}{locked}\", labelloc=t, fontname=\"sans-serif\"]",
             escaped(&graph.name, LINE_CHARS)
         ),
     );

@@ -1,6 +1,6 @@
 //! Texts of a definition on their way into a picture: one line each, not too long, nothing that hides or turns letters round.
 
-use crate::expr::Piece;
+use crate::expr::{Piece, Template, written};
 
 /// Of a step or call: what is longer is cut. Six such lines fit beside each other on a wide screen.
 pub(super) const LINE_CHARS: usize = 40;
@@ -14,6 +14,17 @@ pub(super) fn path(pieces: &[Piece]) -> String {
         Piece::Value(expression) => format!("{{{}}}", expression.text()),
     };
     pieces.iter().map(piece).collect()
+}
+
+/// The name of a lock as people read it: `account:{input.from}`.
+pub(super) fn name(template: &Template) -> String {
+    match template {
+        Template::Text(pieces) => path(pieces),
+        Template::Whole(expression) => format!("{{{}}}", expression.text()),
+        Template::Literal(value) => written(value),
+        // No name, and refused when it is read.
+        Template::List(_) | Template::Map(_) => String::new(),
+    }
 }
 
 /// One line of at most so many characters.

@@ -12,7 +12,9 @@ pub(super) fn write(graph: &Graph) -> String {
     let mut text = String::from("flowchart TD\n");
     let title =
         graph.description.as_ref().map_or(String::new(), |about| format!("<br/>{}", escaped(about, TITLE_CHARS)));
-    put(&mut text, format_args!("title[\"<b>{}</b>{title}\"]:::title", escaped(&graph.name, LINE_CHARS)));
+    let locked =
+        graph.locked().map_or(String::new(), |locked| format!("<br/><i>{}</i>", escaped(&locked, TITLE_CHARS)));
+    put(&mut text, format_args!("title[\"<b>{}</b>{title}{locked}\"]:::title", escaped(&graph.name, LINE_CHARS)));
     for (ix, node) in graph.nodes.iter().enumerate() {
         put(&mut text, format_args!("s{ix}[\"{}\"]:::{}", label(node), class(node.side)));
         if let Undoing::By(undo) = &node.undo {

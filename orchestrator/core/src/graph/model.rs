@@ -10,12 +10,21 @@ use crate::definition::{Call, CallStep, Definition, Kind, Side, Step, StepIx, Un
 pub struct Graph {
     pub name: String,
     pub description: Option<String>,
+    /// What it has for itself, each in one line; in source order.
+    pub locks: Vec<String>,
     /// In source order.
     pub nodes: Vec<Node>,
     /// What waits for what; without those that follow from others.
     pub forward: Vec<Edge>,
     /// The same of compensations, for nodes that have one: `from` is undone before `to`.
     pub back: Vec<Edge>,
+}
+
+impl Graph {
+    /// Its locks in one line, if it has some.
+    pub(super) fn locked(&self) -> Option<String> {
+        (!self.locks.is_empty()).then(|| format!("has for itself: {}", self.locks.join(", ")))
+    }
 }
 
 /// One step.
@@ -53,7 +62,15 @@ pub fn of(definition: &Definition) -> Graph {
     let forward = edges(steps.len(), |from, to| steps[to].ancestors.contains(&from));
     let undone = |ix: StepIx| matches!(nodes[ix].undo, Undoing::By(_));
     let back = edges(steps.len(), |from, to| undone(from) && undone(to) && steps[from].ancestors.contains(&to));
-    Graph { name: definition.name.to_string(), description: definition.description.clone(), nodes, forward, back }
+    let locks = definition.locks.iter().map(label::name).collect();
+    Graph {
+        name: definition.name.to_string(),
+        description: definition.description.clone(),
+        locks,
+        nodes,
+        forward,
+        back,
+    }
 }
 
 /// The one place that knows the kinds of steps.

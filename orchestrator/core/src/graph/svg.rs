@@ -24,14 +24,18 @@ const STYLE: &str = "\
 
 /// Room for the title.
 const TOP: i32 = 72;
+/// Room for the locks below it.
+const LOCKS: i32 = 20;
 /// A letter of the title, about.
 const TITLE_LETTER: usize = 7;
 const PAD: i32 = 14;
 
 pub(super) fn write(graph: &Graph) -> String {
     let about = line(graph.description.as_deref().unwrap_or_default(), TITLE_CHARS);
-    let least = i32::try_from(about.chars().count() * TITLE_LETTER).unwrap_or(0);
-    let layout = layout(graph, TOP, least);
+    let locked = graph.locked().map(|locked| line(&locked, TITLE_CHARS));
+    let letters = about.chars().count().max(locked.as_ref().map_or(0, |locked| locked.chars().count()));
+    let least = i32::try_from(letters * TITLE_LETTER).unwrap_or(0);
+    let layout = layout(graph, if locked.is_some() { TOP + LOCKS } else { TOP }, least);
     let (width, height) = (layout.width, layout.height);
     let mut svg = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"amends\" width=\"{width}\" height=\"{height}\" viewBox=\"0 0 {width} {height}\" role=\"img\">\n"
@@ -42,6 +46,9 @@ pub(super) fn write(graph: &Graph) -> String {
     put(&mut svg, format_args!("<rect class=\"paper\" width=\"{width}\" height=\"{height}\"/>"));
     words(&mut svg, Point { x: 24, y: 32 }, "name", &graph.name, LINE_CHARS);
     words(&mut svg, Point { x: 24, y: 52 }, "dim", &about, TITLE_CHARS);
+    if let Some(locked) = &locked {
+        words(&mut svg, Point { x: 24, y: 52 + LOCKS }, "dim", locked, TITLE_CHARS);
+    }
     for way in &layout.ways {
         put(&mut svg, format_args!("<path class=\"way\" marker-end=\"url(#amends-tip)\" d=\"{}\"/>", curve(way)));
     }

@@ -60,3 +60,14 @@ pub struct QueuedSaga {
     /// Of one lock no two are the same: the earlier one comes first.
     pub arrived_at: DateTime<Utc>,
 }
+
+/// A lock that a saga has.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct HeldLock {
+    #[schema(example = "account:7")]
+    pub name: String,
+    /// The saga that has it.
+    pub holder: QueuedSaga,
+    /// How many sagas wait for it.
+    pub waiting: u64,
+}

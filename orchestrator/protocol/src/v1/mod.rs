@@ -19,7 +19,7 @@ pub use definition::{
 };
 pub use fault::{FaultRuleView, FaultsView};
 pub use health::{Live, Ready, Version};
-pub use lock::{LockStatus, LockView, QueuedSaga};
+pub use lock::{HeldLock, LockStatus, LockView, QueuedSaga};
 pub use node::NodeView;
 pub use page::{HistoryEntry, Page};
 pub use saga::{

@@ -130,6 +130,7 @@ pub fn words(answers: &[Result<(), AppendError>]) -> Vec<&'static str> {
         Err(AppendError::Fenced) => "fenced",
         Err(AppendError::Conflict) => "conflict",
         Err(AppendError::Exists) => "exists",
+        Err(AppendError::Deleted) => "deleted",
         Err(AppendError::Unavailable(crate::StoreError::Corrupt { .. })) => "corrupt",
         Err(AppendError::Unavailable(crate::StoreError::Refused { .. })) => "refused",
         Err(AppendError::Unavailable(crate::StoreError::Unavailable { .. })) => "unavailable",

@@ -123,6 +123,46 @@ pub(super) async fn a_queue_is_read_in_pages(store: Arc<dyn Store>) {
     assert_eq!(store.lock_queue(&"l".into(), None, 0).await.unwrap(), []);
 }
 
+pub(super) async fn the_locks_that_sagas_have_are_listed_by_name_with_who_has_them(store: Arc<dyn Store>) {
+    let [a, b, c] = [alive(&store).await, alive(&store).await, alive(&store).await];
+    for (lock, saga, at) in [
+        ("stock:1", &a, 10),
+        ("account:7", &b, 20),
+        ("account:7", &a, 30),
+        ("account:7", &c, 40),
+        ("account:8", &c, 50),
+        ("account;", &b, 60),
+        ("Ä", &b, 60),
+    ] {
+        enqueue(&store, lock, saga, at).await;
+    }
+    let listed = async |prefix: &str, after: Option<&str>, limit| -> Vec<(String, SagaId, u64)> {
+        let held = store.locks(prefix, after.map(LockName::from).as_ref(), limit).await.unwrap();
+        held.into_iter().map(|held| (held.lock.as_str().to_owned(), held.holder.saga, held.waiting)).collect()
+    };
+    let row = |lock: &str, saga: &Append, waiting| (lock.to_owned(), saga.saga, waiting);
+    let all = [
+        row("account:7", &b, 2),
+        row("account:8", &c, 0),
+        row("account;", &b, 0),
+        row("stock:1", &a, 0),
+        row("Ä", &b, 0),
+    ];
+    assert_eq!(listed("", None, 10).await, all);
+    assert_eq!(listed("account:", None, 10).await, all[..2]);
+    assert_eq!(listed("", Some("account:8"), 2).await, all[2..4]);
+    assert_eq!(listed("stock:1x", None, 10).await, []);
+    assert_eq!(listed("%", None, 10).await, []);
+    let holder = store.locks("account:7", None, 1).await.unwrap().remove(0).holder;
+    assert_eq!((&*holder.name, holder.status, holder.arrived_at), ("place-order", Status::Running, Time(20)));
+    // Who has ended has nothing, though nobody has tidied up yet.
+    ends(&store, &b).await;
+    assert_eq!(listed("account:7", None, 10).await, [row("account:7", &a, 1)]);
+    assert_eq!(listed("account;", None, 10).await, []);
+    ends(&store, &c).await;
+    assert_eq!(listed("account", None, 10).await, [row("account:7", &a, 0)]);
+}
+
 pub(super) async fn only_the_dead_leave_their_queues(store: Arc<dyn Store>) {
     let [a, b] = [alive(&store).await, alive(&store).await];
     let locks: [LockName; 2] = ["l".into(), "m".into()];

@@ -87,6 +87,7 @@ macro_rules! conformance_cases {
             locks::a_saga_that_was_never_made_holds_nothing,
             locks::locks_have_nothing_to_do_with_each_other,
             locks::a_queue_is_read_in_pages,
+            locks::the_locks_that_sagas_have_are_listed_by_name_with_who_has_them,
             locks::only_the_dead_leave_their_queues,
             locks::what_locks_leave_behind_goes_after_its_time,
             locks::of_many_who_come_at_once_never_two_have_the_lock,
@@ -116,6 +117,11 @@ macro_rules! conformance_cases {
             definitions::many_writers_of_one_text_make_one_version,
             definitions::definitions_and_versions_come_in_pages,
             definitions::the_highest_version_that_is_not_disabled_takes_starts,
+            definitions::a_version_that_nobody_uses_is_deleted_and_its_number_stays_taken,
+            definitions::a_version_is_in_use_as_long_as_a_saga_of_it_is_kept,
+            definitions::no_saga_is_made_of_a_version_that_is_deleted,
+            definitions::a_start_that_meets_a_deletion_wins_or_is_refused,
+            definitions::two_who_delete_at_once_do_not_undo_each_others_work,
         }
     };
 }

@@ -8,7 +8,7 @@ use amends_core::{
 };
 
 use super::{at_most, rows::Rows};
-use crate::{Place, Queued};
+use crate::{HeldLock, Place, Queued};
 
 #[derive(Debug, Default)]
 pub(super) struct Locks {
@@ -43,6 +43,20 @@ impl Rows {
         queued.sort_unstable_by_key(|queued| queued.arrived_at);
         queued.truncate(at_most(limit));
         queued
+    }
+
+    pub(super) fn held_locks(&self, prefix: &str, after: Option<&LockName>, limit: u32) -> Vec<HeldLock> {
+        let wanted = self
+            .locks
+            .places
+            .keys()
+            .filter(|lock| lock.as_str().starts_with(prefix) && after.is_none_or(|after| after < *lock));
+        let held = wanted.filter_map(|lock| {
+            let queue = self.lock_queue(lock, None, u32::MAX);
+            let waiting = queue.len().saturating_sub(1) as u64;
+            queue.into_iter().next().map(|holder| HeldLock { lock: lock.clone(), holder, waiting })
+        });
+        held.take(at_most(limit)).collect()
     }
 
     pub(super) fn leave_queues(&mut self, saga: SagaId, locks: &[LockName]) {

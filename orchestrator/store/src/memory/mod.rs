@@ -34,8 +34,8 @@ use uuid::Uuid;
 
 use self::rows::{Rows, Saga};
 use crate::{
-    Append, AppendError, Claim, Counts, Cursor, Filter, Head, Lease, NewDefinition, NewNode, Node, Note, Noted, Page,
-    Place, Put, Queued, Secret, Store, StoreError, StoredDefinition, Verdict, Written,
+    Append, AppendError, Claim, Counts, Cursor, Deleted, Filter, Head, HeldLock, Lease, NewDefinition, NewNode, Node,
+    Note, Noted, Page, Place, Put, Queued, Secret, Store, StoreError, StoredDefinition, Verdict, Written,
 };
 
 /// A store that ends with the process.
@@ -311,6 +311,11 @@ impl Store for MemoryStore {
         Ok(self.rows().lock_queue(lock, after, limit))
     }
 
+    async fn locks(&self, prefix: &str, after: Option<&LockName>, limit: u32) -> Result<Vec<HeldLock>, StoreError> {
+        self.readable()?;
+        Ok(self.rows().held_locks(prefix, after, limit))
+    }
+
     async fn leave_queues(&self, saga: SagaId, locks: &[LockName]) -> Result<(), StoreError> {
         self.rows().leave_queues(saga, locks);
         Ok(())
@@ -356,6 +361,10 @@ impl Store for MemoryStore {
 
     async fn set_disabled(&self, name: &str, version: u32, at: Option<Time>) -> Result<bool, StoreError> {
         Ok(self.rows().set_disabled(name, version, at))
+    }
+
+    async fn delete_definition(&self, name: &str, version: u32, _at: Time) -> Result<Deleted, StoreError> {
+        Ok(self.rows().delete_definition(name, version))
     }
 
     async fn definitions(&self, after: Option<&str>, limit: u32) -> Result<Vec<StoredDefinition>, StoreError> {

@@ -48,8 +48,9 @@ impl Rows {
     pub(super) fn apply(&mut self, append: Append) -> Result<bool, AppendError> {
         append.check()?;
         let (saga, verdicts) = (append.saga, append.verdicts.clone());
+        let deleted = append.create.as_ref().is_some_and(|create| self.is_deleted(&create.name, create.version));
         match (self.sagas.get_mut(&append.saga), &append.create) {
-            (None, Some(create)) => {
+            (None, Some(create)) if !deleted => {
                 self.sagas.insert(saga, Saga::made(&append, create));
             }
             (Some(saga), None) if saga.goes_on_with(&append) => saga.go_on(append),

@@ -1,16 +1,20 @@
-//! Definitions, kept for ever under (name, version).
+//! Definitions, kept under (name, version). What is deleted leaves a row without its text.
 
 use std::sync::Arc;
 
-use amends_core::{ids::Digest, time::Time};
-use sqlx::PgConnection;
+use amends_core::{
+    ids::{Digest, SagaId},
+    time::Time,
+};
+use sqlx::{Executor as _, PgConnection, Row as _};
+use uuid::Uuid;
 
 use super::{
     readers::Readers,
     rows,
-    writer::{Writer, repeatable},
+    writer::{Writer, close_transaction, repeatable},
 };
-use crate::{NewDefinition, Put, StoreError, StoredDefinition};
+use crate::{Deleted, NewDefinition, Put, StoreError, StoredDefinition};
 
 /// Each time somebody else took the version that was free a moment before.
 const TRIES: usize = 100;
@@ -43,8 +47,8 @@ enum Tried {
 async fn put(connection: &mut PgConnection, definition: &NewDefinition) -> Result<Tried, sqlx::Error> {
     let version = match definition.version {
         Some(version) => match digest_of(connection, &definition.name, version).await? {
-            Some(digest) if digest == definition.digest => return Ok(Tried::Put(Put::Same(version))),
-            Some(digest) => return Ok(Tried::Put(Put::Taken { digest })),
+            Some((digest, false)) if digest == definition.digest => return Ok(Tried::Put(Put::Same(version))),
+            Some((digest, _)) => return Ok(Tried::Put(Put::Taken { digest })),
             None => i64::from(version),
         },
         None => {
@@ -72,14 +76,15 @@ fn known(version: i64) -> u32 {
     u32::try_from(version).unwrap_or(u32::MAX)
 }
 
+/// With whether it was deleted.
 async fn digest_of(
     connection: &mut PgConnection,
     name: &Arc<str>,
     version: u32,
-) -> Result<Option<Digest>, sqlx::Error> {
-    let digest: Option<String> = sqlx::query_scalar(
+) -> Result<Option<(Digest, bool)>, sqlx::Error> {
+    let kept: Option<(String, bool)> = sqlx::query_as(
         "-- digest_of
-        select digest
+        select digest, deleted_at is not null
         from definitions
         where name = $1 and version = $2",
     )
@@ -87,7 +92,7 @@ async fn digest_of(
     .bind(i64::from(version))
     .fetch_optional(connection)
     .await?;
-    Ok(digest.map(|digest| Digest(digest.into())))
+    Ok(kept.map(|(digest, deleted)| (Digest(digest.into()), deleted)))
 }
 
 async fn newest_with(connection: &mut PgConnection, definition: &NewDefinition) -> Result<Option<i64>, sqlx::Error> {
@@ -95,7 +100,7 @@ async fn newest_with(connection: &mut PgConnection, definition: &NewDefinition) 
         "-- newest_with
         select max(version)
         from definitions
-        where name = $1 and digest = $2",
+        where name = $1 and digest = $2 and deleted_at is null",
     )
     .bind(&*definition.name)
     .bind(&*definition.digest.0)
@@ -143,9 +148,9 @@ pub(super) async fn definition(
     let asked = || {
         sqlx::query(
             "-- definition
-            select name, version, digest, source, created_at, disabled_at
+            select name, version, digest, source, created_at, coalesce(disabled_at, deleted_at) as disabled_at
             from definitions
-            where name = $1 and ($2::bigint is null or version = $2)
+            where name = $1 and ($2::bigint is null or version = $2) and source <> ''
             order by version desc
             limit 1",
         )
@@ -159,9 +164,9 @@ pub(super) async fn startable(readers: &Readers, name: &str) -> Result<Option<St
     let asked = || {
         sqlx::query(
             "-- startable
-            select name, version, digest, source, created_at, disabled_at
+            select name, version, digest, source, created_at, coalesce(disabled_at, deleted_at) as disabled_at
             from definitions
-            where name = $1 and disabled_at is null
+            where name = $1 and disabled_at is null and deleted_at is null
             order by version desc
             limit 1",
         )
@@ -183,9 +188,10 @@ pub(super) async fn set_disabled(
             let touched = sqlx::query(
                 "-- set_disabled
                 update definitions
-                -- Who disables again does not disable later.
-                set disabled_at = case when $3::bigint is null then null else coalesce(disabled_at, $3) end
-                where name = $1 and version = $2",
+                -- Who disables again does not disable later. Who enables calls off a deletion that was not finished.
+                set disabled_at = case when $3::bigint is null then null else coalesce(disabled_at, $3) end,
+                    deleted_at = case when $3::bigint is null then null else deleted_at end
+                where name = $1 and version = $2 and source <> ''",
             )
             .bind(&*name)
             .bind(i64::from(version))
@@ -200,6 +206,100 @@ pub(super) async fn set_disabled(
     writer.run(work).await.map_err(StoreError::of_postgres)
 }
 
+/// Marks it, so that no saga is made of it any more; waits for those who may not have seen the mark; looks, beside those that
+/// write, whether one was made.
+pub(super) async fn delete_definition(
+    writer: &Arc<Writer>,
+    readers: &Readers,
+    name: &str,
+    version: u32,
+    at: Time,
+) -> Result<Deleted, StoreError> {
+    let Some(mark) = marked(writer, MARK_DELETED, name, version, at.0).await? else { return Ok(Deleted::Unknown) };
+    wait_for_writers(writer).await?;
+    let asked = || sqlx::query(USED_BY).bind(name.to_owned()).bind(i64::from(version));
+    let used = match readers.row(asked).await? {
+        Some(row) => {
+            let read = || Ok((row.try_get::<i64, _>("sagas")?, row.try_get::<Option<Uuid>, _>("example")?));
+            read().map_err(StoreError::of_postgres)?
+        }
+        None => (0, None),
+    };
+    let (end, answer) = match used {
+        (sagas, Some(example)) => {
+            let sagas = u64::try_from(sagas).unwrap_or(0);
+            (UNMARK_DELETED, Deleted::InUse { sagas, example: SagaId(example) })
+        }
+        (_, None) => (DROP_DEFINITION, Deleted::Gone),
+    };
+    match marked(writer, end, name, version, mark).await? {
+        Some(_) => Ok(answer),
+        None => {
+            let reason = format!("version {version} of {name} was changed by somebody else meanwhile");
+            Err(StoreError::Unavailable { reason, source: None })
+        }
+    }
+}
+
+/// A statement that began before the mark was there does not see it, and has the table locked until it has committed what it
+/// makes. Whoever comes after sees the mark: the lock is taken, and given back at once.
+async fn wait_for_writers(writer: &Arc<Writer>) -> Result<(), StoreError> {
+    let work = repeatable(|connection, _again| {
+        Box::pin(async move {
+            connection.execute("begin").await?;
+            let locked = connection.execute(WAIT_FOR_WRITERS).await.map(drop);
+            close_transaction(connection, locked).await
+        })
+    });
+    writer.run(work).await.map_err(StoreError::of_postgres)
+}
+
+/// The mark of its row, if there is such a row.
+async fn marked(
+    writer: &Arc<Writer>,
+    statement: &'static str,
+    name: &str,
+    version: u32,
+    mark: i64,
+) -> Result<Option<i64>, StoreError> {
+    let name: Arc<str> = name.into();
+    let work = repeatable(move |connection, _again| {
+        let name = Arc::clone(&name);
+        Box::pin(async move {
+            let asked = sqlx::query_scalar(statement).bind(&*name).bind(i64::from(version)).bind(mark);
+            asked.fetch_optional(connection).await
+        })
+    });
+    writer.run(work).await.map_err(StoreError::of_postgres)
+}
+
+const MARK_DELETED: &str = "-- mark_deleted
+    update definitions
+    -- Above the mark of one that did not come to its end: two who delete at once must not take each other's for their own.
+    set deleted_at = greatest($3, coalesce(deleted_at + 1, $3))
+    where name = $1 and version = $2 and source <> ''
+    returning deleted_at";
+
+const WAIT_FOR_WRITERS: &str = "-- wait_for_writers
+    lock table sagas in share mode";
+
+const USED_BY: &str = "-- used_by
+    select count(*) as sagas, (array_agg(id))[1] as example
+    from sagas
+    where name = $1 and version = $2 and purged_at is null";
+
+const UNMARK_DELETED: &str = "-- unmark_deleted
+    update definitions
+    set deleted_at = null
+    where name = $1 and version = $2 and source <> '' and deleted_at = $3
+    returning $3::bigint";
+
+const DROP_DEFINITION: &str = "-- drop_definition
+    update definitions
+    set source = ''
+    where name = $1 and version = $2 and source <> '' and deleted_at = $3
+    returning deleted_at";
+
 pub(super) async fn definitions(
     readers: &Readers,
     after: Option<&str>,
@@ -208,9 +308,9 @@ pub(super) async fn definitions(
     let asked = || {
         sqlx::query(
             "-- definitions
-            select distinct on (name) name, version, digest, source, created_at, disabled_at
+            select distinct on (name) name, version, digest, source, created_at, coalesce(disabled_at, deleted_at) as disabled_at
             from definitions
-            where $1::text is null or name > $1
+            where ($1::text is null or name > $1) and source <> ''
             order by name, version desc
             limit $2",
         )
@@ -229,9 +329,9 @@ pub(super) async fn versions(
     let asked = || {
         sqlx::query(
             "-- versions
-            select name, version, digest, source, created_at, disabled_at
+            select name, version, digest, source, created_at, coalesce(disabled_at, deleted_at) as disabled_at
             from definitions
-            where name = $1 and ($2::bigint is null or version < $2)
+            where name = $1 and ($2::bigint is null or version < $2) and source <> ''
             order by version desc
             limit $3",
         )

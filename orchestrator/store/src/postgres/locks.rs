@@ -24,7 +24,7 @@ use super::{
     rows,
     writer::{Writer, close_transaction, repeatable},
 };
-use crate::{Place, Queued, StoreError};
+use crate::{HeldLock, Place, Queued, StoreError, append::beyond};
 
 /// Where it is asked whether a saga lives, that is put so that it is no condition of an index, see `adopt`: each is looked up by
 /// its key, and not among all that live. In any stricter isolation every statement would see what was there at the first one's beginning.
@@ -115,6 +115,47 @@ pub(super) async fn lock_queue(
     let after = after.map_or(i64::MIN, |after| after.0);
     let asked = || sqlx::query(LOCK_QUEUE).bind(lock.0.to_string()).bind(after).bind(i64::from(limit));
     readers.rows(asked).await?.iter().map(rows::queued).collect()
+}
+
+/// By the locks in their order. One that nobody has any more is passed over; it goes by itself.
+pub(super) const LOCKS: &str = "-- locks
+    select locks.lock, lock_queue.saga, lock_queue.arrived_at, sagas.name, sagas.status,
+        (
+            select count(*)
+            from lock_queue as behind
+                join sagas as waiting on waiting.id = behind.saga
+            where behind.lock = locks.lock
+                and behind.arrived_at > lock_queue.arrived_at
+                and waiting.ended_at is null
+        ) as waiting
+    from locks
+        join lock_queue on lock_queue.lock = locks.lock
+            -- No two places of a lock are the same.
+            and lock_queue.arrived_at = (
+                select min(place.arrived_at)
+                from lock_queue as place
+                    join sagas as living on living.id = place.saga
+                where place.lock = locks.lock
+                    and living.ended_at is null
+            )
+        join sagas on sagas.id = lock_queue.saga
+    where locks.lock > $1
+        and locks.lock >= $2
+        and ($3::text is null or locks.lock < $3)
+    order by locks.lock
+    limit $4";
+
+pub(super) async fn locks(
+    readers: &Readers,
+    prefix: &str,
+    after: Option<&LockName>,
+    limit: u32,
+) -> Result<Vec<HeldLock>, StoreError> {
+    let asked = || {
+        let after = after.map_or("", LockName::as_str).to_owned();
+        sqlx::query(LOCKS).bind(after).bind(prefix.to_owned()).bind(beyond(prefix)).bind(i64::from(limit))
+    };
+    readers.rows(asked).await?.iter().map(rows::held_lock).collect()
 }
 
 pub(super) async fn leave_queues(writer: &Arc<Writer>, saga: SagaId, locks: Vec<LockName>) -> Result<(), StoreError> {

@@ -43,8 +43,8 @@ use uuid::Uuid;
 pub use self::open::Options;
 use self::{commit::Lanes, readers::Readers, writer::Writer};
 use crate::{
-    Append, AppendError, Claim, Counts, Cursor, Filter, Head, Lease, NewDefinition, NewNode, Node, Note, Noted, Page,
-    Place, Put, Queued, Secret, Store, StoreError, StoredDefinition, Verdict, Written,
+    Append, AppendError, Claim, Counts, Cursor, Deleted, Filter, Head, HeldLock, Lease, NewDefinition, NewNode, Node,
+    Note, Noted, Page, Place, Put, Queued, Secret, Store, StoreError, StoredDefinition, Verdict, Written,
 };
 
 /// A store in one PostgreSQL database.
@@ -165,6 +165,10 @@ impl Store for PostgresStore {
         locks::lock_queue(&self.readers, lock, after, limit).await
     }
 
+    async fn locks(&self, prefix: &str, after: Option<&LockName>, limit: u32) -> Result<Vec<HeldLock>, StoreError> {
+        locks::locks(&self.readers, prefix, after, limit).await
+    }
+
     async fn leave_queues(&self, saga: SagaId, locks: &[LockName]) -> Result<(), StoreError> {
         locks::leave_queues(&self.writers()?.aside, saga, locks.to_vec()).await
     }
@@ -203,6 +207,10 @@ impl Store for PostgresStore {
 
     async fn set_disabled(&self, name: &str, version: u32, at: Option<Time>) -> Result<bool, StoreError> {
         definitions::set_disabled(&self.writers()?.aside, name, version, at).await
+    }
+
+    async fn delete_definition(&self, name: &str, version: u32, at: Time) -> Result<Deleted, StoreError> {
+        definitions::delete_definition(&self.writers()?.aside, &self.readers, name, version, at).await
     }
 
     async fn definitions(&self, after: Option<&str>, limit: u32) -> Result<Vec<StoredDefinition>, StoreError> {

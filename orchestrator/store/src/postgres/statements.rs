@@ -70,7 +70,18 @@ fn text(parts: Parts) -> String {
                     ended_at, wake_at, asleep_until, owner, epoch, next_seq, last_commit
                 )
                 select *
-                from {} as create_saga
+                from {} as made (
+                    id, name, version, definition, start_key, request, status, attention, started_at, updated_at,
+                    ended_at, wake_at, asleep_until, owner, epoch, next_seq, last_commit
+                )
+                -- Of what is deleted nothing is made: whoever deletes looks afterwards for what was made before. A scalar
+                -- subquery, by the primary key, whatever the statistics say.
+                where (
+                    select definitions.deleted_at
+                    from definitions
+                    where definitions.name = made.name
+                        and definitions.version = made.version
+                ) is null
                 -- A start that is repeated meets its first row: the id is derived from its key.
                 on conflict (id) do nothing
                 returning id

@@ -16,7 +16,7 @@ use super::{
     rows,
     writer::{Work, Writer},
 };
-use crate::{Place, Queued, StoreError};
+use crate::{HeldLock, Place, Queued, StoreError, append::beyond};
 
 pub(super) async fn enqueue(writer: &Writer, lock: LockName, saga: SagaId, at: Time) -> Result<Place, StoreError> {
     let place = writer.transaction(move |connection| {
@@ -90,6 +90,44 @@ pub(super) async fn lock_queue(
 ) -> Result<Vec<Queued>, StoreError> {
     let asked = sqlx::query(LOCK_QUEUE).bind(lock.as_str()).bind(after.map_or(i64::MIN, |after| after.0));
     asked.bind(i64::from(limit)).fetch_all(readers).await?.iter().map(rows::queued).collect()
+}
+
+/// By the locks in their order. One that nobody has any more is passed over; it goes by itself.
+pub(super) const LOCKS: &str = "-- locks
+    select locks.lock, lock_queue.saga, lock_queue.arrived_at, sagas.name, sagas.status,
+        (
+            select count(*)
+            from lock_queue as behind
+                join sagas as waiting on waiting.id = behind.saga
+            where behind.lock = locks.lock
+                and behind.arrived_at > lock_queue.arrived_at
+                and waiting.ended_at is null
+        ) as waiting
+    from locks
+        join lock_queue on lock_queue.lock = locks.lock
+            -- No two places of a lock are the same.
+            and lock_queue.arrived_at = (
+                select min(place.arrived_at)
+                from lock_queue as place
+                    join sagas as living on living.id = place.saga
+                where place.lock = locks.lock
+                    and living.ended_at is null
+            )
+        join sagas on sagas.id = lock_queue.saga
+    where locks.lock > ?1
+        and locks.lock >= ?2
+        and (?3 is null or locks.lock < ?3)
+    order by locks.lock
+    limit ?4";
+
+pub(super) async fn locks(
+    readers: &SqlitePool,
+    prefix: &str,
+    after: Option<&LockName>,
+    limit: u32,
+) -> Result<Vec<HeldLock>, StoreError> {
+    let asked = sqlx::query(LOCKS).bind(after.map_or("", LockName::as_str)).bind(prefix).bind(beyond(prefix));
+    asked.bind(i64::from(limit)).fetch_all(readers).await?.iter().map(rows::held_lock).collect()
 }
 
 pub(super) async fn leave_queues(writer: &Writer, saga: SagaId, locks: Vec<LockName>) -> Result<(), StoreError> {

@@ -42,8 +42,8 @@ use sqlx::SqlitePool;
 use uuid::Uuid;
 
 use crate::{
-    Append, AppendError, Claim, Counts, Cursor, Filter, Head, Lease, NewDefinition, NewNode, Node, Note, Noted, Page,
-    Place, Put, Queued, Secret, Store, StoreError, StoredDefinition, Verdict, Written,
+    Append, AppendError, Claim, Counts, Cursor, Deleted, Filter, Head, HeldLock, Lease, NewDefinition, NewNode, Node,
+    Note, Noted, Page, Place, Put, Queued, Secret, Store, StoreError, StoredDefinition, Verdict, Written,
 };
 
 use self::writer::Writer;
@@ -154,6 +154,10 @@ impl Store for SqliteStore {
         locks::lock_queue(&self.readers, lock, after, limit).await
     }
 
+    async fn locks(&self, prefix: &str, after: Option<&LockName>, limit: u32) -> Result<Vec<HeldLock>, StoreError> {
+        locks::locks(&self.readers, prefix, after, limit).await
+    }
+
     async fn leave_queues(&self, saga: SagaId, locks: &[LockName]) -> Result<(), StoreError> {
         locks::leave_queues(self.writer()?, saga, locks.to_vec()).await
     }
@@ -192,6 +196,10 @@ impl Store for SqliteStore {
 
     async fn set_disabled(&self, name: &str, version: u32, at: Option<Time>) -> Result<bool, StoreError> {
         definitions::set_disabled(self.writer()?, name, version, at).await
+    }
+
+    async fn delete_definition(&self, name: &str, version: u32, at: Time) -> Result<Deleted, StoreError> {
+        definitions::delete_definition(self.writer()?, &self.readers, name, version, at).await
     }
 
     async fn definitions(&self, after: Option<&str>, limit: u32) -> Result<Vec<StoredDefinition>, StoreError> {

@@ -4,14 +4,14 @@ use std::{fmt, sync::Arc};
 
 use amends_core::{
     event::Recorded,
-    ids::{Digest, SagaId},
+    ids::{Digest, LockName, SagaId},
     summary::{Status, Summary},
     time::Time,
 };
 use sqlx::{Row, Sqlite, decode::Decode, sqlite::SqliteRow, types::Type};
 use uuid::Uuid;
 
-use crate::{Head, Node, Note, Noted, Queued, StartKey, StoreError, StoredDefinition};
+use crate::{Head, HeldLock, Node, Note, Noted, Queued, StartKey, StoreError, StoredDefinition};
 
 /// A number for the database. None of ours is above its range (`Append::check`), so one that is matches nothing.
 pub(super) fn signed(number: u64) -> i64 {
@@ -109,6 +109,14 @@ pub(super) fn queued(row: &SqliteRow) -> Result<Queued, StoreError> {
         status: Status::parse(status).ok_or_else(|| corrupt(place, format_args!("unknown status {status:?}")))?,
         arrived_at: Time(get(row, "arrived_at", place)?),
     })
+}
+
+/// A lock, with the saga that has it.
+pub(super) fn held_lock(row: &SqliteRow) -> Result<HeldLock, StoreError> {
+    let lock: &str = get(row, "lock", "a lock")?;
+    let waiting: i64 = get(row, "waiting", format_args!("lock {lock}"))?;
+    let waiting = u64::try_from(waiting).unwrap_or(0);
+    Ok(HeldLock { lock: LockName(lock.into()), holder: queued(row)?, waiting })
 }
 
 /// What a person has to look at, and why.

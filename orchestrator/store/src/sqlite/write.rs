@@ -117,7 +117,15 @@ pub(super) const CREATE_SAGA: &str = "-- create_saga
         id, name, version, definition, start_key, request, status, attention, started_at, updated_at, ended_at, wake_at,
         owner, epoch, next_seq, last_commit, asleep_until
     )
-    values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    select ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17
+    -- Of what is deleted nothing is made: whoever deletes looks afterwards for what was made before.
+    where not exists (
+        select 1
+        from definitions
+        where name = ?2
+            and version = ?3
+            and deleted_at is not null
+    )
     -- A start that is repeated meets its first row: the id is derived from its key.
     on conflict (id) do nothing";
 

@@ -1,6 +1,7 @@
 //! `/v1/definitions`
 
 mod check;
+mod delete;
 mod diff;
 mod disable;
 mod get;
@@ -23,7 +24,7 @@ pub(crate) fn routes() -> OpenApiRouter<Engine> {
         .routes(routes!(check::check, get::named_check))
         .routes(routes!(get::get))
         .routes(routes!(versions::versions))
-        .routes(routes!(version::version))
+        .routes(routes!(version::version, delete::delete))
         .routes(routes!(graph::graph))
         .routes(routes!(diff::diff))
         .routes(routes!(disable::disable))

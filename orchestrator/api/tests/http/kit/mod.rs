@@ -122,6 +122,10 @@ impl Server {
         self.ask(Request::get(path).body(Body::empty()).unwrap()).await
     }
 
+    pub(crate) async fn delete(&self, path: &str) -> Answer {
+        self.ask(Request::delete(path).body(Body::empty()).unwrap()).await
+    }
+
     pub(crate) async fn post(&self, path: &str, body: &Value) -> Answer {
         self.ask(json_body(Request::post(path), body)).await
     }
