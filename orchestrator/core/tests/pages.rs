@@ -1,8 +1,8 @@
 //! Every code has its page, and what the pages show is true.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
-use amends_core::definition::{code, explain, pages, parse};
+use amends_core::definition::{Definition, Known, Page, Severity, check_children, code, explain, pages, parse};
 
 /// The codes that can be said, as they stand in the one list of them.
 fn codes() -> BTreeSet<&'static str> {
@@ -12,10 +12,22 @@ fn codes() -> BTreeSet<&'static str> {
     consts.map(|line| line.split('"').nth(1).expect("a code")).collect()
 }
 
-/// What is said of an example, where the services of the samples are known.
-fn said(yaml: &str, catalogue: bool) -> BTreeSet<&'static str> {
+/// What is said of an example, where the services of the samples are known, and the child that the page shows.
+fn said(page: &Page, yaml: &str, catalogue: bool) -> BTreeSet<&'static str> {
     let services = ["orders", "inventory", "payments", "shipping"].map(str::to_owned).into();
-    parse(yaml, Some(&services).filter(|_| catalogue)).diagnostics.into_iter().map(|found| found.code).collect()
+    let checked = parse(yaml, Some(&services).filter(|_| catalogue));
+    let mut codes: BTreeSet<_> = checked.diagnostics.into_iter().map(|found| found.code).collect();
+    let known: Known = page
+        .child()
+        .map(|child| Arc::new(Definition::parse(child, Some(&services)).expect("a child without mistakes")))
+        .map(|child| (child.name.clone(), child))
+        .into_iter()
+        .collect();
+    if let Some(definition) = checked.definition {
+        let unknown = if page.code == code::UNKNOWN_CHILD { Severity::Error } else { Severity::Warning };
+        codes.extend(check_children(&definition, &known, unknown).into_iter().map(|found| found.code));
+    }
+    codes
 }
 
 #[test]
@@ -31,7 +43,7 @@ fn the_wrong_example_of_a_page_is_told_exactly_its_code_and_the_right_one_nothin
     let mut lies = Vec::new();
     for page in pages() {
         // This one is about there being no catalogue.
-        let wrong = said(page.wrong(), page.code != code::SERVICE_NOT_CHECKED);
+        let wrong = said(page, page.wrong(), page.code != code::SERVICE_NOT_CHECKED);
         // And this one says that there is more of something else.
         let expected: BTreeSet<&str> = match page.code {
             code::TOO_MANY => [code::UNKNOWN_REFERENCE, code::TOO_MANY].into(),
@@ -40,7 +52,7 @@ fn the_wrong_example_of_a_page_is_told_exactly_its_code_and_the_right_one_nothin
         if wrong != expected {
             lies.push(format!("{}: the wrong example is told {wrong:?}", page.code));
         }
-        let right = said(page.right(), true);
+        let right = said(page, page.right(), true);
         if !right.is_empty() {
             lies.push(format!("{}: the right example is told {right:?}", page.code));
         }

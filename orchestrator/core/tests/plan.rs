@@ -36,13 +36,7 @@ steps:
 
 fn planned(yaml: &str, input: Value, pretend: &Pretend) -> Result<Plan, NoPlan> {
     let definition = Definition::parse(yaml, None).unwrap_or_else(|found| panic!("{found:#?}"));
-    let with = Begin {
-        version: 1,
-        input: Arc::new(input),
-        labels: serde_json::Map::new(),
-        locks: [].into(),
-        traceparent: None,
-    };
+    let with = Begin::root(1, input);
     plan(&definition, SagaId(Uuid::nil()), with, Time(0), pretend)
 }
 

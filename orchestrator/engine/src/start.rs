@@ -1,6 +1,6 @@
 //! Starting a saga: one commit, then it is driven from memory.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use amends_core::{
     Begin, begin_with,
@@ -111,11 +111,9 @@ impl Engine {
         definition.check_input(&start.input).map_err(StartError::Input)?;
         let now = self.inner.clock.now();
         let mut with = Begin {
-            version,
-            input: Arc::new(start.input),
             labels: start.labels,
-            locks: [].into(),
             traceparent: start.traceparent,
+            ..Begin::root(version, start.input)
         };
         with.labels = labels(&definition, saga, &with, now).map_err(|message| StartError::Labels { message })?;
         with.locks = locks(&definition, saga, &with, now).map_err(|message| StartError::Locks { message })?;
@@ -142,6 +140,7 @@ impl Engine {
                 version,
                 definition: definition.digest.clone(),
                 key,
+                parent: None,
             }),
         };
         match self.inner.committer.append(append).await {

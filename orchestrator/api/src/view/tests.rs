@@ -52,6 +52,7 @@ impl Journal {
             deadline_at: Some(at(3600)),
             locks: [].into(),
             traceparent: None,
+            parent: None,
         })));
         journal
     }

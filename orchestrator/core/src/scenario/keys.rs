@@ -16,7 +16,6 @@ pub(crate) const FILE: Keys = Keys {
         key("replies", "Step → the body its service answers its action with. Without one it answers `{}`."),
         required("scenarios", "The scenarios, one after the other."),
     ],
-    not_yet: &[],
 };
 
 pub(crate) const SCENARIO: Keys = Keys {
@@ -30,7 +29,6 @@ pub(crate) const SCENARIO: Keys = Keys {
         key("cancel", "When somebody cancels."),
         required("expect", "What must come of it."),
     ],
-    not_yet: &[],
 };
 
 pub(crate) const FAULT: Keys = Keys {
@@ -44,7 +42,6 @@ pub(crate) const FAULT: Keys = Keys {
         key("lose", "`request`: it never arrives. `reply`: it is done, and nobody hears of it."),
         key("delay", "It arrives so much later."),
     ],
-    not_yet: &[],
 };
 
 /// A fault is exactly one of these.
@@ -57,13 +54,11 @@ pub(crate) const SIGNAL: Keys = Keys {
         required("when", "The step that must be waiting, whichever signal it waits for; or `start`: at once."),
         key("data", "Its payload; `null` without it."),
     ],
-    not_yet: &[],
 };
 
 pub(crate) const CANCEL: Keys = Keys {
     what: "`cancel`",
     known: &[required("when", "The step that must be waiting."), key("reason", "Why.")],
-    not_yet: &[],
 };
 
 pub(crate) const EXPECT: Keys = Keys {
@@ -82,5 +77,4 @@ pub(crate) const EXPECT: Keys = Keys {
         key("bodies", "Step → what the first body of its action has; compared like `output`."),
         key("never", "Of these steps no request was sent."),
     ],
-    not_yet: &[],
 };

@@ -2,6 +2,7 @@
 
 mod adoption;
 mod callbacks;
+mod children;
 mod cancel_and_deadline;
 mod conditions;
 mod dsl;

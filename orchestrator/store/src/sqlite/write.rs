@@ -115,9 +115,9 @@ fn apply(statements: &mut Statements<'_>, ready: &Ready) -> rusqlite::Result<boo
 pub(super) const CREATE_SAGA: &str = "-- create_saga
     insert into sagas (
         id, name, version, definition, start_key, request, status, attention, started_at, updated_at, ended_at, wake_at,
-        owner, epoch, next_seq, last_commit, asleep_until
+        owner, epoch, next_seq, last_commit, asleep_until, parent
     )
-    values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
     -- A start that is repeated meets its first row: the id is derived from its key.
     on conflict (id) do nothing";
 
@@ -140,6 +140,7 @@ fn create_saga(statements: &mut Statements<'_>, append: &Append, create: &Create
         signed(append.next_seq()),
         append.commit.as_bytes(),
         append.asleep_until().map(|time| time.0),
+        create.parent.as_ref().map(|parent| parent.0.as_bytes()),
     ])
 }
 
