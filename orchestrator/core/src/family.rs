@@ -18,7 +18,7 @@ use crate::{
     event::Parent,
     ids::{CallId, Op, SagaId, letter},
     labels, locks, locks_declared_by,
-    state::{ChildStands, Phase, State},
+    state::{Phase, State},
     summary::Status,
     time::Time,
 };
@@ -180,18 +180,4 @@ pub fn child_may_begin(
             missing.join(", ")
         )
     })
-}
-
-/// How a child stands, in a word.
-impl ChildStands {
-    /// The word in the API.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::UnderWay => "under_way",
-            Self::Succeeded => "succeeded",
-            Self::Settled => "completed",
-            Self::Compensated => "compensated",
-            Self::Refused => "refused",
-        }
-    }
 }

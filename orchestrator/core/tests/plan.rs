@@ -115,3 +115,33 @@ fn a_value_that_looks_like_a_placeholder_stays_what_it_is() {
     let What::Call(b) = &plan.steps[1].what else { panic!("{plan:#?}") };
     assert_eq!(path(&plan, &b.request), "/unknown0x0z/‹steps.a.output.id›");
 }
+
+const FAMILY: &str = r#"
+saga: family
+steps:
+  quote: { call: x POST /q, output: { of: "${{ response.body.of }}" }, compensate: { call: x POST /q/undo } }
+  kid: { saga: kid, input: { of: "${{ steps.quote.output.of }}", n: 1 }, output: { id: "${{ child.output.id }}" } }
+  each: { for_each: [a, b], concurrency: 2, saga: kid, input: "${{ item }}" }
+output: "${{ steps.kid.output.id }}"
+"#;
+
+#[test]
+fn children_are_planned_by_what_they_begin_with() {
+    let plan = planned(FAMILY, json!({}), &Pretend::default()).expect("a plan");
+    let What::Children(kid) = &plan.steps[1].what else { panic!("{plan:#?}") };
+    assert_eq!((&*kid.name, kid.each.is_none(), kid.children.len()), ("kid", true, 1));
+    assert_eq!(kid.children[0].saga, SagaId::of_child(SagaId(Uuid::nil()), "kid", None));
+    let shown = plan.placeholders.shown(&kid.children[0].input.to_string());
+    assert_eq!(shown, r#"{"of":"‹steps.quote.output.of›","n":1}"#);
+    let What::Children(each) = &plan.steps[2].what else { panic!("{plan:#?}") };
+    let inputs: Vec<&Value> = each.children.iter().map(|child| &child.input).collect();
+    assert_eq!(inputs, [&json!("a"), &json!("b")]);
+    assert_eq!(each.each.as_ref().map(|each| each.concurrency), Some(2));
+    assert_ne!(each.children[0].saga, each.children[1].saga);
+    // What a child is said to answer counts from there on.
+    let told = pretending(&[("quote", json!({ "of": "ada" }))], &[("kid", json!({ "id": 7 }))]);
+    let plan = planned(FAMILY, json!({}), &told).expect("a plan");
+    assert_eq!(plan.output, Some(Ok(json!(7))));
+    let unfit = planned(FAMILY, json!({}), &pretending(&[], &[("kid", json!({}))]));
+    assert!(matches!(unfit, Err(NoPlan::Unfit { .. })), "{unfit:?}");
+}

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use amends_core::{
     Errand, Input, Report, Settlement, begin_with, child_begins, child_may_begin, decide_in_place,
     definition::{Definition, Known},
-    ids::{CallId, SagaId},
+    ids::CallId,
     labels,
     state::State,
     why_undone,
@@ -52,12 +52,12 @@ impl Engine {
             Errand::Undo { call } => {
                 // If it is not there, it is made as one that is undone: nobody makes another in its place any more.
                 if self.make_child(of, call).await? == Made::Before {
-                    self.tell(of.state, errand, &Asked::Settled { settlement: Settlement::Undo }).await?;
+                    self.tell_kin(of.state, errand, &Asked::Settled { settlement: Settlement::Undo }).await?;
                 }
                 Ok(None)
             }
             Errand::Settle { call } => {
-                self.tell(of.state, errand, &Asked::Settled { settlement: Settlement::Complete }).await?;
+                self.tell_kin(of.state, errand, &Asked::Settled { settlement: Settlement::Complete }).await?;
                 Ok(Some(Input::ChildTold { call: call.clone() }))
             }
             Errand::ReportSuccess => {
@@ -132,10 +132,10 @@ impl Engine {
 
     async fn report(&self, state: &State, errand: &Errand, report: Report) -> Result<(), StoreError> {
         let Some(parent) = &state.started.parent else { return Ok(()) };
-        self.tell(state, errand, &Asked::ChildReported { call: parent.call(), said: report.into() }).await
+        self.tell_kin(state, errand, &Asked::ChildReported { call: parent.call(), said: report.into() }).await
     }
 
-    async fn tell(&self, state: &State, errand: &Errand, asked: &Asked) -> Result<(), StoreError> {
+    async fn tell_kin(&self, state: &State, errand: &Errand, asked: &Asked) -> Result<(), StoreError> {
         let Some((saga, id)) = errand.letter(state) else { return Ok(()) };
         self.inner.store.post(Note { saga, id, body: written(asked), at: self.inner.clock.now() }).await?;
         self.inner.sweep.notify_one();
@@ -201,6 +201,8 @@ impl From<Said> for Report {
 
 #[cfg(test)]
 mod tests {
+    use amends_core::ids::SagaId;
+
     use super::*;
 
     #[test]

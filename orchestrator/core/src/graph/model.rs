@@ -26,6 +26,8 @@ pub struct Node {
     pub does: String,
     pub undo: Undoing,
     pub side: Side,
+    /// It runs another saga, and is drawn with a line more.
+    pub child: bool,
 }
 
 /// How a step is undone.
@@ -66,7 +68,7 @@ fn node(step: &Step) -> Node {
         }
     };
     let does = if step.condition.is_some() { format!("if its condition holds: {does}") } else { does };
-    Node { step: step.name.to_string(), does, undo, side: step.side }
+    Node { step: step.name.to_string(), does, undo, side: step.side, child: step.child().is_some() }
 }
 
 fn action(call: &CallStep) -> String {

@@ -12,5 +12,5 @@ mod parse;
 mod schema;
 
 pub use model::{Cancelled, Ended, Expect, Fault, Scenario, Scenarios, Signalled, Wrong, fits};
-pub use parse::parse;
+pub use parse::{parse, parse_family};
 pub use schema::{documented, json_schema};

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     definition::{
-        Definition, Diagnostic, Severity, code,
+        Definition, Diagnostic, Known, Severity, code,
         diagnostic::{Findings, Mark},
         keys::Keys,
         limits,
@@ -28,11 +28,20 @@ const SCENARIOS: usize = 200;
 /// # Errors
 /// Every mistake with its place.
 pub fn parse(source: &str, definition: &Definition) -> Result<Scenarios, Vec<Diagnostic>> {
+    parse_family(source, definition, &Known::new())
+}
+
+/// The same for a saga that runs others: steps of those that are known can be named as its own.
+///
+/// # Errors
+/// Every mistake with its place.
+pub fn parse_family(source: &str, definition: &Definition, known: &Known) -> Result<Scenarios, Vec<Diagnostic>> {
     let mut findings = Findings::default();
     let read = node::read(source, &mut findings);
     let (root, scalars) = read.map_or_else(Default::default, |(root, scalars)| (Some(root), scalars));
     let mut reader = Reader { source, services: None, findings, scalars, not_looked_up: BTreeSet::new() };
-    let steps: Vec<&StepName> = definition.steps.iter().map(|step| &step.name).collect();
+    let family = std::iter::once(definition).chain(known.values().map(|child| &**child));
+    let steps: Vec<&StepName> = family.flat_map(|definition| &definition.steps).map(|step| &step.name).collect();
     let scenarios = root.and_then(|root| file(&mut reader, &root, &steps));
     let mut found = reader.findings.list;
     found.sort_by_key(|found| (found.line, found.column, found.code));

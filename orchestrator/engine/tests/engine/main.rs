@@ -2,6 +2,7 @@
 
 mod callbacks;
 mod driving;
+mod families;
 mod locks;
 mod nodes;
 mod probes;

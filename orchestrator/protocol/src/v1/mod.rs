@@ -4,6 +4,7 @@
 
 mod callback;
 mod definition;
+mod family;
 mod health;
 mod lock;
 mod node;
@@ -16,6 +17,7 @@ pub use callback::CallbackRequest;
 pub use definition::{
     CheckAnswer, DefinitionChange, DefinitionView, Diagnostic, DiffAnswer, RegisterAnswer, Severity, StartChange,
 };
+pub use family::{ChildStatus, ChildView, ChildrenView, ParentView};
 pub use health::{Live, Ready, Version};
 pub use lock::{LockStatus, LockView, QueuedSaga};
 pub use node::NodeView;
