@@ -117,7 +117,10 @@ async fn kills_at_any_moment_leave_no_family_torn() -> Result<()> {
     let mut town = Town::start(Plan::claims().patient()).await?;
     // Some families fail in the first child, some in the second, most go well.
     town.inject_rule("transfer", Rule::action_of("transfer", Action::Acked(402)).attempts(1..=1).chance(0.15, seed));
-    town.inject_rule("ship", Rule::action_of("ship", Action::Acked(409)).attempts(1..=1).chance(0.2, seed.wrapping_add(1)));
+    town.inject_rule(
+        "ship",
+        Rule::action_of("ship", Action::Acked(409)).attempts(1..=1).chance(0.2, seed.wrapping_add(1)),
+    );
     town.inject_rule("book", Rule::action_of("book", Action::CutAfterRequest).chance(0.2, seed.wrapping_add(2)));
     let mut roots = Vec::new();
     for round in 0..8 {

@@ -61,7 +61,8 @@ impl File {
         let children = family(&definition, &mut known)?;
         let services = known.values().map(|child| &**child).chain([&definition]).flat_map(Definition::services);
         let services = services.map(|service| service.as_str().to_owned()).collect();
-        let scenarios = parse_family(scenarios, &definition, &known).map_err(|found| anyhow!("{name}.test.yaml: {found:#?}"))?;
+        let scenarios =
+            parse_family(scenarios, &definition, &known).map_err(|found| anyhow!("{name}.test.yaml: {found:#?}"))?;
         Ok(Self { name: name.to_owned(), saga: Saga { source, children, services }, scenarios })
     }
 

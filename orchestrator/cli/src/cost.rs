@@ -13,7 +13,10 @@ pub(crate) fn sentence(definition: &Definition, timeout: &ServiceTimeout<'_>) ->
     let calls = if worst.calls == 1 { "1 call".to_owned() } else { format!("{} calls", worst.calls) };
     let locks = if worst.locks { "waiting for its locks takes unlimited time; then " } else { "" };
     if worst.way.is_empty() {
-        return format!("{locks}unlimited from its pivot on, which is its first step; at most {calls}{}", children(&worst));
+        return format!(
+            "{locks}unlimited from its pivot on, which is its first step; at most {calls}{}",
+            children(&worst)
+        );
     }
     let until = if worst.has_pivot { " to the pivot" } else { "" };
     let then = if worst.has_pivot { ", unlimited from there on" } else { "" };

@@ -86,8 +86,7 @@ impl Order {
 
     fn begin(&self) -> Vec<amends_core::event::Recorded> {
         let input = json!({ "customer": "c-1", "sku": "lamp", "quantity": 2, "amount": 4200 });
-        let with =
-            Begin::root(1, input);
+        let with = Begin::root(1, input);
         begin(&self.definition, self.saga, with, Time(0))
     }
 

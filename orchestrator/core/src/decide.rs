@@ -20,8 +20,8 @@ pub use self::{children::why_undone, locks::LockPlace};
 use crate::{
     callbacks::{Callback, is_accepted},
     definition::{Definition, Side, Step, Undo},
-    event::{Cause, Event, Recorded, Started},
     event::Parent,
+    event::{Cause, Event, Recorded, Started},
     evolve,
     family::{Errand, Report, Settlement, errands},
     ids::{CallId, Digest, LockName, Op, SagaId},

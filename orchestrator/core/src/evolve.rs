@@ -274,7 +274,9 @@ pub(crate) fn apply(state: &mut State, recorded: &Recorded) -> Result<(), &'stat
         (Status::Running, Event::CancelRequested { .. }) => {}
         (Status::Running | Status::Succeeded, Event::CompensationStarted { cause }) => {
             if state.status == Status::Succeeded && (state.started.parent.is_none() || state.settled) {
-                return Err("what has finished its forward path is undone by its parent alone, until that has settled it");
+                return Err(
+                    "what has finished its forward path is undone by its parent alone, until that has settled it",
+                );
             }
             state.status = Status::Compensating;
             state.cause = Some(cause.clone());

@@ -119,13 +119,8 @@ pub fn child_begins(definition: &Definition, state: &State, call: &CallId, versi
     let mut line = own.map(|parent| parent.line.clone()).unwrap_or_default();
     line.push(state.started.name.clone());
     let root_locks = own.map_or(&state.started.locks, |parent| &parent.locks);
-    let parent = Parent {
-        saga: state.saga,
-        step: call.step.clone(),
-        index: call.index,
-        line,
-        locks: root_locks.clone(),
-    };
+    let parent =
+        Parent { saga: state.saga, step: call.step.clone(), index: call.index, line, locks: root_locks.clone() };
     Some(Begin {
         version,
         input: child.input.clone(),
@@ -175,9 +170,6 @@ pub fn child_may_begin(
     let of_root = with.parent.as_ref().map_or(&[][..], |parent| &parent.locks);
     locks_declared_by(of_root, &asked).map_err(|missing| {
         let missing: Vec<&str> = missing.iter().map(|lock| lock.as_str()).collect();
-        format!(
-            "saga {name} version {version} needs locks that its root does not take: {}",
-            missing.join(", ")
-        )
+        format!("saga {name} version {version} needs locks that its root does not take: {}", missing.join(", "))
     })
 }

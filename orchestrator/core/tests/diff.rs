@@ -167,7 +167,9 @@ fn what_a_child_begins_with_and_gives_is_told() {
     let one = family("saga: kid, input: { a: 1 }");
     let two = family("saga: kid, input: { a: 2, b: 3 }, output: \"${{ child.id }}\"");
     let told = told(&of(&one, &two));
-    for part in ["steps.k.input.a: 1 -> 2", "steps.k.input.b: nothing -> 3", "steps.k.output: nothing -> ${{ child.id }}"] {
+    for part in
+        ["steps.k.input.a: 1 -> 2", "steps.k.input.b: nothing -> 3", "steps.k.output: nothing -> ${{ child.id }}"]
+    {
         assert!(told.iter().any(|line| line.ends_with(part)), "{part}: {told:?}");
     }
     let other = of(&one, &family("saga: cousin, input: { a: 1 }"));

@@ -39,7 +39,10 @@ fn a_family_that_fits_is_not_spoken_of() {
 fn a_child_that_is_not_known_is_said_as_severely_as_asked() {
     assert_eq!(codes(&runs(""), &[]), [("E0323", 3)]);
     let warned = check_children(&read(&runs("")), &Known::new(), Severity::Warning);
-    assert_eq!(warned.iter().map(|found| (found.code, found.severity)).collect::<Vec<_>>(), [("W0504", Severity::Warning)]);
+    assert_eq!(
+        warned.iter().map(|found| (found.code, found.severity)).collect::<Vec<_>>(),
+        [("W0504", Severity::Warning)]
+    );
 }
 
 #[test]

@@ -81,9 +81,7 @@ impl Engine {
         };
         let now = self.inner.clock.now();
         match child_may_begin(of.definition, of.state, call, (&definition, version), now) {
-            Ok(()) => {
-                Ok(Input::ChildPinned { call: call.clone(), version, definition: definition.digest.clone() })
-            }
+            Ok(()) => Ok(Input::ChildPinned { call: call.clone(), version, definition: definition.digest.clone() }),
             Err(why) => refused(why),
         }
     }

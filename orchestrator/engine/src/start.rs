@@ -110,11 +110,8 @@ impl Engine {
         };
         definition.check_input(&start.input).map_err(StartError::Input)?;
         let now = self.inner.clock.now();
-        let mut with = Begin {
-            labels: start.labels,
-            traceparent: start.traceparent,
-            ..Begin::root(version, start.input)
-        };
+        let mut with =
+            Begin { labels: start.labels, traceparent: start.traceparent, ..Begin::root(version, start.input) };
         with.labels = labels(&definition, saga, &with, now).map_err(|message| StartError::Labels { message })?;
         with.locks = locks(&definition, saga, &with, now).map_err(|message| StartError::Locks { message })?;
         let member = self.inner.membership.present();

@@ -175,9 +175,7 @@ pub(crate) fn message(note: Uuid, body: &str) -> Message {
         Some(Asked::ChildReported { call, said }) => {
             Message::Family { input: Box::new(Input::ChildReported { call, report: said.into() }), note }
         }
-        Some(Asked::Settled { settlement }) => {
-            Message::Family { input: Box::new(Input::Settled(settlement)), note }
-        }
+        Some(Asked::Settled { settlement }) => Message::Family { input: Box::new(Input::Settled(settlement)), note },
         Some(Asked::LockFreed) => Message::LockFreed { note: Some(note) },
         None => Message::NotUnderstood { note },
     }

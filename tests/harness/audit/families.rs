@@ -23,9 +23,11 @@ pub(super) fn check(cases: &BTreeMap<Uuid, Case<'_>>, at_rest: bool, found: &mut
                 found.unless(!must, 1, || format!("{place}: there is no such saga"));
                 continue;
             };
-            found.unless(case.shape.step(&call.step).and_then(|step| step.saga.as_ref()) == Some(&child.saga.name), 2, || {
-                format!("{place}: it is a {}", child.saga.name)
-            });
+            found.unless(
+                case.shape.step(&call.step).and_then(|step| step.saga.as_ref()) == Some(&child.saga.name),
+                2,
+                || format!("{place}: it is a {}", child.saga.name),
+            );
             pair(case, kid.stands, child, &place, at_rest, found);
         }
     }

@@ -279,9 +279,9 @@ fn step(life: &mut Life, recorded: &Recorded, shape: &Shape) -> Result<(), Strin
     match &recorded.event {
         Event::SagaStarted { deadline_at, parent, .. } => {
             life.deadline_at = *deadline_at;
-            life.parent = parent.as_ref().map(|parent| {
-                (parent.saga, Call { step: parent.step.clone(), index: parent.index, op: Op::Action })
-            });
+            life.parent = parent
+                .as_ref()
+                .map(|parent| (parent.saga, Call { step: parent.step.clone(), index: parent.index, op: Op::Action }));
         }
         Event::Adopted => adopt(life, recorded),
         Event::Released => life.released = true,

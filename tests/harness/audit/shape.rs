@@ -92,7 +92,21 @@ impl Shape {
             let each = step.get("for_each").is_some();
             let once = step.get("idempotent").and_then(Value::as_bool) == Some(false);
             let asks = step.get("probe").is_some();
-            read.push(Step { name, service, saga, waits, each, later, once, asks, reads, undone, pivot, conditional, needs });
+            read.push(Step {
+                name,
+                service,
+                saga,
+                waits,
+                each,
+                later,
+                once,
+                asks,
+                reads,
+                undone,
+                pivot,
+                conditional,
+                needs,
+            });
         }
         let mut shape = Self { digest: digest.to_owned(), steps: read };
         shape.undone_by_children();

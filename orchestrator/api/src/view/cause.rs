@@ -43,7 +43,9 @@ fn summary(cause: &Cause, deadline_at: Option<Time>, definition: &Definition) ->
             if let Some(child) = child {
                 return match failure {
                     Failure::ChildCompensated => format!("{step}: its child, saga {child}, is undone: {reason}"),
-                    Failure::Unusable => format!("{step} was done by saga {child}, but its output is of no use: {reason}"),
+                    Failure::Unusable => {
+                        format!("{step} was done by saga {child}, but its output is of no use: {reason}")
+                    }
                     _ => format!("{step} could not begin saga {child}: {reason}"),
                 };
             }

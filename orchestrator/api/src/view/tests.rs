@@ -332,13 +332,8 @@ fn a_step_shows_its_children_and_a_child_its_parent() {
         locks: [].into(),
     });
     let child = SagaId::of_child(SAGA, "kid", None);
-    let intended = Event::ChildIntended {
-        call: kid.clone(),
-        child,
-        name: "kid".into(),
-        input: Arc::new(json!({})),
-        pivot: false,
-    };
+    let intended =
+        Event::ChildIntended { call: kid.clone(), child, name: "kid".into(), input: Arc::new(json!({})), pivot: false };
     journal.done(&one, json!(null)).then(intended);
     let shown = |journal: &Journal| {
         let view = view(SAGA, &journal.events, &definition).expect("it folds");
@@ -347,7 +342,10 @@ fn a_step_shows_its_children_and_a_child_its_parent() {
         (view.steps[1].status, children.sagas[0].clone(), view)
     };
     let (status, seen, view_now) = shown(&journal);
-    assert_eq!((status, seen.id, seen.version, seen.status), (v1::StepStatus::Waiting, child.0, None, v1::ChildStatus::UnderWay));
+    assert_eq!(
+        (status, seen.id, seen.version, seen.status),
+        (v1::StepStatus::Waiting, child.0, None, v1::ChildStatus::UnderWay)
+    );
     let parent = view_now.parent.expect("it is a child");
     assert_eq!((parent.id, parent.step.as_str(), parent.index), (above.0, "son", Some(1)));
     assert_eq!(view_now.steps[2].children.as_ref().map(|children| children.sagas.len()), Some(0));

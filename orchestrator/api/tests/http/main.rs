@@ -11,6 +11,7 @@ mod health;
 mod kit;
 mod language;
 mod list;
+mod families;
 mod locks;
 mod openapi;
 mod reading;

@@ -43,11 +43,7 @@ fn line(child: &ChildView, saga: &SagaView, style: Style) -> String {
     let version = child.version.map(|version| format!(" version {version}")).unwrap_or_default();
     let said = style.paint(tone, &format!("{icon} {word}"));
     let which = style.paint(Tone::Dim, &format!("{}{version}", child.id));
-    let parts = [
-        format!("{index}{said}"),
-        which,
-        tame(child.detail.as_deref().unwrap_or_default(), DETAIL_CHARS),
-    ];
+    let parts = [format!("{index}{said}"), which, tame(child.detail.as_deref().unwrap_or_default(), DETAIL_CHARS)];
     let parts: Vec<String> = parts.into_iter().filter(|part| !part.is_empty()).collect();
     format!("      {}  {}", style.paint(Tone::Dim, &format!("{at:>9}")), parts.join("  "))
 }

@@ -274,9 +274,20 @@ fn children_are_told_with_what_came_of_them() {
             "pay",
             "compensated",
             "pay-claim",
-            vec![child(1, None, "compensated", 5, json!({ "undo_at": at(60), "told_at": at(80), "detail": "its parent is undone" }))],
+            vec![child(
+                1,
+                None,
+                "compensated",
+                5,
+                json!({ "undo_at": at(60), "told_at": at(80), "detail": "its parent is undone" }),
+            )],
         ),
-        runs("replace", "rejected", "replace-item", vec![child(2, None, "compensated", 20, json!({ "told_at": at(60), "detail": reason }))]),
+        runs(
+            "replace",
+            "rejected",
+            "replace-item",
+            vec![child(2, None, "compensated", 20, json!({ "told_at": at(60), "detail": reason }))],
+        ),
         runs("tell", "pending", "tell-all", vec![]),
     ];
     let parent = json!({ "id": "0198c1a2-0000-7000-8000-000000000009", "step": "settle", "index": 3 });

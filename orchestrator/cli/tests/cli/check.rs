@@ -117,3 +117,18 @@ fn how_long_a_saga_can_take_is_said_with_the_timeouts_of_the_catalogue() {
     ran.says("at most 2 calls, 5 requests");
     shell.amends(&["check", "pay.yaml"]).expect(0).says("and the timeouts of payments");
 }
+
+#[test]
+fn files_that_are_given_together_are_each_others_children() {
+    let shell = Shell::new();
+    let settle = "saga: settle\ndeadline: 1m\nsteps:\n  pay: { saga: pay }\n";
+    shell.file("pay.yaml", GOOD);
+    shell.file("settle.yaml", settle);
+    shell.file("server.toml", CATALOGUE);
+    let check = ["check", "--config", "server.toml", "--deny-warnings"];
+    shell.amends(&[&check[..], &["settle.yaml"]].concat()).expect(1).prints("warning[W0504]");
+    shell.amends(&[&check[..], &["settle.yaml", "pay.yaml"]].concat()).expect(0).says("not counted: what its children cost (pay)");
+    let pivot = GOOD.replace("    compensate: { call: \"payments POST /charges/${{ saga.id }}/refund\" }\n", "    pivot: true\n");
+    shell.file("pay.yaml", &pivot);
+    shell.amends(&[&check[..], &["settle.yaml", "pay.yaml"]].concat()).expect(1).prints("error[E0321]");
+}

@@ -71,10 +71,7 @@ impl Draft<'_> {
             (Report::Compensated { reason }, ChildStands::Succeeded) => self.child_undone(action, reason),
             // Told again.
             (Report::Succeeded { .. }, _)
-            | (
-                Report::Compensated { .. },
-                ChildStands::Settled | ChildStands::Compensated | ChildStands::Refused,
-            ) => {}
+            | (Report::Compensated { .. }, ChildStands::Settled | ChildStands::Compensated | ChildStands::Refused) => {}
         }
     }
 

@@ -140,9 +140,10 @@ fn unknown_outputs(parent: &Definition, step: &str, child: &ChildStep, definitio
         (Some(_), _) => None,
     };
     let is = |path: &PathUse, names: &[&str]| {
-        names.iter().enumerate().all(|(at, name)| {
-            matches!(path.segments.get(at), Some(Segment::Name(segment)) if &**segment == *name)
-        })
+        names
+            .iter()
+            .enumerate()
+            .all(|(at, name)| matches!(path.segments.get(at), Some(Segment::Name(segment)) if &**segment == *name))
     };
     let mut found = Vec::new();
     if let Some(output) = &child.output {

@@ -32,7 +32,8 @@ pub use diagnostic::{Diagnostic, Mark, Severity, code};
 pub use duration::{parse as parse_duration, write as write_duration};
 pub use json_schema::json_schema;
 pub use model::{
-    Await, Call, CallStep, ChildStep, Definition, Each, InputError, Kind, Method, Probe, Retry, Side, Step, StepIx, Undo, Wait,
+    Await, Call, CallStep, ChildStep, Definition, Each, InputError, Kind, Method, Probe, Retry, Side, Step, StepIx,
+    Undo, Wait,
 };
 pub use pages::{Page, explain, pages};
 pub use parse::{Checked, parse};

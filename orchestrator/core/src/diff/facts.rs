@@ -7,7 +7,9 @@ use serde_json::Value;
 
 use super::Map;
 use crate::{
-    definition::{Await, Call, CallStep, ChildStep, Definition, Each, Kind, Probe, Retry, Side, Step, Undo, Wait, write_duration},
+    definition::{
+        Await, Call, CallStep, ChildStep, Definition, Each, Kind, Probe, Retry, Side, Step, Undo, Wait, write_duration,
+    },
     expr::{Piece, Template},
 };
 

@@ -30,13 +30,7 @@ pub(super) fn plan(step: &Step, child: &ChildStep, world: &mut World<'_>, preten
 }
 
 /// Its output, if somebody pretends one; a reply is the output of the child.
-fn told(
-    step: &Step,
-    child: &ChildStep,
-    world: &World<'_>,
-    pretend: &Pretend,
-    items: usize,
-) -> Result<Seen, String> {
+fn told(step: &Step, child: &ChildStep, world: &World<'_>, pretend: &Pretend, items: usize) -> Result<Seen, String> {
     let Some(reply) = pretend.replies.get(&step.name) else {
         return Ok(pretended(step, pretend).unwrap_or(Seen::Unknown));
     };
@@ -53,15 +47,9 @@ fn told(
     outputs.collect::<Result<_, _>>().map(|outputs| Seen::Known(Value::Array(outputs)))
 }
 
-fn one(
-    step: &Step,
-    child: &ChildStep,
-    world: &World<'_>,
-    item: Option<(Seen, u32)>,
-) -> Result<PlannedChild, String> {
+fn one(step: &Step, child: &ChildStep, world: &World<'_>, item: Option<(Seen, u32)>) -> Result<PlannedChild, String> {
     let index = item.as_ref().map(|(_, index)| *index);
     let own = Own { step: step.name.as_str(), output: Seen::Absent, item };
-    let input =
-        render::child_input_by(child, &|expression, budget| world.evaluate(Some(&own), expression, budget))?;
+    let input = render::child_input_by(child, &|expression, budget| world.evaluate(Some(&own), expression, budget))?;
     Ok(PlannedChild { saga: SagaId::of_child(world.saga(), step.name.as_str(), index), index, input })
 }

@@ -56,10 +56,8 @@ pub(crate) const SIGNAL: Keys = Keys {
     ],
 };
 
-pub(crate) const CANCEL: Keys = Keys {
-    what: "`cancel`",
-    known: &[required("when", "The step that must be waiting."), key("reason", "Why.")],
-};
+pub(crate) const CANCEL: Keys =
+    Keys { what: "`cancel`", known: &[required("when", "The step that must be waiting."), key("reason", "Why.")] };
 
 pub(crate) const EXPECT: Keys = Keys {
     what: "`expect`",

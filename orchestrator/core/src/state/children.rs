@@ -61,10 +61,8 @@ impl State {
             && self.calls().next().is_none()
             && self.waits().next().is_none();
         // A child that had nothing to do but to begin: it was made asleep, and nobody has driven it yet.
-        let unsaid = self.status == Status::Succeeded
-            && self.started.parent.is_some()
-            && !self.settled
-            && self.epoch == 1;
+        let unsaid =
+            self.status == Status::Succeeded && self.started.parent.is_some() && !self.settled && self.epoch == 1;
         (to_pin || undone || unsaid).then_some(self.updated_at)
     }
 }

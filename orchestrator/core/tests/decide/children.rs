@@ -90,7 +90,10 @@ fn a_child_is_intended_then_pinned_then_there_and_its_output_is_the_steps() {
         .says(["child succeeded k action", "intended z action 1"])
         .owes_family([]);
     let own = SagaId::of_child(run.state.saga, "k", None);
-    assert_eq!(run.state.output_of("k").map(|output| (**output).clone()), Some(json!({ "id": own.to_string(), "n": 5 })));
+    assert_eq!(
+        run.state.output_of("k").map(|output| (**output).clone()),
+        Some(json!({ "id": own.to_string(), "n": 5 }))
+    );
     let known = run.state.child(&action("k")).expect("it is known");
     assert_eq!((known.saga, &*known.input), (own, &json!({ "of": run.state.saga.to_string() })));
 }
@@ -187,19 +190,22 @@ fn a_child_that_is_refused_fails_the_step_also_at_the_pivot_for_nothing_has_happ
     let says = ["refused k action", "failed k never_sent", "compensating", "intended a compensate 1"];
     after_a().input(refused("k")).says(says);
     let at_pivot = Run::of(PIVOT_CHILD).input(pin("a")).input(succeeded("a", json!(null)));
-    at_pivot
-        .can_cancel(CanCancel::PastPivot)
-        .input(refused("p"))
-        .says(["refused p action", "failed p never_sent", "compensating", "child to be undone a compensate"]);
+    at_pivot.can_cancel(CanCancel::PastPivot).input(refused("p")).says([
+        "refused p action",
+        "failed p never_sent",
+        "compensating",
+        "child to be undone a compensate",
+    ]);
     // Once there may be a child, nobody refuses it.
     after_a().input(pin("k")).input(refused("k")).says([]);
 }
 
 #[test]
 fn past_its_pivot_a_parent_settles_its_children_at_once_and_does_without_none() {
-    let run = Run::of(PIVOT_CHILD).input(pin("a")).input(succeeded("a", json!(null))).owes_family([Errand::Pin {
-        call: action("p"),
-    }]);
+    let run = Run::of(PIVOT_CHILD)
+        .input(pin("a"))
+        .input(succeeded("a", json!(null)))
+        .owes_family([Errand::Pin { call: action("p") }]);
     let run = run.input(pin("p")).passes_an_hour().passes_an_hour().is(Status::Running);
     let run = run.input(succeeded("p", json!(null))).owes_family([
         Errand::Pin { call: action("z") },
@@ -222,7 +228,8 @@ fn past_its_pivot_a_parent_settles_its_children_at_once_and_does_without_none() 
 
 #[test]
 fn each_item_has_a_child_of_its_own() {
-    let pin = |index| Input::ChildPinned { call: nth(index, action("k")), version: 1, definition: Digest::of(&[b"row"]) };
+    let pin =
+        |index| Input::ChildPinned { call: nth(index, action("k")), version: 1, definition: Digest::of(&[b"row"]) };
     let reports = |index, report| Input::ChildReported { call: nth(index, action("k")), report };
     let run = Run::of(EACH).says(["started", "items k 2", "child intended k[0] action"]);
     let run = run.input(pin(0)).input(reports(0, Report::Succeeded { output: json!(1).into() }));

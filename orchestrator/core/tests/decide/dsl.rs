@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use amends_core::{
-    Answer, Begin, Callback, CanCallBack, CanCancel, CanSignal, Command, Errand, Input, RefusedThere, Reply, Said, Signal,
-    Terms, begin, can_call_back, can_cancel, can_signal, decide,
+    Answer, Begin, Callback, CanCallBack, CanCancel, CanSignal, Command, Errand, Input, RefusedThere, Reply, Said,
+    Signal, Terms, begin, can_call_back, can_cancel, can_signal, decide,
     definition::Definition,
     event::{Event, Recorded},
     evolve, fold,
@@ -308,8 +308,9 @@ impl Run {
     #[track_caller]
     pub(crate) fn owes_family<const N: usize>(self, expected: [Errand; N]) -> Self {
         let owed = outstanding(&self.definition, &self.state).into_iter();
-        let owed: Vec<Errand> =
-            owed.filter_map(|command| if let Command::Family(errand) = command { Some(errand) } else { None }).collect();
+        let owed: Vec<Errand> = owed
+            .filter_map(|command| if let Command::Family(errand) = command { Some(errand) } else { None })
+            .collect();
         assert_eq!(owed, expected);
         self
     }

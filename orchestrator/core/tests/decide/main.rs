@@ -2,8 +2,8 @@
 
 mod adoption;
 mod callbacks;
-mod children;
 mod cancel_and_deadline;
+mod children;
 mod conditions;
 mod dsl;
 mod forward;

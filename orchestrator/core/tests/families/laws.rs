@@ -61,9 +61,12 @@ fn as_a_child(child: &Member, above: &Member) -> Result<(), String> {
 /// Completed: each step was done. Compensated: what was done is undone.
 fn effects(world: &World, saga: SagaId, member: &Member) -> Result<(), String> {
     for step in member.definition.steps.iter().filter(|step| step.call().is_some()) {
-        let of = |op| world.effects.iter().any(|effect| {
-            effect.saga == saga && effect.call.step == step.name && effect.call.op == op
-        });
+        let of = |op| {
+            world
+                .effects
+                .iter()
+                .any(|effect| effect.saga == saga && effect.call.step == step.name && effect.call.op == op)
+        };
         let (done, undone) = (of(Op::Action), of(Op::Compensate));
         let right = match member.state.status {
             Status::Completed => done && !undone,

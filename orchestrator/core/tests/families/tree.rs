@@ -16,7 +16,13 @@ impl Tree {
         let mut dice = Dice::new(seed ^ 0x5eed);
         let mut known = Known::new();
         // Youngest first: each is checked against those that it may run.
-        for (name, kids) in [("leaf", &[][..]), ("leafp", &[]), ("mid", &["leaf"]), ("midp", &["leaf", "leafp"]), ("root", &["leaf", "leafp", "mid", "midp"])] {
+        for (name, kids) in [
+            ("leaf", &[][..]),
+            ("leafp", &[]),
+            ("mid", &["leaf"]),
+            ("midp", &["leaf", "leafp"]),
+            ("root", &["leaf", "leafp", "mid", "midp"]),
+        ] {
             let pivot = match name {
                 "leafp" | "midp" => true,
                 "root" => dice.one_in(2),

@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use amends_core::{
-    Answer, Begin, Command, Errand, Input, Reply, Report, Settlement, Terms, begin, child_begins,
-    child_may_begin, decide, decide_in_place,
+    Answer, Begin, Command, Errand, Input, Reply, Report, Settlement, Terms, begin, child_begins, child_may_begin,
+    decide, decide_in_place,
     definition::Definition,
     event::Recorded,
     fold,

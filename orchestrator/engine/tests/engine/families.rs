@@ -14,7 +14,7 @@ use amends_engine::{CancelError, RegisterError, Setup};
 use amends_store::{Filter, Store, memory::MemoryStore};
 use serde_json::json;
 
-use crate::town::{Does, HandClock, SOON, Services, Town, memory, start};
+use crate::town::{Does, HandClock, SOON, Services, Town, memory};
 
 const KID: &str = "
 saga: kid
@@ -314,9 +314,13 @@ async fn whoever_dies_when_the_family_ends_as_one() {
         let son = SagaId::of_child(saga, "son", None);
         let passing = async {
             for of_family in [saga, son, kid_of(son)] {
-                while !one.store.head(of_family).await.expect("readable").is_some_and(|head| {
-                    head.summary.status.is_terminal()
-                }) {
+                while !one
+                    .store
+                    .head(of_family)
+                    .await
+                    .expect("readable")
+                    .is_some_and(|head| head.summary.status.is_terminal())
+                {
                     one.clock.pass(Duration::from_secs(1));
                     tokio::time::sleep(Duration::from_millis(2)).await;
                 }
