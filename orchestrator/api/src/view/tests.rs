@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use amends_core::{
     definition::Definition,
-    event::{AttentionReason, Cause, Event, FailedStep, Failure, Recorded, Started},
+    event::{AttentionReason, Cause, Event, FailedStep, Failure, Parent, Recorded, Started},
     ids::{CallId, Digest, SagaId},
     time::Time,
 };
@@ -324,7 +324,7 @@ fn a_step_shows_its_children_and_a_child_its_parent() {
     let mut journal = Journal::started();
     let Event::SagaStarted(started) = &mut journal.events[0].event else { unreachable!("it begins") };
     let above = SagaId(Uuid::from_u128(3));
-    started.parent = Some(amends_core::event::Parent {
+    started.parent = Some(Parent {
         saga: above,
         step: "son".into(),
         index: Some(1),

@@ -52,7 +52,10 @@ async fn a_family_is_seen_from_both_sides_and_settled_in_the_end() {
     let saga = id(&server.post("/v1/sagas", &json!({ "definition": "family", "input": {} })).await.body);
     let first = children(&server, &saga, 0, 1).await.remove(0);
     let seen = view(&server, &saga).await;
-    assert_eq!((&seen["steps"][0]["status"], &seen["steps"][0]["children"]["definition"]), (&json!("waiting"), &json!("kid")));
+    assert_eq!(
+        (&seen["steps"][0]["status"], &seen["steps"][0]["children"]["definition"]),
+        (&json!("waiting"), &json!("kid"))
+    );
     assert_eq!(seen["parent"], Value::Null);
     let child = view(&server, &first).await;
     assert_eq!(child["parent"], json!({ "id": saga, "step": "first" }));
@@ -69,7 +72,8 @@ async fn a_family_is_seen_from_both_sides_and_settled_in_the_end() {
     eventually("it has ended", async || view(&server, &saga).await["status"] == "completed").await;
     let seen = view(&server, &saga).await;
     assert_eq!(seen["output"], json!({ "by": "ada" }));
-    let statuses = seen["steps"][1]["children"]["sagas"].as_array().unwrap().iter().map(|child| child["status"].clone());
+    let statuses =
+        seen["steps"][1]["children"]["sagas"].as_array().unwrap().iter().map(|child| child["status"].clone());
     assert_eq!(statuses.collect::<Vec<_>>(), [json!("completed"), json!("completed")]);
     eventually("so have they", async || view(&server, &rest[0]).await["status"] == "completed").await;
     let list = server.get(&format!("/v1/sagas?parent={saga}&name=kid")).await.body;

@@ -127,8 +127,12 @@ fn files_that_are_given_together_are_each_others_children() {
     shell.file("server.toml", CATALOGUE);
     let check = ["check", "--config", "server.toml", "--deny-warnings"];
     shell.amends(&[&check[..], &["settle.yaml"]].concat()).expect(1).prints("warning[W0504]");
-    shell.amends(&[&check[..], &["settle.yaml", "pay.yaml"]].concat()).expect(0).says("not counted: what its children cost (pay)");
-    let pivot = GOOD.replace("    compensate: { call: \"payments POST /charges/${{ saga.id }}/refund\" }\n", "    pivot: true\n");
+    shell
+        .amends(&[&check[..], &["settle.yaml", "pay.yaml"]].concat())
+        .expect(0)
+        .says("not counted: what its children cost (pay)");
+    let pivot = GOOD
+        .replace("    compensate: { call: \"payments POST /charges/${{ saga.id }}/refund\" }\n", "    pivot: true\n");
     shell.file("pay.yaml", &pivot);
     shell.amends(&[&check[..], &["settle.yaml", "pay.yaml"]].concat()).expect(1).prints("error[E0321]");
 }

@@ -61,7 +61,8 @@ fn children_are_named_with_what_they_begin_with() {
     let ran = shell.amends(&plan);
     ran.expect(0).prints("runs saga pay-claim as ").prints(r#""customer":"ada","amount":4200}"#);
     ran.prints("amends plan pay-claim.yaml").prints("replace (pivot");
-    let view: Value = serde_json::from_str(&shell.amends(&[&plan[..], &["--json"]].concat()).expect(0).stdout).expect("JSON");
+    let view: Value =
+        serde_json::from_str(&shell.amends(&[&plan[..], &["--json"]].concat()).expect(0).stdout).expect("JSON");
     assert_eq!((&view["steps"][1]["kind"], &view["steps"][1]["definition"]), (&"saga".into(), &"pay-claim".into()));
     let close = shell.amends(&[&plan[..], &["--json", "--reply", r#"pay={"payout":"p-1"}"#]].concat());
     close.expect(0).prints(r#"\"payout\":\"p-1\""#);

@@ -3,7 +3,10 @@
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{broken::reported, made::{SAGA, Story}};
+use super::{
+    broken::reported,
+    made::{SAGA, Story},
+};
 use crate::audit::{Evidence, check, journal::Event, shape::Shape};
 
 /// Two children that only sleep: nothing here has a ledger.
@@ -182,9 +185,8 @@ fn a_child_that_is_undone_before_its_turn_is_reported() {
 #[test]
 fn journals_that_no_family_writes_are_reported() {
     let children = || [(KID, "kid", completed_child()), (SON, "son", completed_child())];
-    let without = |kind: &str| -> Vec<Value> {
-        completed_parent().into_iter().filter(|row| row["kind"] != kind).collect()
-    };
+    let without =
+        |kind: &str| -> Vec<Value> { completed_parent().into_iter().filter(|row| row["kind"] != kind).collect() };
     reported(&family(&without("child_settled"), &children()), 2, "is not settled");
     reported(&family(&without("child_pinned"), &children()), 2, "not while its child is Intended");
     let unsettled: Vec<Value> =
@@ -194,5 +196,9 @@ fn journals_that_no_family_writes_are_reported() {
     assert!(found.iter().any(|found| found.text.contains("its parent has not settled it")), "{found:?}");
     let mut early = undone_parent();
     early.retain(|row| row["kind"] != "child_undo_intended");
-    reported(&family(&early, &[(KID, "kid", undone_child()), (SON, "son", undone_child())]), 2, "not while its child is Succeeded");
+    reported(
+        &family(&early, &[(KID, "kid", undone_child()), (SON, "son", undone_child())]),
+        2,
+        "not while its child is Succeeded",
+    );
 }
