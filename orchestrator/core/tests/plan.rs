@@ -1,6 +1,5 @@
 //! What a plan shows of values that nobody has told yet.
 
-use std::sync::Arc;
 
 use amends_core::{
     Begin,
@@ -132,7 +131,8 @@ fn children_are_planned_by_what_they_begin_with() {
     assert_eq!((&*kid.name, kid.each.is_none(), kid.children.len()), ("kid", true, 1));
     assert_eq!(kid.children[0].saga, SagaId::of_child(SagaId(Uuid::nil()), "kid", None));
     let shown = plan.placeholders.shown(&kid.children[0].input.to_string());
-    assert_eq!(shown, r#"{"of":"‹steps.quote.output.of›","n":1}"#);
+    let shown: Value = serde_json::from_str(&shown).expect("JSON");
+    assert_eq!(shown, json!({ "of": "‹steps.quote.output.of›", "n": 1 }));
     let What::Children(each) = &plan.steps[2].what else { panic!("{plan:#?}") };
     let inputs: Vec<&Value> = each.children.iter().map(|child| &child.input).collect();
     assert_eq!(inputs, [&json!("a"), &json!("b")]);

@@ -344,7 +344,7 @@ fn a_step_shows_its_children_and_a_child_its_parent() {
     let (status, seen, view_now) = shown(&journal);
     assert_eq!(
         (status, seen.id, seen.version, seen.status),
-        (v1::StepStatus::Waiting, child.0, None, v1::ChildStatus::UnderWay)
+        (StepStatus::Waiting, child.0, None, v1::ChildStatus::UnderWay)
     );
     let parent = view_now.parent.expect("it is a child");
     assert_eq!((parent.id, parent.step.as_str(), parent.index), (above.0, "son", Some(1)));
@@ -354,7 +354,7 @@ fn a_step_shows_its_children_and_a_child_its_parent() {
     journal.then(Event::ChildCompensated { call: kid.clone(), reason: "it was cancelled".into() });
     journal.failed("kid", FailedStep::Rejected, Failure::ChildCompensated, "it was cancelled");
     let (status, seen, view_now) = shown(&journal);
-    assert_eq!((status, seen.version, seen.status), (v1::StepStatus::Rejected, Some(4), v1::ChildStatus::Compensated));
+    assert_eq!((status, seen.version, seen.status), (StepStatus::Rejected, Some(4), v1::ChildStatus::Compensated));
     assert_eq!(seen.detail.as_deref(), Some("it was cancelled"));
     let cause = view_now.cause.expect("why");
     assert_eq!(cause.summary, "kid: its child, saga kid, is undone: it was cancelled");

@@ -1,6 +1,7 @@
 //! Below a step that runs other sagas: each child, and what came of it.
 
 use amends_protocol::v1::{ChildStatus, ChildView, ChildrenView, SagaView};
+use chrono::{DateTime, Utc};
 
 use super::words;
 use crate::style::{Style, Tone, tame};
@@ -20,16 +21,17 @@ pub(super) fn of_parent(saga: &SagaView) -> Option<String> {
 }
 
 pub(super) fn lines(children: &ChildrenView, saga: &SagaView, style: Style) -> Vec<String> {
-    children.sagas.iter().map(|child| line(child, saga, style)).collect()
+    children.sagas.iter().map(|child| line(child, child.intended_at, saga, style)).collect()
 }
 
 /// Those that had finished their forward path and are undone after that.
 pub(super) fn undone(children: &ChildrenView, saga: &SagaView, style: Style) -> Vec<String> {
-    children.sagas.iter().filter(|child| child.undo_at.is_some()).map(|child| line(child, saga, style)).collect()
+    let told = children.sagas.iter().filter_map(|child| Some((child, child.undo_at?)));
+    told.map(|(child, at)| line(child, at, saga, style)).collect()
 }
 
-fn line(child: &ChildView, saga: &SagaView, style: Style) -> String {
-    let at = format!("+{}", words::duration((child.intended_at - saga.started_at).abs()));
+fn line(child: &ChildView, at: DateTime<Utc>, saga: &SagaView, style: Style) -> String {
+    let at = format!("+{}", words::duration((at - saga.started_at).abs()));
     let (tone, icon, word) = match child.status {
         ChildStatus::UnderWay if child.version.is_none() => (Tone::Busy, "▸", "to begin"),
         ChildStatus::UnderWay => (Tone::Busy, "▸", "under way"),

@@ -59,7 +59,7 @@ fn children_are_named_with_what_they_begin_with() {
     let data = r#"{"customer":"ada","policy":"p-7","sku":"kettle","amount":4200}"#;
     let plan = [&["plan", "claim.yaml", "--data", data], &FIXED[..]].concat();
     let ran = shell.amends(&plan);
-    ran.expect(0).prints("runs saga pay-claim as ").prints(r#""customer":"ada","amount":4200}"#);
+    ran.expect(0).prints("runs saga pay-claim as ").prints(r#""amount":4200,"#);
     ran.prints("amends plan pay-claim.yaml").prints("replace (pivot");
     let view: Value =
         serde_json::from_str(&shell.amends(&[&plan[..], &["--json"]].concat()).expect(0).stdout).expect("JSON");

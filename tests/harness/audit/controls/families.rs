@@ -114,6 +114,8 @@ fn family(parent: &[Value], children: &[(Uuid, &str, Vec<Value>)]) -> Story {
         }
         let mut saga = told(child, rows).evidence.sagas.remove(0);
         (saga.id, saga.version) = (*id, 2);
+        // Nobody has taken it over since it was made, so it is due to tell.
+        saga.row.wake_at = (saga.row.status == "succeeded").then_some(saga.row.updated_at);
         story.evidence.sagas.push(saga);
     }
     story
