@@ -1,6 +1,5 @@
 //! What a plan shows of values that nobody has told yet.
 
-
 use amends_core::{
     Begin,
     definition::Definition,
