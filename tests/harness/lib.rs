@@ -14,6 +14,7 @@ mod gather;
 pub mod port;
 pub mod process;
 pub mod proxy;
+pub mod relay;
 pub mod town;
 pub mod wait;
 pub mod words;

@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
+use amends_client::ClientError;
+use amends_protocol::{problem::ProblemType, v1::SagaStatus};
 use amends_servers::{Options, Postgres};
 use amends_tests::{
     cluster::{Begun, Cluster, Load, Refusal, at_once},
@@ -141,4 +143,40 @@ async fn three_nodes_that_start_at_once_on_an_empty_database_all_come_up() -> Re
         }
     }
     Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_starts_while_the_database_is_away_waits_for_it_and_says_so() -> Result<()> {
+    let mut cluster = Cluster::start(Plan::orders().patient(), SHORT_LEASE).await?;
+    let slow = cluster.inject("charge", Action::Delay(Duration::from_millis(300)));
+    let sagas = cluster.begin_many(1, 8, order(0)).await?;
+    until_true("calls are in flight", SOON, || slow.fired() >= 4).await?;
+    cluster.crash_server()?;
+    for node in &mut cluster.nodes {
+        node.restart().await?;
+    }
+    for node in 0..3 {
+        assert_eq!(cluster.status(node, "livez").await?, 200, "nobody need restart it");
+        assert_eq!(cluster.status(node, "readyz").await?, 503);
+        let refused = cluster.client(node)?.start(&cluster.keyed("early", order(0))).await;
+        let Err(ClientError::Problem { problem, retry_after: Some(_) }) = refused else { panic!("{refused:?}") };
+        assert_eq!((problem.status, problem.problem_type()), (503, Some(ProblemType::StoreUnavailable)));
+        let log = cluster.nodes[node].log()?;
+        assert!(log.contains("the database is away: not ready, trying again"), "{log}");
+    }
+    // One that is told to stop meanwhile does.
+    let ended = cluster.nodes[2].stop(SOON).await?;
+    assert!(ended.success(), "{ended}");
+
+    cluster.start_server()?;
+    cluster.nodes[2].restart().await?;
+    for node in 0..3 {
+        until("it is ready", SOON, async || Ok((cluster.status(node, "readyz").await? == 200).then_some(()))).await?;
+    }
+    for saga in sagas {
+        assert_eq!(cluster.ended(0, saga).await?.status, SagaStatus::Completed);
+    }
+    let started = cluster.client(0)?.start(&cluster.keyed("early", order(0))).await?;
+    assert_eq!(cluster.ended(1, started.saga.id).await?.status, SagaStatus::Completed);
+    cluster.at_rest().await
 }

@@ -8,6 +8,7 @@ mod deaths;
 mod leases;
 mod locks;
 mod measure;
+mod partition;
 mod soak;
 mod starts;
 mod stops;

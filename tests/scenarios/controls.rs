@@ -56,3 +56,77 @@ async fn a_wrong_expectation_fails_and_says_what_is_different() -> Result<()> {
     }
     run::one(&town, &client, &file, &file.scenarios.scenarios[0]).await
 }
+
+/// Each wrong in one thing, for what is answered later and what is asked after.
+async fn is_noticed(name: &str, replies: &str, wrong: &[(&str, &str)], right: &str) -> Result<()> {
+    let source = std::fs::read_to_string(folder().join(format!("{name}.yaml")))?;
+    let input = "{ customer: ada, sku: kettle, quantity: 1, amount: 700 }";
+    let head = format!("replies: {replies}\nscenarios:\n  - name: control\n    input: {input}\n");
+    let of = |rest: &str| File::of(name, source.clone(), &format!("{head}{rest}"));
+    let town = Town::start(plan(&of(right)?)).await?;
+    let client = town.client()?;
+    for (rest, said) in wrong {
+        let file = of(rest)?;
+        let failed = run::one(&town, &client, &file, &file.scenarios.scenarios[0]).await;
+        town.heal();
+        let Err(why) = failed else { panic!("{rest} was not noticed") };
+        assert!(format!("{why:#}").contains(said), "{rest}: {why:#}");
+    }
+    let file = of(right)?;
+    run::one(&town, &client, &file, &file.scenarios.scenarios[0]).await
+}
+
+#[tokio::test]
+async fn a_wrong_expectation_about_callbacks_is_noticed() -> Result<()> {
+    let wrong = [
+        (
+            "    callbacks: [{ step: ship, after: 50ms, reject: no }]\n    expect: { status: completed }\n",
+            "status: expected completed, it is \"compensated\"",
+        ),
+        (
+            "    callbacks: [{ step: ship, after: early, body: { tracking: T-9 } }]\n    expect: { status: completed, output: { tracking: T-1 } }\n",
+            "output: at `/tracking` expected \"T-1\", found \"T-9\"",
+        ),
+        (
+            "    callbacks: [{ step: ship, after: never }]\n    faults: [{ step: charge, reject: 402 }]\n    expect: { status: compensated }\n",
+            "ship was never accepted",
+        ),
+        (
+            "    faults: [{ step: ship, duplicate: 3 }]\n    expect: { status: completed, attempts: { ship: 3 } }\n",
+            "requests of ship action: expected 3, found 1",
+        ),
+    ];
+    is_noticed(
+        "ship-later",
+        "{ ship: { tracking: T-1 } }",
+        &wrong,
+        "    expect: { status: completed, done: [open, reserve, charge, ship, confirm] }\n",
+    )
+    .await
+}
+
+#[tokio::test]
+async fn a_wrong_expectation_about_probes_is_noticed() -> Result<()> {
+    let wrong = [
+        (
+            "    faults: [{ step: pay, lose: reply }]\n    expect: { status: completed, attempts: { pay.probe: 2 } }\n",
+            "requests of pay probe: expected 2, found 1",
+        ),
+        (
+            "    faults: [{ step: pay, op: probe, fail: 503 }]\n    expect: { status: completed }\n",
+            "a fault of pay never befell anybody",
+        ),
+        (
+            "    faults: [{ step: pay, lose: connection }]\n    expect: { status: compensated, nothing: [pay] }\n",
+            "nothing: expected pay, found ",
+        ),
+    ];
+    let replies = "{ pay: { id: c-1 }, ship: { tracking: T-1 } }";
+    is_noticed(
+        "pay-third-party",
+        replies,
+        &wrong,
+        "    expect: { status: completed, attempts: { pay: 1, pay.probe: 0 } }\n",
+    )
+    .await
+}

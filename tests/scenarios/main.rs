@@ -80,6 +80,16 @@ sagas! {
     transfer_money transfer_money_on_postgres "transfer-money"
 }
 
+#[tokio::test]
+async fn the_example_of_the_page_on_scenarios_runs() -> Result<()> {
+    let page = std::fs::read_to_string(files::folder().join("../docs/scenarios.md"))?;
+    let example = page.split("```yaml\n").nth(1).and_then(|rest| rest.split("```").next()).context("an example")?;
+    let source = std::fs::read_to_string(files::folder().join("place-order.yaml"))?;
+    let file = File::of("place-order", source, example)?;
+    let town = Town::start(plan(&file)).await?;
+    all(&town, &town.client()?, &file).await
+}
+
 #[test]
 fn every_saga_has_scenarios_and_is_tested_and_told_of() -> Result<()> {
     let names = Saga::names()?;

@@ -5,19 +5,18 @@ use std::{collections::BTreeSet, time::Duration};
 use amends_client::{Client, Signal, Start};
 use amends_core::{
     definition::{parse_duration, write_duration},
-    ids::Op,
-    scenario::{Fault, Scenario, Wrong, fits},
+    scenario::{After, Asked, CalledBack, Fault, Scenario, Verdict, Wrong, fits},
 };
 use amends_protocol::v1::{SagaView, StartRequest, StepStatus};
 use amends_tests::{
-    audit::ledger::Effect,
-    proxy::{Action, Injected, Rule},
+    audit::{journal::Event, ledger::Effect},
+    proxy::{Action, Door, Injected, Proxy, Rule},
     town::{Scene, ended},
     wait::until,
     words,
 };
 use anyhow::{Context, Result, bail};
-use serde_json::Value;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::files::File;
@@ -27,7 +26,13 @@ const SOON: Duration = Duration::from_secs(30);
 
 pub(crate) async fn one(scene: &Scene, client: &Client, file: &File, scenario: &Scenario) -> Result<()> {
     let registered = client.register(&shortened(&file.saga.source, scenario)?).await?;
-    let injected: Vec<(&Fault, Injected)> = scenario.faults.iter().map(|fault| (fault, inject(scene, fault))).collect();
+    let (shut, faults): (Vec<&Fault>, Vec<&Fault>) =
+        scenario.faults.iter().partition(|fault| fault.what == Wrong::LoseConnection);
+    let injected: Vec<(&Fault, Injected)> = faults.into_iter().map(|fault| (fault, inject(scene, fault))).collect();
+    call_back(scene, file, &scenario.callbacks).await?;
+    for fault in &shut {
+        door(scene, fault).set_door(Door::Closed).await;
+    }
     let request = StartRequest {
         definition: registered.name,
         version: Some(registered.version),
@@ -47,6 +52,17 @@ pub(crate) async fn one(scene: &Scene, client: &Client, file: &File, scenario: &
         waits(client, saga, cancel.when.as_str()).await?;
         client.cancel(saga, cancel.reason.clone()).await?;
     }
+    for fault in shut {
+        let failed = |event: &Event| matches!(event, Event::StepFailed { step, .. } if *step == fault.step.as_str());
+        let opened = until("it has failed, since nobody listens", SOON, async || {
+            let journal = scene.journal(saga).await?;
+            Ok(journal.iter().any(|row| failed(&row.event)).then_some(()))
+        });
+        let opened = opened.await;
+        // Whatever comes next needs it.
+        door(scene, fault).set_door(Door::Open).await;
+        opened?;
+    }
     let view = ended(client, saga).await?;
     // The others of its family may have a word more to write than it has.
     for child in scene.family(saga).await? {
@@ -58,6 +74,16 @@ pub(crate) async fn one(scene: &Scene, client: &Client, file: &File, scenario: &
         .filter(|(_, injected)| injected.fired() == 0)
         .map(|(fault, _)| format!("a fault of {} never befell anybody: {:?}", fault.step, fault.what))
         .collect();
+    let journal = scene.journal(saga).await?;
+    for CalledBack { step, .. } in &scenario.callbacks {
+        let accepted = |event: &Event| match event {
+            Event::CallAccepted { call, .. } | Event::CallbackReceived { call, .. } => call.step == step.as_str(),
+            _ => false,
+        };
+        if !journal.iter().any(|row| accepted(&row.event)) {
+            wrong.push(format!("{step} was never accepted, so that nobody could call back"));
+        }
+    }
     wrong.extend(compare(scene, scenario, &view).await?);
     if !wrong.is_empty() {
         let cause = view.cause.as_ref().map_or("none", |cause| cause.summary.as_str());
@@ -78,20 +104,52 @@ async fn waits(client: &Client, saga: Uuid, step: &str) -> Result<()> {
     .await
 }
 
+fn door<'s>(scene: &'s Scene, fault: &Fault) -> &'s Proxy {
+    &scene.service(&scene.service_of(fault.step.as_str())).proxy
+}
+
 fn inject(scene: &Scene, fault: &Fault) -> Injected {
     let action = match fault.what {
         Wrong::Reject(status) => Action::Acked(status),
         Wrong::Fail(status) => Action::Status(status, String::new()),
         Wrong::LoseRequest => Action::CutBeforeRequest,
         Wrong::LoseReply => Action::CutAfterRequest,
+        Wrong::LoseConnection => unreachable!("its door is shut"),
         Wrong::Delay(by) => Action::Delay(by),
+        Wrong::Duplicate(copies) => Action::Duplicate { copies, at_once: true },
     };
     let step = fault.step.as_str();
-    let rule = match fault.op {
-        Op::Action => Rule::action_of(step, action),
-        Op::Compensate => Rule::compensation_of(step, action),
+    let most = fault.attempts.unwrap_or(u32::MAX);
+    let rule = match fault.of {
+        Asked::Action => Rule::action_of(step, action).attempts(1..=most),
+        Asked::Compensate => Rule::compensation_of(step, action).attempts(1..=most),
+        Asked::Probe => Rule::probe_of(step, action).nth(1..=most.into()),
     };
-    scene.inject_rule(step, rule.attempts(1..=fault.attempts.unwrap_or(u32::MAX)))
+    scene.inject_rule(step, rule)
+}
+
+/// Tells every service what becomes of the calls that it may accept: those of this scenario, and no others.
+async fn call_back(scene: &Scene, file: &File, callbacks: &[CalledBack]) -> Result<()> {
+    for service in &file.saga.services {
+        let mine = callbacks.iter().filter(|callback| scene.service_of(callback.step.as_str()) == *service);
+        let later = mine.map(|callback| {
+            let when = match callback.after {
+                After::Early => json!("early"),
+                After::Later(after) => json!({ "after_ms": u64::try_from(after.as_millis()).unwrap_or(u64::MAX) }),
+                After::Never => json!("never"),
+            };
+            let verdict = match &callback.verdict {
+                Verdict::Done(body) => json!({ "done": body }),
+                Verdict::Rejected(why) => json!({ "refused": why }),
+            };
+            (callback.step.as_str().to_owned(), json!({ "when": when, "verdict": verdict }))
+        });
+        let later: Value = Value::Object(later.collect());
+        let address = scene.service(service).process.address();
+        let http = reqwest::Client::builder().no_proxy().timeout(SOON).build()?;
+        http.put(format!("http://{address}/later")).json(&later).send().await?.error_for_status()?;
+    }
+    Ok(())
 }
 
 /// The definition with shorter waits, as another version of it.
@@ -102,9 +160,16 @@ fn shortened(source: &str, scenario: &Scenario) -> Result<String> {
     let mut root: serde_yaml_ng::Value = serde_yaml_ng::from_str(source)?;
     for (name, duration) in &scenario.shorten {
         let step = root["steps"][name.as_str()].as_mapping_mut().context("a step is a map")?;
-        let key = if step.contains_key("await") { "timeout" } else { "sleep" };
-        step.remove("until");
-        step.insert(key.into(), write_duration(*duration).into());
+        let duration: serde_yaml_ng::Value = write_duration(*duration).into();
+        if step.contains_key("await") || step.contains_key("async") {
+            step.insert("timeout".into(), duration);
+        } else if let Some(probe) = step.get_mut("probe") {
+            let call = if probe.is_string() { probe.clone() } else { probe["call"].clone() };
+            *probe = serde_yaml_ng::to_value(json!({ "call": call, "settle": duration }))?;
+        } else {
+            step.remove("until");
+            step.insert("sleep".into(), duration);
+        }
     }
     Ok(serde_yaml_ng::to_string(&root)?)
 }
@@ -169,11 +234,11 @@ async fn compare(scene: &Scene, scenario: &Scenario, view: &SagaView) -> Result<
             wrong.push(format!("nothing: expected {}, found {}", listed(expected), found.join(", ")));
         }
     }
-    let never = expect.never.iter().map(|step| (step, Op::Action, 0));
-    for (step, op, expected) in expect.attempts.iter().map(|(step, op, count)| (step, *op, *count)).chain(never) {
-        let found = requests(scene, &family, step.as_str(), op);
+    let never = expect.never.iter().map(|step| (step, Asked::Action, 0));
+    for (step, of, expected) in expect.attempts.iter().map(|(step, of, count)| (step, *of, *count)).chain(never) {
+        let found = requests(scene, &family, step.as_str(), of);
         if found != expected as usize {
-            wrong.push(format!("requests of {step} {}: expected {expected}, found {found}", op.as_str()));
+            wrong.push(format!("requests of {step} {}: expected {expected}, found {found}", of.as_str()));
         }
     }
     for (step, expected) in &expect.bodies {
@@ -205,12 +270,14 @@ fn in_groups(groups: &[Vec<amends_core::ids::StepName>], found: &[String]) -> bo
     rest.is_empty()
 }
 
-fn requests(scene: &Scene, family: &[Uuid], step: &str, op: Op) -> usize {
-    let op = match op {
-        Op::Action => words::Op::Action,
-        Op::Compensate => words::Op::Compensate,
+fn requests(scene: &Scene, family: &[Uuid], step: &str, of: Asked) -> usize {
+    let proxy = &scene.service(&scene.service_of(step)).proxy;
+    let op = match of {
+        Asked::Action => words::Op::Action,
+        Asked::Compensate => words::Op::Compensate,
+        Asked::Probe => return family.iter().map(|saga| proxy.probes(*saga, step)).sum(),
     };
-    let log = scene.service(&scene.service_of(step)).proxy.log();
+    let log = proxy.log();
     let mine = log.iter().filter(|request| family.contains(&request.call.saga));
     mine.filter(|request| request.call.call.step == step && request.call.call.op == op).count()
 }

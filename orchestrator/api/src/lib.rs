@@ -1,6 +1,6 @@
 //! `/v1` over HTTP: parses requests into core types, asks the engine, answers with views and problems.
 //!
-//! Why it exists: everybody outside of this process speaks HTTP. Who calls it: `cli` ([`router`], [`serve`]).
+//! Why it exists: everybody outside of this process speaks HTTP. Who calls it: `cli` ([`router`], [`serve`], [`Door`]).
 //!
 //! **What it must never know:** what an event leads to (core), how a saga is driven (engine), SQL (store). It decides
 //! nothing about a saga; it decides which words and which status an answer has.
@@ -9,6 +9,7 @@
 
 mod body;
 mod cursor;
+mod door;
 mod error;
 mod headers;
 mod health;
@@ -25,6 +26,7 @@ use amends_engine::Engine;
 use axum::{Router, middleware};
 use tower_http::catch_panic::CatchPanicLayer;
 
+pub use door::Door;
 pub use serve::{Connections, serve, serve_with};
 pub use view::view;
 

@@ -7,7 +7,7 @@ use amends_core::{
     fold,
     ids::SagaId,
 };
-use amends_engine::{Engine, Whole};
+use amends_engine::{Engine, Settled, Whole};
 use amends_protocol::v1::{LockStatus, PAGE_LIMIT_MAX, SagaResult, SagaView};
 use serde_json::Value;
 
@@ -28,7 +28,7 @@ pub(crate) const LAST_SEQ: u64 = i64::MAX.unsigned_abs();
 /// A saga as it stands; with `wait`, held until it has ended or raised attention, at most so long.
 pub(crate) async fn read(engine: &Engine, saga: SagaId, wait: Option<Duration>) -> Result<SagaView, ApiError> {
     if let Some(wait) = wait
-        && let Some(whole) = settled(engine, saga, wait).await
+        && let Some(whole) = settled(engine, saga, wait).await.and_then(|settled| settled.whole)
     {
         return of_whole(saga, &whole);
     }
@@ -61,25 +61,27 @@ async fn who_is_ahead(engine: &Engine, view: &mut SagaView) -> Result<(), ApiErr
     Ok(())
 }
 
-/// No more than how it went; of a saga that is in memory as a whole without making a view of it.
+/// No more than how it went; of a saga that has just begun, or that ended here, without making a view of it.
 pub(crate) async fn result(
     engine: &Engine,
     saga: SagaId,
     wait: Option<Duration>,
     whole: Option<&Whole>,
 ) -> Result<SagaResult, ApiError> {
-    let settled = match (whole, wait) {
-        (None, Some(wait)) => settled(engine, saga, wait).await,
-        _ => None,
+    let result = |status_now, attention, output: &Value| SagaResult {
+        id: saga.0,
+        status: status(status_now),
+        attention,
+        output: Some(output.clone()).filter(|output| !output.is_null()),
     };
-    if let Some(whole) = whole.or(settled.as_ref()) {
+    if let Some(whole) = whole {
         let state = fold(saga, &*whole.journal).map_err(|illegal| ApiError::Unreadable(illegal.to_string()))?;
-        return Ok(SagaResult {
-            id: saga.0,
-            status: status(state.status),
-            attention: !state.attention.is_empty(),
-            output: Some(Value::clone(&state.output)).filter(|output| !output.is_null()),
-        });
+        return Ok(result(state.status, !state.attention.is_empty(), &state.output));
+    }
+    if let Some(wait) = wait
+        && let Some(settled) = settled(engine, saga, wait).await
+    {
+        return Ok(result(settled.status, settled.attention, &settled.output));
     }
     let view = read(engine, saga, None).await?;
     Ok(SagaResult { id: view.id, status: view.status, attention: !view.attention.is_empty(), output: view.output })
@@ -91,15 +93,15 @@ pub(crate) fn of_whole(saga: SagaId, whole: &Whole) -> Result<SagaView, ApiError
 }
 
 /// Returns when the saga has settled, the time is over, or the server is shutting down.
-async fn settled(engine: &Engine, saga: SagaId, wait: Duration) -> Option<Whole> {
+async fn settled(engine: &Engine, saga: SagaId, wait: Duration) -> Option<Settled> {
     let until = Instant::now() + wait;
     while engine.accepting() {
         let slice = until.saturating_duration_since(Instant::now()).min(LOOK_UP_EVERY);
         if slice.is_zero() {
             return None;
         }
-        if let Ok(whole) = tokio::time::timeout(slice, engine.settled(saga, wait)).await {
-            return whole;
+        if let Ok(settled) = tokio::time::timeout(slice, engine.settled(saga, wait)).await {
+            return settled;
         }
     }
     None

@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use amends_store::{Store, postgres::PostgresStore, sqlite::SqliteStore};
+use amends_store::{Store, StoreError, postgres::PostgresStore, sqlite::SqliteStore};
 use anyhow::Context;
 
 use crate::config::{self, Flags};
@@ -54,6 +54,12 @@ pub(crate) async fn open(config: &config::Store) -> anyhow::Result<Opened> {
     let path = config.path.relative();
     let store = SqliteStore::open(&path).await.with_context(|| format!("the store {}", path.display()))?;
     Ok(Opened::Sqlite(Arc::new(store)))
+}
+
+/// Whether a server may wait for it: a database that is away comes back. A file that cannot be opened is somebody's mistake, or
+/// somebody else's.
+pub(crate) fn may_come_back(config: &config::Store, error: &anyhow::Error) -> bool {
+    config.url.is_some() && matches!(error.downcast_ref(), Some(StoreError::Unavailable { .. }))
 }
 
 /// Opens a store beside the server that owns it, if one does.

@@ -8,8 +8,13 @@ use amends_core::{
 };
 use serde_json::{Value, json};
 
-const SAGA: &str =
-    "saga: s\nsteps:\n  a: { call: x POST /a, compensate: { call: x POST /u } }\n  w: { await: go, timeout: 1d }\n";
+const SAGA: &str = "saga: s
+steps:
+  a: { call: x POST /a, compensate: { call: x POST /u } }
+  w: { await: go, timeout: 1d }
+  l: { call: x POST /l, async: true, timeout: 1d, compensate: { call: x POST /ul } }
+  p: { call: y POST /p, idempotent: false, probe: y GET /p, compensate: { call: y POST /up } }
+";
 
 fn errors(source: &str) -> Vec<Diagnostic> {
     let definition = Definition::parse(SAGA, None).expect("a definition");
@@ -40,6 +45,17 @@ fn every_mistake_is_said_with_its_place_and_a_hint() {
         (with("faults: [{ step: a, delay: 3 }]"), ("E0205", 4, 32)),
         (with("faults: [{ step: a, op: undo, delay: 3s }]"), ("E0203", 4, 29)),
         (with("faults: [{ step: a, attempts: 0, delay: 3s }]"), ("E0206", 4, 35)),
+        (with("faults: [{ step: a, lose: reply, duplicate: 2 }]"), ("E0305", 4, 14)),
+        (with("faults: [{ step: a, duplicate: 1 }]"), ("E0206", 4, 36)),
+        (with("faults: [{ step: a, op: probe, fail: 500 }]"), ("E0402", 4, 22)),
+        (with("faults: [{ step: p, op: probe, duplicate: 2 }]"), ("E0305", 4, 14)),
+        (with("faults: [{ step: a, op: compensate, lose: connection }]"), ("E0305", 4, 14)),
+        (with("faults: [{ step: a, attempts: 2, lose: connection }]"), ("E0305", 4, 14)),
+        (with("faults: [{ step: l, lose: connection }]"), ("E0402", 4, 22)),
+        (with("callbacks: [{ step: a, after: 1s }]"), ("E0402", 4, 25)),
+        (with("callbacks: [{ step: l }]"), ("E0202", 4, 17)),
+        (with("callbacks: [{ step: l, after: soon }]"), ("E0205", 4, 35)),
+        (with("callbacks: [{ step: l, after: never, body: 1, reject: no }]"), ("E0305", 4, 17)),
         (with("signals: [{ name: 'g o', when: w }]"), ("E0204", 4, 23)),
         (with("signals: [{ name: go }]"), ("E0202", 4, 15)),
         (with("shorten: { x: 1s }"), ("E0402", 4, 16)),
@@ -55,6 +71,13 @@ fn every_mistake_is_said_with_its_place_and_a_hint() {
     let twice =
         "scenarios:\n  - { name: n, expect: { status: completed } }\n  - { name: n, expect: { status: completed } }\n";
     assert_eq!(errors(twice).len(), 1);
+    for fine in [
+        "faults: [{ step: p, lose: connection }, { step: p, op: probe, reject: 404, attempts: all }]",
+        "faults: [{ step: a, duplicate: 10 }]",
+        "callbacks: [{ step: l, after: early }, { step: l, after: never }, { step: l, after: 2s, reject: no }]",
+    ] {
+        assert_eq!(errors(&with(fine)), [], "{fine}");
+    }
     assert_eq!(errors(&with("shorten: { w: 1s }\n    faults: [{ step: a, lose: reply, attempts: all }]")), []);
 }
 

@@ -28,7 +28,7 @@ use crate::{
     inbox::{self, Came},
     membership::Member,
     probes,
-    registry::{Live, Message, Progress, Whole},
+    registry::{Ended, Live, Message, Progress, Whole},
 };
 
 /// Between two tries of an append while the store is away.
@@ -624,14 +624,18 @@ impl Driver {
 
     fn tell(&mut self) {
         let summary = self.state.summary();
-        let (ended, attention) = (summary.status.is_terminal(), summary.attention);
-        let whole = self
-            .journal
-            .take_if(|_| ended)
-            .map(|journal| Whole { definition: self.definition.clone(), journal: journal.into() });
+        let attention = summary.attention;
+        let ended = summary.status.is_terminal().then(|| Ended {
+            status: summary.status,
+            output: self.state.output.clone(),
+            whole: self
+                .journal
+                .take()
+                .map(|journal| Whole { definition: self.definition.clone(), journal: journal.into() }),
+        });
         self.progress.send_if_modified(|progress| {
-            let news = (progress.ended, progress.attention) != (ended, attention);
-            *progress = Progress { ended, attention, whole };
+            let news = (progress.ended.is_some(), progress.attention) != (ended.is_some(), attention);
+            *progress = Progress { attention, ended };
             news
         });
     }

@@ -9,8 +9,9 @@ use std::{
     time::Duration,
 };
 
-use amends_core::ids::SagaId;
+use amends_core::{ids::SagaId, summary::Status};
 use amends_store::Store;
+use serde_json::Value;
 use tokio::sync::{Notify, Semaphore};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use uuid::Uuid;
@@ -21,7 +22,7 @@ use crate::{
     committer::{CommitIds, Committer},
     definitions::Definitions,
     membership::{LeaseTerms, Membership},
-    registry::{Progress, Registry, Whole},
+    registry::{Ended, Progress, Registry, Whole},
     retention::Retention,
     token::{self, Tokens},
 };
@@ -103,6 +104,16 @@ pub(crate) struct Inner {
     pub(crate) left: CancellationToken,
 }
 
+/// How a saga ended that somebody waited for.
+#[derive(Clone, Debug)]
+pub struct Settled {
+    pub status: Status,
+    pub attention: bool,
+    pub output: Arc<Value>,
+    /// All of it, if it was [`Watched::Whole`](crate::Watched::Whole).
+    pub whole: Option<Whole>,
+}
+
 impl Engine {
     /// Opens an engine under an identity of its own and begins to adopt what other processes left. Returns at once; adoption
     /// goes on beside.
@@ -178,19 +189,21 @@ impl Engine {
         Load { live: max_live - self.inner.places.available_permits(), max_live }
     }
 
-    /// Returns when the saga has ended or raised attention, when there is no such saga, or when `wait` is over. Answers the
-    /// whole of it if it has ended here and was [watched](crate::Start::watched).
-    pub async fn settled(&self, saga: SagaId, wait: Duration) -> Option<Whole> {
+    /// Returns when the saga has ended or raised attention, when there is no such saga, or when `wait` is over. Answers how it
+    /// ended if it ended here.
+    pub async fn settled(&self, saga: SagaId, wait: Duration) -> Option<Settled> {
         // The time is the caller's patience, so it is real time even where sagas run in virtual time.
         tokio::time::timeout(wait, self.settled_without_end(saga)).await.ok().flatten()
     }
 
-    async fn settled_without_end(&self, saga: SagaId) -> Option<Whole> {
+    async fn settled_without_end(&self, saga: SagaId) -> Option<Settled> {
         loop {
             if let Some(mut live) = self.inner.registry.get(saga) {
-                let settled = |progress: &Progress| progress.ended || progress.attention;
+                let settled = |progress: &Progress| progress.ended.is_some() || progress.attention;
                 if let Ok(progress) = live.progress.wait_for(settled).await {
-                    return progress.whole.clone();
+                    let attention = progress.attention;
+                    let ended = progress.ended.clone();
+                    return ended.map(|Ended { status, output, whole }| Settled { status, attention, output, whole });
                 }
             }
             match self.inner.store.head(saga).await {

@@ -7,7 +7,9 @@ use std::{
 
 use amends_core::{
     Callback, CanCallBack, CanCancel, CanSignal, Input, Signal, definition::Definition, event::Recorded, ids::SagaId,
+    summary::Status,
 };
+use serde_json::Value;
 use tokio::sync::{mpsc, oneshot, watch};
 use uuid::Uuid;
 
@@ -36,9 +38,17 @@ pub(crate) enum Message {
 /// How far a saga is, for those who wait.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Progress {
-    pub(crate) ended: bool,
     pub(crate) attention: bool,
-    /// Once it has ended, if it was kept.
+    /// Set once it has ended.
+    pub(crate) ended: Option<Ended>,
+}
+
+/// How a saga ended.
+#[derive(Clone, Debug)]
+pub(crate) struct Ended {
+    pub(crate) status: Status,
+    pub(crate) output: Arc<Value>,
+    /// If it was kept.
     pub(crate) whole: Option<Whole>,
 }
 

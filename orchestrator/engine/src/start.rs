@@ -1,9 +1,11 @@
 //! Starting a saga: one commit, then it is driven from memory.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use amends_core::{
     Begin, begin_with,
+    definition::Definition,
+    event::Recorded,
     ids::{Digest, SagaId, canonical},
     labels, locks,
 };
@@ -29,8 +31,20 @@ pub struct Start {
     pub key: Option<String>,
     /// W3C trace context of the caller.
     pub traceparent: Option<String>,
-    /// The caller waits for the end: what happens is kept in memory for [`Engine::settled`].
-    pub watched: bool,
+    /// What the caller waits for.
+    pub watched: Watched,
+}
+
+/// What is kept in memory of a saga for [`Engine::settled`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Watched {
+    /// Nobody waits for its end.
+    #[default]
+    No,
+    /// How it ends.
+    Result,
+    /// Everything that happens.
+    Whole,
 }
 
 /// What came of it. Durable.
@@ -122,7 +136,7 @@ impl Engine {
         let place = self.place().ok_or(StartError::Overloaded { retry_after: RETRY_AFTER })?;
 
         let (state, decision) = begin_with(&definition, saga, with, now);
-        let journal = decision.events.clone();
+        let kept = (start.watched != Watched::Result).then(|| decision.events.clone());
         let append = Append {
             saga,
             commit: self.inner.commit_ids.next(),
@@ -142,10 +156,12 @@ impl Engine {
         };
         match self.inner.committer.append(append).await {
             Ok(()) => {
-                let whole = Whole { definition: definition.clone(), journal: journal.into() };
-                let kept = start.watched.then(|| whole.journal.to_vec());
+                let (begun, kept) = match start.watched {
+                    Watched::No => (kept.map(|journal| whole(&definition, journal)), None),
+                    Watched::Result | Watched::Whole => (None, kept),
+                };
                 let driver = Driver::begin(self.clone(), member, definition, state, place, decision.requests, kept);
-                Ok(Created::Now(Some(whole).filter(|_| !start.watched), Box::new(driver)))
+                Ok(Created::Now(begun, Box::new(driver)))
             }
             Err(AppendError::Exists | AppendError::Conflict | AppendError::Fenced) => Ok(Created::Before),
             Err(AppendError::Unavailable(error)) => {
@@ -161,6 +177,10 @@ impl Engine {
     pub(crate) fn place(&self) -> Option<OwnedSemaphorePermit> {
         self.inner.places.clone().try_acquire_owned().ok()
     }
+}
+
+fn whole(definition: &Arc<Definition>, journal: Vec<Recorded>) -> Whole {
+    Whole { definition: definition.clone(), journal: journal.into() }
 }
 
 fn earlier(head: &Head, key: &StartKey) -> Result<Started, StartError> {

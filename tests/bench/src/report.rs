@@ -13,6 +13,9 @@ pub(crate) struct Report {
     p99_ms: Option<f64>,
     ceiling_sagas_per_s: Option<f64>,
     ceiling_ratio: Option<f64>,
+    /// The ceiling of an ordinary HTTP client, which is what an orchestrator has, and the part of it.
+    ordinary_ceiling_sagas_per_s: Option<f64>,
+    ordinary_ceiling_ratio: Option<f64>,
     ratio_vs_restate: Option<f64>,
     ratio_vs_dbos: Option<f64>,
     store: StoreKind,
@@ -59,6 +62,8 @@ impl Report {
             p99_ms: None,
             ceiling_sagas_per_s: None,
             ceiling_ratio: None,
+            ordinary_ceiling_sagas_per_s: None,
+            ordinary_ceiling_ratio: None,
             ratio_vs_restate: None,
             ratio_vs_dbos: None,
             store,
@@ -81,6 +86,8 @@ impl Report {
             self.p99_ms = Some(ours.p99_ms);
             self.ceiling_ratio = ours.ceiling_ratio;
             self.ceiling_sagas_per_s = ceiling.map(|ceiling| ceiling.sagas_per_s);
+            self.ordinary_ceiling_ratio = ours.ordinary_ceiling_ratio;
+            self.ordinary_ceiling_sagas_per_s = of(Contender::CeilingOrdinary).map(|ceiling| ceiling.sagas_per_s);
             self.ratio_vs_restate = over(Contender::Restate);
             self.ratio_vs_dbos = over(Contender::Dbos);
         }
@@ -141,12 +148,13 @@ impl Report {
     }
 }
 
-const COLUMNS: [&str; 13] = [
+const COLUMNS: [&str; 14] = [
     "scenario",
     "who",
     "load",
     "sagas/s",
     "of ceiling",
+    "of ordinary",
     "p50 ms",
     "p99 ms",
     "cores",
@@ -170,6 +178,7 @@ fn table(figures: &[Figure]) -> String {
             },
             number(figure.sagas_per_s),
             some(figure.ceiling_ratio),
+            some(figure.ordinary_ceiling_ratio),
             number(figure.p50_ms),
             number(figure.p99_ms),
             some(figure.cores),
@@ -182,7 +191,7 @@ fn table(figures: &[Figure]) -> String {
     }
     let width = |column: usize| rows.iter().map(|row| row[column].len()).max().unwrap_or(0);
     let widths: Vec<usize> = (0..COLUMNS.len()).map(width).collect();
-    let line = |row: &[String; 13]| {
+    let line = |row: &[String; 14]| {
         let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:>width$}"));
         cells.collect::<Vec<_>>().join("  ") + "\n"
     };
@@ -203,6 +212,7 @@ fn name(contender: Contender) -> &'static str {
     match contender {
         Contender::Amends => "amends",
         Contender::Ceiling => "ceiling",
+        Contender::CeilingOrdinary => "ceiling, ordinary client",
         Contender::Restate => "restate",
         Contender::Dbos => "dbos",
     }

@@ -30,6 +30,8 @@ pub(crate) enum Contender {
     Amends,
     #[value(skip)]
     Ceiling,
+    #[value(skip)]
+    CeilingOrdinary,
     Restate,
     Dbos,
 }
@@ -105,7 +107,7 @@ impl Town {
         let on_postgres = match contender {
             Contender::Dbos => true,
             Contender::Amends => ground.store == StoreKind::Postgres,
-            Contender::Restate | Contender::Ceiling => false,
+            Contender::Restate | Contender::Ceiling | Contender::CeilingOrdinary => false,
         };
         let postgres = ground.postgres.as_ref().filter(|_| on_postgres);
         let database = match postgres {
@@ -117,7 +119,7 @@ impl Town {
         };
         let url = postgres.map(|postgres| postgres.url(&name));
         let (measured, door) = match contender {
-            Contender::Ceiling => (vec![], participant),
+            Contender::Ceiling | Contender::CeilingOrdinary => (vec![], participant),
             Contender::Amends => {
                 let process = amends::start(&ground.amends, &folder, participant, url.as_deref(), None).await?;
                 let door = process.said.parse()?;
@@ -169,6 +171,7 @@ impl Town {
             Contender::Amends => Kind::Amends,
             Contender::Restate | Contender::Dbos => Kind::Peer,
             Contender::Ceiling => Kind::Ceiling,
+            Contender::CeilingOrdinary => Kind::CeilingOrdinary,
         }
     }
 

@@ -17,6 +17,7 @@ mod locks;
 mod order;
 pub mod reader;
 mod rest;
+mod settle;
 pub mod shape;
 mod waits;
 
@@ -155,6 +156,7 @@ pub fn check(evidence: &Evidence) -> Vec<Violation> {
     }
     intents::check(evidence, &cases, &mut found);
     families::check(&cases, evidence.at_rest, &mut found);
+    settle::check(evidence, &cases, &mut found);
     locks::check(&cases, evidence.skew_us, &mut found);
     epochs::check_wire(evidence, &cases, &mut found);
     epochs::check_fences(evidence, &mut found);

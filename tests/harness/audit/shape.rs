@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use serde_yaml_ng::{Mapping, Value};
 
 /// What a saga was to do.
@@ -36,6 +36,8 @@ pub struct Step {
     pub once: bool,
     /// It says how to ask whether it was applied.
     pub asks: bool,
+    /// So long after it was sent nothing of it arrives any more, by its own words, if it has any.
+    pub settle_us: Option<i64>,
     /// It has an `if`.
     pub conditional: bool,
     /// What must have succeeded before it, directly.
@@ -92,6 +94,7 @@ impl Shape {
             let each = step.get("for_each").is_some();
             let once = step.get("idempotent").and_then(Value::as_bool) == Some(false);
             let asks = step.get("probe").is_some();
+            let settle_us = settle_us(step, &value)?;
             read.push(Step {
                 name,
                 service,
@@ -101,6 +104,7 @@ impl Shape {
                 later,
                 once,
                 asks,
+                settle_us,
                 reads,
                 undone,
                 pivot,
@@ -142,4 +146,34 @@ impl Shape {
         }
         all
     }
+}
+
+/// What a probe says, or twice the timeout of its step's attempts, if the definition says how long that is.
+fn settle_us(step: &Value, root: &Mapping) -> Result<Option<i64>> {
+    let Some(probe) = step.get("probe") else { return Ok(None) };
+    if let Some(settle) = probe.get("settle").and_then(Value::as_str) {
+        return duration_us(settle).map(Some);
+    }
+    let timeout = step.get("timeout").or_else(|| root.get("defaults")?.get("timeout")).and_then(Value::as_str);
+    timeout.map(|timeout| Ok(2 * duration_us(timeout)?)).transpose()
+}
+
+/// `1m30s`, `500ms`.
+fn duration_us(text: &str) -> Result<i64> {
+    let mut us = 0;
+    let mut rest = text;
+    while !rest.is_empty() {
+        let (number, after) = rest.split_at(rest.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(rest.len()));
+        let (unit, after) = after.split_at(after.find(|letter: char| letter.is_ascii_digit()).unwrap_or(after.len()));
+        let unit_us = match unit {
+            "ms" => 1_000,
+            "s" => 1_000_000,
+            "m" => 60_000_000,
+            "h" => 3_600_000_000,
+            _ => bail!("{text} is no duration that these tests use"),
+        };
+        us += number.parse::<i64>()? * unit_us;
+        rest = after;
+    }
+    Ok(us)
 }

@@ -7,7 +7,7 @@ mod load;
 
 use std::{
     fs, io,
-    net::SocketAddr,
+    net::{Ipv4Addr, SocketAddr},
     ops::{Deref, DerefMut},
     time::Duration,
 };
@@ -26,6 +26,7 @@ use crate::{
     audit::reader::Reader,
     port,
     process::{Process, Program},
+    relay::Relay,
     town::{self, Plan, Scene},
     wait::{until, until_true},
 };
@@ -43,6 +44,8 @@ pub struct Cluster {
     pub nodes: Vec<Process>,
     scene: Scene,
     server: Postgres,
+    /// Between the first node and the server.
+    wire: Relay,
 }
 
 impl Deref for Cluster {
@@ -73,19 +76,21 @@ impl Cluster {
         let scene = Scene::start(plan, folder, Reader::of_server(&server.url())?, addresses[2]).await?;
         let config = scene.folder().join("amends.toml");
         fs::write(&config, format!("{}{more}", scene.catalogue()))?;
-        let arguments =
-            ["serve", "--config", &config.display().to_string(), "--database", &server.url()].map(str::to_owned);
+        let wire = Relay::start((Ipv4Addr::LOCALHOST, server.port()).into()).await?;
+        let relayed = server.url().replace(&format!(":{}/", server.port()), &format!(":{}/", wire.address().port()));
         let programs = addresses.into_iter().zip(0..).map(|(address, number)| {
+            let url = if number == 0 { relayed.clone() } else { server.url() };
+            let arguments = ["serve", "--config", &config.display().to_string(), "--database", &url];
             let program = Program {
                 binary: "amends",
-                arguments: arguments.to_vec(),
+                arguments: arguments.map(str::to_owned).to_vec(),
                 log: scene.folder().join(format!("node-{number}.log")),
                 log_filter: scene.plan.log_filter(),
             };
             (program, Some(address))
         });
         let nodes = begun(programs).await?;
-        let cluster = Self { nodes, scene, server };
+        let cluster = Self { nodes, scene, server, wire };
         cluster.register(&cluster.client(0)?).await?;
         Ok(cluster)
     }
@@ -218,6 +223,25 @@ impl Cluster {
     /// It does not start.
     pub fn start_server(&mut self) -> io::Result<()> {
         tokio::task::block_in_place(|| self.server.start_again())
+    }
+
+    /// From now on nothing passes between the first node and the database, in either direction, and neither is told.
+    pub fn cut_off_the_first(&self) {
+        self.wire.cut();
+    }
+
+    /// The first node reaches the database again.
+    pub fn reconnect_the_first(&self) {
+        self.wire.mend();
+    }
+
+    /// With which status a node answers this.
+    ///
+    /// # Errors
+    /// It does not answer at all.
+    pub async fn status(&self, node: usize, path: &str) -> Result<u16> {
+        let http = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build()?;
+        Ok(http.get(format!("http://{}/{path}", self.nodes[node].address())).send().await?.status().as_u16())
     }
 
     /// Changes what is written down about a saga, to see that the checker notices.

@@ -5,13 +5,14 @@ use std::{
     sync::{Arc, atomic::Ordering},
 };
 
-use amends_protocol::participant::CallHeaders;
+use amends_protocol::participant::{self, CallHeaders};
 use tokio::{io::AsyncWriteExt, net::TcpStream};
 use tokio_util::sync::CancellationToken;
 
 use super::{
     Action, Answered, Line, Shared, WireRequest,
     http::{self, Request, Response},
+    trap::Caught,
     wire,
 };
 use crate::words::{Call, Op, SagaCall};
@@ -81,16 +82,76 @@ pub(super) fn reset(stream: TcpStream) {
 }
 
 async fn answer(shared: &Arc<Shared>, request: Request) -> Back {
-    let Some(wire) = read(shared, &request).await else {
-        return http::exchange(shared.upstream, &request).await.map_or(Back::Closed, Back::Whole);
+    let wire = read(shared, &request).await;
+    let caught = caught(shared, &request);
+    let Some(wire) = wire else {
+        let passing = other(shared, &request);
+        return match caught {
+            Some(caught) => held(caught, passing).await,
+            None => passing.await,
+        };
     };
     let suffers = shared.plan.verdict(&wire);
     let line = shared.log.push(WireRequest { suffered: suffers.as_ref().map(|action| format!("{action:?}")), ..wire });
-    let back = suffer(shared, request, &line, suffers).await;
+    let suffering = suffer(shared, request, &line, suffers);
+    let back = match caught {
+        Some(caught) => held(caught, suffering).await,
+        None => suffering.await,
+    };
     if let Back::Whole(response) = &back {
         line.answered(response.status);
     }
     back
+}
+
+/// No action and no compensation; if it is a probe, something may befall it.
+async fn other(shared: &Shared, request: &Request) -> Back {
+    let pass = async || http::exchange(shared.upstream, request).await.map_or(Back::Closed, Back::Whole);
+    let suffers = match CallHeaders::read(&request.headers) {
+        Ok(headers) if headers.op == participant::Op::Probe => {
+            let suffers = shared.plan.of_probe(&headers.step);
+            shared.probed(headers.saga, headers.step);
+            suffers
+        }
+        _ => None,
+    };
+    match suffers {
+        Some(Action::Delay(wait)) => {
+            tokio::time::sleep(wait).await;
+            pass().await
+        }
+        Some(Action::CutBeforeRequest) => Back::Reset,
+        Some(Action::CutAfterRequest) => {
+            let _lost = pass().await;
+            Back::Reset
+        }
+        Some(Action::Acked(status)) => acked(request, status),
+        Some(Action::Status(status, body)) => Back::Whole(Response::made_up(status, &body)),
+        Some(other) => unreachable!("a probe changes nothing, so that this is no fault of it: {other:?}"),
+        None => pass().await,
+    }
+}
+
+/// With the ack that makes it the participant's definite word.
+fn acked(request: &Request, status: u16) -> Back {
+    let key = request.headers.get("idempotency-key").and_then(|key| key.to_str().ok()).unwrap_or_default();
+    Back::Whole(Response::acked(status, key.trim_matches('"')))
+}
+
+/// In a trap; whoever sent it is dead when this returns.
+async fn held(mut caught: Caught, pass: impl Future<Output = Back>) -> Back {
+    if caught.before().await {
+        let _nobody_hears_it = pass.await;
+        caught.after().await;
+    }
+    Back::Reset
+}
+
+/// Whether this is the moment of its saga.
+fn caught(shared: &Shared, request: &Request) -> Option<Caught> {
+    let header = |name: &str| request.headers.get(name).and_then(|value| value.to_str().ok());
+    let saga = header("saga-id")?.parse().ok()?;
+    shared.traps()?.meet(saga, header("saga-step").unwrap_or_default())
 }
 
 async fn suffer(shared: &Arc<Shared>, request: Request, line: &Line, action: Option<Action>) -> Back {
@@ -134,10 +195,7 @@ async fn suffer(shared: &Arc<Shared>, request: Request, line: &Line, action: Opt
             shared.hold(Held { request, line: line.clone() });
             Back::Nothing
         }
-        Some(Action::Acked(status)) => {
-            let key = request.headers.get("idempotency-key").and_then(|key| key.to_str().ok()).unwrap_or_default();
-            Back::Whole(Response::acked(status, key.trim_matches('"')))
-        }
+        Some(Action::Acked(status)) => acked(&request, status),
         Some(Action::Status(status, body)) => Back::Whole(Response::made_up(status, &body)),
         Some(Action::StatusInstead(status, body)) => {
             let _lost = pass(&request).await;

@@ -6,6 +6,7 @@
 mod carry;
 mod http;
 mod plan;
+mod trap;
 mod wire;
 
 use std::{
@@ -24,6 +25,7 @@ use tokio::{
     task::JoinHandle,
 };
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use self::{
     carry::Held,
@@ -34,6 +36,7 @@ use crate::{audit::reader::Reader, port};
 
 pub use self::{
     plan::{Action, Injected, Rule},
+    trap::{Moment, Point, Traps},
     wire::{Answered, Copied, Sent, WireRequest},
 };
 
@@ -66,7 +69,10 @@ struct Shared {
     address: SocketAddr,
     upstream: SocketAddr,
     plan: Plan,
+    traps: Mutex<Option<Traps>>,
     log: WireLog,
+    /// Who was asked after, in order of arrival.
+    probes: Mutex<Vec<(Uuid, String)>>,
     held: Mutex<Vec<Held>>,
     connections: AtomicU64,
     /// Late copies that have not been answered yet.
@@ -88,7 +94,9 @@ impl Proxy {
             address: socket.local_addr()?,
             upstream,
             plan: Plan::default(),
+            traps: Mutex::default(),
             log: WireLog::default(),
+            probes: Mutex::default(),
             held: Mutex::default(),
             connections: AtomicU64::new(0),
             late: AtomicU64::new(0),
@@ -119,6 +127,14 @@ impl Proxy {
     /// From now on nothing happens to anything. What is held stays held.
     pub fn heal(&self) {
         self.shared.plan.heal();
+    }
+
+    /// From now on requests are counted, and held at their moments.
+    ///
+    /// # Panics
+    /// Never.
+    pub fn trap(&self, traps: Traps) {
+        *self.shared.traps.lock().expect("invariant: nobody panics under this lock") = Some(traps);
     }
 
     /// Opens or closes; when it returns it has happened, and connections of the door before are gone.
@@ -172,6 +188,15 @@ impl Proxy {
         self.shared.log.requests()
     }
 
+    /// How often it was asked after this step of this saga.
+    ///
+    /// # Panics
+    /// Never.
+    pub fn probes(&self, saga: Uuid, step: &str) -> usize {
+        let probes = self.shared.probes.lock().expect("invariant: nobody panics under this lock");
+        probes.iter().filter(|(of, asked)| *of == saga && asked == step).count()
+    }
+
     /// Requests that name a saga but do not follow the contract: why each does not.
     pub fn unreadable(&self) -> Vec<String> {
         self.shared.log.unreadable()
@@ -188,6 +213,14 @@ impl Drop for Proxy {
 }
 
 impl Shared {
+    fn traps(&self) -> Option<Traps> {
+        self.traps.lock().expect("invariant: nobody panics under this lock").clone()
+    }
+
+    fn probed(&self, saga: Uuid, step: String) {
+        self.probes.lock().expect("invariant: nobody panics under this lock").push((saga, step));
+    }
+
     fn hold(&self, held: Held) {
         self.held.lock().expect("invariant: nobody panics under this lock").push(held);
     }

@@ -50,6 +50,8 @@ pub enum Action {
 pub struct Rule {
     step: Option<String>,
     op: Option<Op>,
+    /// It is about probes, and about nothing else.
+    probes: bool,
     attempts: RangeInclusive<u32>,
     nth: RangeInclusive<u64>,
     chance: Option<(f64, u64)>,
@@ -59,7 +61,7 @@ pub struct Rule {
 impl Rule {
     /// Every request suffers it.
     pub fn every(action: Action) -> Self {
-        Self { step: None, op: None, attempts: 1..=u32::MAX, nth: 1..=u64::MAX, chance: None, action }
+        Self { step: None, op: None, probes: false, attempts: 1..=u32::MAX, nth: 1..=u64::MAX, chance: None, action }
     }
 
     /// The actions of this step do.
@@ -70,6 +72,11 @@ impl Rule {
     /// The compensations of this step do.
     pub fn compensation_of(step: &str, action: Action) -> Self {
         Self { op: Some(Op::Compensate), ..Self::action_of(step, action) }
+    }
+
+    /// The probes of this step do; which of them, [`Rule::nth`] says.
+    pub fn probe_of(step: &str, action: Action) -> Self {
+        Self { step: Some(step.to_owned()), probes: true, ..Self::every(action) }
     }
 
     /// Only these attempts of a call.
@@ -89,7 +96,8 @@ impl Rule {
     }
 
     fn fits(&self, request: &WireRequest) -> bool {
-        self.step.as_ref().is_none_or(|step| *step == request.call.call.step)
+        !self.probes
+            && self.step.as_ref().is_none_or(|step| *step == request.call.call.step)
             && self.op.is_none_or(|op| op == request.call.call.op)
             && self.attempts.contains(&request.attempt)
             && self.chance.is_none_or(|(share, seed)| die(seed, request) < share)
@@ -159,10 +167,19 @@ impl Plan {
 
     /// What this request suffers, if anything.
     pub(super) fn verdict(&self, request: &WireRequest) -> Option<Action> {
+        self.first(|rule| rule.fits(request))
+    }
+
+    /// What a probe of this step suffers, if anything.
+    pub(super) fn of_probe(&self, step: &str) -> Option<Action> {
+        self.first(|rule| rule.probes && rule.step.as_deref() == Some(step))
+    }
+
+    fn first(&self, fits: impl Fn(&Rule) -> bool) -> Option<Action> {
         let rules = self.rules();
         let fires = |injected: &&Injected| {
             let armed = &injected.0;
-            armed.rule.fits(request) && armed.rule.nth.contains(&(armed.fitted.fetch_add(1, Ordering::SeqCst) + 1))
+            fits(&armed.rule) && armed.rule.nth.contains(&(armed.fitted.fetch_add(1, Ordering::SeqCst) + 1))
         };
         let injected = rules.iter().find(fires)?;
         injected.0.fired.fetch_add(1, Ordering::SeqCst);

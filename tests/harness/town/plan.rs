@@ -31,6 +31,8 @@ pub struct Plan {
     pub(super) abort: Option<(&'static str, String)>,
     /// What services that do anything answer, by step; JSON.
     pub(super) replies: Option<String>,
+    /// What becomes of calls that such services may accept, by step; JSON.
+    pub(super) later: Option<String>,
 }
 
 /// What one step does to a balance.
@@ -73,6 +75,7 @@ impl Plan {
             talkative: false,
             abort: None,
             replies: None,
+            later: None,
         }
     }
 
@@ -147,6 +150,7 @@ impl Plan {
             talkative: false,
             abort: None,
             replies: None,
+            later: None,
         }
     }
 
@@ -164,7 +168,14 @@ impl Plan {
             talkative: false,
             abort: None,
             replies: Some(replies.to_string()),
+            later: None,
         }
+    }
+
+    /// Services that do anything accept actions of these steps that may be called back, and decide them as this says (see
+    /// `amends-anything --help`).
+    pub fn deciding_later(self, later: &Value) -> Self {
+        Self { later: Some(later.to_string()), ..self }
     }
 
     /// Actions are tried more often than anything these tests do can last.

@@ -15,13 +15,14 @@ use amends_protocol::v1::StartRequest;
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use uuid::Uuid;
 
 use super::{CUSTOMER, OPENING, Plan, SKU};
 use crate::{
     audit::{reader::Reader, shape::Shape},
     gather,
     process::{Process, Program},
-    proxy::{Action, Injected, Proxy, Rule},
+    proxy::{Action, Injected, Proxy, Rule, Traps},
 };
 
 /// One service.
@@ -159,6 +160,25 @@ impl Scene {
         Ok(())
     }
 
+    /// From now on requests are counted and held at their moments, at all services together.
+    pub fn trap(&self, traps: &Traps) {
+        self.services.values().for_each(|service| service.proxy.trap(traps.clone()));
+    }
+
+    /// Requests of this saga that came by so far; those of probes are not among them.
+    pub fn requests_of(&self, saga: Uuid) -> usize {
+        let logs = self.services.values().map(|service| service.proxy.log());
+        logs.map(|log| log.iter().filter(|request| request.call.saga == saga).count()).sum()
+    }
+
+    /// What orchestrators left when all of them were killed.
+    ///
+    /// # Errors
+    /// The evidence cannot be read, or says that something must not be.
+    pub async fn audit_what_is_left(&self) -> Result<()> {
+        self.check(false).await
+    }
+
     /// No more faults.
     pub fn heal(&self) {
         self.services.values().for_each(|service| service.proxy.heal());
@@ -212,8 +232,10 @@ async fn service(
         let more = ["--orchestrator", &format!("http://{orchestrator}"), "--book-after", after].map(str::to_owned);
         arguments.extend(more);
     }
-    if let Some(replies) = plan.replies.as_ref().filter(|_| binary == "amends-anything") {
-        arguments.extend(["--replies".to_owned(), replies.clone()]);
+    if binary == "amends-anything" {
+        arguments.extend(["--orchestrator".to_owned(), format!("http://{orchestrator}")]);
+        let plans = [("--replies", &plan.replies), ("--later", &plan.later)];
+        arguments.extend(plans.into_iter().filter_map(|(flag, plan)| Some([flag.to_owned(), plan.clone()?])).flatten());
     }
     let log = folder.join(format!("{name}.log"));
     let program = Program { binary, arguments, log, log_filter: plan.log_filter() };

@@ -3,6 +3,8 @@
 //! Why it exists: the sagas of `sagas/` name many services, and a scenario is about the saga, not about their business.
 //! Who calls it: the scenario tests. **It must never know** a saga: what it answers, it is told.
 
+mod later;
+
 use std::sync::Arc;
 
 use amends_barrier::{
@@ -13,11 +15,14 @@ use amends_barrier::{
 use axum::{
     Extension, Json, Router,
     extract::{FromRequest, Request, State},
+    http::StatusCode,
     response::{IntoResponse, Response},
-    routing::{any, get},
+    routing::{any, get, put},
 };
 use clap::Parser;
 use serde_json::{Map, Value, json};
+
+use crate::later::Deciding;
 
 /// A participant of Amends that does whatever it is asked to
 #[derive(Parser)]
@@ -28,23 +33,38 @@ struct Cli {
     /// Step → body of the answer to its action, as JSON
     #[arg(long, default_value = "{}")]
     replies: String,
+    /// Step → what becomes of actions that may be called back: `{"when": "early" | "never" | {"after_ms": 5}, "verdict":
+    /// {"done": BODY} | {"refused": REASON}}`, as JSON. Others are answered at once
+    #[arg(long, default_value = "{}")]
+    later: String,
+    /// Who is called back
+    #[arg(long, default_value = "http://127.0.0.1:7070")]
+    orchestrator: String,
 }
 
 type Replies = Arc<Map<String, Value>>;
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    let Cli { options, replies } = Cli::parse();
+    let Cli { options, replies, later, orchestrator } = Cli::parse();
     program::log_to_stderr();
+    let deciding = Deciding::new(serde_json::from_str(&later)?, &orchestrator)?;
     let replies: Replies = Arc::new(serde_json::from_str(&replies)?);
     let barrier = options.set(sqlite::open(&options.database, &sqlx::migrate!("./migrations")).await?);
-    let routes = Router::new().route("/calls", get(calls)).route("/{*path}", any(act));
-    let router = participant(barrier.clone(), routes).layer(Extension(replies));
-    program::run(&options, barrier, router).await?;
-    Ok(())
+    let routes = Router::new().route("/calls", get(calls)).route("/later", put(later::set)).route("/{*path}", any(act));
+    let router = participant(barrier.clone(), routes).layer(Extension(replies)).layer(Extension(deciding.clone()));
+    tokio::select! {
+        ended = program::run(&options, barrier.clone(), router) => Ok(ended?),
+        never = deciding.keep_telling(&barrier) => match never {},
+    }
 }
 
-async fn act(State(barrier): State<Barrier>, Extension(replies): Extension<Replies>, request: Request) -> Response {
+async fn act(
+    State(barrier): State<Barrier>,
+    Extension(replies): Extension<Replies>,
+    Extension(deciding): Extension<Deciding>,
+    request: Request,
+) -> Response {
     let step = request.headers().get("saga-step").and_then(|step| step.to_str().ok()).unwrap_or_default();
     let reply = replies.get(step).cloned().unwrap_or_else(|| json!({}));
     let (method, path) = (request.method().to_string(), request.uri().to_string());
@@ -75,14 +95,23 @@ async fn act(State(barrier): State<Barrier>, Extension(replies): Extension<Repli
             })
             .await;
     }
-    barrier
+    let (place, later) = (call.place(), deciding.of(&call));
+    let accepts = later.is_some();
+    let answer = barrier
         .action(call, move |tx, _: Value| {
             Box::pin(async move {
                 row.insert(tx).await?;
-                Ok(Verdict::created(&reply))
+                Ok(if accepts { Verdict::accepted(&json!({})) } else { Verdict::created(&reply) })
             })
         })
-        .await
+        .await;
+    match later {
+        Some(later) if answer.status() == StatusCode::ACCEPTED => match deciding.decide(&barrier, place, later).await {
+            Ok(()) => answer,
+            Err(broken) => broken.into_response(),
+        },
+        _ => answer,
+    }
 }
 
 struct Row {

@@ -1,6 +1,6 @@
 //! Whether the server is there: for load balancers and people. Outside of `/v1`, because it outlives it.
 
-mod livez;
+pub(crate) mod livez;
 mod metrics;
 mod readyz;
 mod version;

@@ -8,6 +8,8 @@ mod config;
 mod definitions;
 mod demo;
 mod diff;
+#[cfg(test)]
+mod documented;
 mod explain;
 mod export;
 mod fsck;

@@ -1,11 +1,12 @@
 //! `amends serve`: the orchestrator, until it is told to stop.
 
-use std::{fs, path::Path, path::PathBuf, sync::Arc};
+use std::{fs, path::Path, path::PathBuf, sync::Arc, time::Duration};
 
+use amends_api::Door;
 use amends_engine::{Engine, HttpParticipant, Limits, RegisterError, Retention, Setup, SystemClock};
 use amends_store::Store;
 use anyhow::{Context, bail};
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -15,7 +16,7 @@ use crate::{
     output,
     signals::Signals,
     snippet::{self, Finding},
-    store,
+    store::{self, Opened},
     style::Style,
 };
 
@@ -40,7 +41,17 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
     let listen = config.server.listen;
     let listener = TcpListener::bind(listen).await.with_context(|| format!("cannot listen on {listen}"))?;
     let address = listener.local_addr()?;
-    let opened = store::open(&config.store).await?;
+    let (opened, front) = match store::open(&config.store).await {
+        Ok(opened) => (opened, Front::Listening(listener)),
+        Err(error) if store::may_come_back(&config.store, &error) => {
+            let waiting = Waiting::begin(listener, &config, &stop)?;
+            match waiting.for_store(&config, &stop, error).await? {
+                Some(opened) => (opened, Front::Waiting(waiting)),
+                None => return waiting.end().await,
+            }
+        }
+        Err(error) => return Err(error),
+    };
     let engine = open_engine(&config, opened.store(), &address.to_string()).await?;
     if let Err(error) = register_folder(&engine, &config).await {
         engine.shutdown(config.limits.drain).await;
@@ -48,7 +59,9 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
     }
 
     let router = amends_api::router(engine.clone());
-    output::print(&format!("listening on http://{address}"))?;
+    if matches!(front, Front::Listening(_)) {
+        output::print(&format!("listening on http://{address}"))?;
+    }
     let file = loaded.file.map(|file| file.display().to_string()).unwrap_or_default();
     let store =
         config.store.url.as_ref().map_or(config.store.path.relative().display().to_string(), |url| format!("{url:?}"));
@@ -60,12 +73,83 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
         tracing::info!("stopping");
         engine.shutdown(config.limits.drain).await;
     };
-    let serve = amends_api::serve(listener, router, stop.clone(), config.limits.drain);
-    tokio::join!(shutdown, serve);
+    let serve = async {
+        match front {
+            Front::Listening(listener) => {
+                amends_api::serve(listener, router, stop.clone(), config.limits.drain).await;
+                Ok(())
+            }
+            Front::Waiting(waiting) => {
+                waiting.door.open(router);
+                waiting.serving.await
+            }
+        }
+    };
+    let ((), served) = tokio::join!(shutdown, serve);
     drop(engine);
     opened.close().await;
+    served?;
     tracing::info!("stopped");
     Ok(Exit::Success)
+}
+
+/// Who answers.
+enum Front {
+    /// Nobody yet.
+    Listening(TcpListener),
+    Waiting(Waiting),
+}
+
+/// A server that lives and is not ready, because its database is away.
+struct Waiting {
+    door: Door,
+    serving: JoinHandle<()>,
+}
+
+/// Between two tries: quick at first, for a database that starts beside the server; then so that nobody is flooded.
+const TRY_FIRST: Duration = Duration::from_millis(200);
+const TRY_MOST: Duration = Duration::from_secs(5);
+
+impl Waiting {
+    fn begin(listener: TcpListener, config: &Config, stop: &CancellationToken) -> anyhow::Result<Self> {
+        let (address, door) = (listener.local_addr()?, Door::default());
+        let serving = amends_api::serve(listener, door.router(), stop.clone(), config.limits.drain);
+        let serving = tokio::spawn(serving);
+        output::print(&format!("listening on http://{address}"))?;
+        Ok(Self { door, serving })
+    }
+
+    /// Tries until it is open; `None`: it was told to stop.
+    async fn for_store(
+        &self,
+        config: &Config,
+        stop: &CancellationToken,
+        mut error: anyhow::Error,
+    ) -> anyhow::Result<Option<Opened>> {
+        let mut pause = TRY_FIRST;
+        loop {
+            tracing::warn!(error = format!("{error:#}"), retry_in = ?pause, "the database is away: not ready, trying again");
+            tokio::select! {
+                () = tokio::time::sleep(pause) => {}
+                () = stop.cancelled() => return Ok(None),
+            }
+            pause = (pause * 2).min(TRY_MOST);
+            error = tokio::select! {
+                opened = store::open(&config.store) => match opened {
+                    Ok(opened) => return Ok(Some(opened)),
+                    Err(error) if store::may_come_back(&config.store, &error) => error,
+                    Err(error) => return Err(error),
+                },
+                () = stop.cancelled() => return Ok(None),
+            };
+        }
+    }
+
+    async fn end(self) -> anyhow::Result<Exit> {
+        self.serving.await?;
+        tracing::info!("stopped");
+        Ok(Exit::Success)
+    }
 }
 
 async fn open_engine(config: &Config, store: Arc<dyn Store>, address: &str) -> anyhow::Result<Engine> {

@@ -1,4 +1,5 @@
-//! The examples of docs/tools.md do what the page says, and those of docs/isolation.md are definitions.
+//! The examples of docs/tools.md do what the page says, those of docs/isolation.md are definitions, and every configuration that a
+//! page shows is one.
 
 use std::{fs, path::Path};
 
@@ -79,4 +80,26 @@ fn the_definitions_of_the_page_on_isolation_are_accepted() {
         checked += 1;
     }
     assert_eq!(checked, page.matches("\n### ").count(), "each countermeasure has its example");
+}
+
+#[test]
+fn every_configuration_that_a_page_shows_is_read_by_a_server() {
+    let mut checked = 0;
+    for folder in ["", "docs"] {
+        for entry in fs::read_dir(root().join(folder)).expect("a folder") {
+            let path = entry.expect("a file").path();
+            if path.extension().is_none_or(|extension| extension != "md") {
+                continue;
+            }
+            let page = fs::read_to_string(&path).expect("a page");
+            for block in page.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next()) {
+                let shell = Shell::new();
+                shell.file("amends.toml", block);
+                let ran = shell.amends(&["config", "check"]);
+                assert_eq!(ran.code, Some(0), "{}:\n{block}\n{ran:#?}", path.display());
+                checked += 1;
+            }
+        }
+    }
+    assert!(checked >= 3, "{checked} configurations: README.md, docs/scaling.md and docs/operations.md have some");
 }

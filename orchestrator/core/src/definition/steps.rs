@@ -88,7 +88,6 @@ fn child(reader: &mut Reader<'_>, key: &Key, fields: &Fields<'_>, side: Side) ->
 }
 
 /// `None`: what it says about items is wrong.
-#[expect(clippy::option_option, reason = "whether it is right, and whether it is there")]
 fn each_of(reader: &mut Reader<'_>, fields: &Fields<'_>, side: Side) -> Option<Option<Each>> {
     if let Some(node) = fields.get("for_each") {
         return each(reader, fields, node, side).map(Some);

@@ -11,6 +11,8 @@ mod model;
 mod parse;
 mod schema;
 
-pub use model::{Cancelled, Ended, Expect, Fault, Scenario, Scenarios, Signalled, Wrong, fits};
+pub use model::{
+    After, Asked, CalledBack, Cancelled, Ended, Expect, Fault, Scenario, Scenarios, Signalled, Verdict, Wrong, fits,
+};
 pub use parse::{parse, parse_family};
 pub use schema::{documented, json_schema};

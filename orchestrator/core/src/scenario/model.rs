@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use crate::ids::{Op, SignalName, StepName};
+use crate::ids::{SignalName, StepName};
 
 /// A file of scenarios for one definition.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,6 +24,7 @@ pub struct Scenario {
     pub shorten: Vec<(StepName, Duration)>,
     pub faults: Vec<Fault>,
     pub signals: Vec<Signalled>,
+    pub callbacks: Vec<CalledBack>,
     pub cancel: Option<Cancelled>,
     pub expect: Expect,
 }
@@ -32,10 +33,31 @@ pub struct Scenario {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Fault {
     pub step: StepName,
-    pub op: Op,
+    pub of: Asked,
     /// The first so many attempts of each call; `None`: all.
     pub attempts: Option<u32>,
     pub what: Wrong,
+}
+
+/// Which requests of a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asked {
+    Action,
+    Compensate,
+    Probe,
+}
+
+impl Asked {
+    pub const ALL: [Self; 3] = [Self::Action, Self::Compensate, Self::Probe];
+
+    /// As on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Action => "action",
+            Self::Compensate => "compensate",
+            Self::Probe => "probe",
+        }
+    }
 }
 
 /// What goes wrong with one attempt.
@@ -48,6 +70,10 @@ pub enum Wrong {
     LoseRequest,
     /// It is done, and nobody hears of it.
     LoseReply,
+    /// Nobody listens: it never leaves.
+    LoseConnection,
+    /// The network makes so many of it, all at once.
+    Duplicate(u32),
     Delay(Duration),
 }
 
@@ -58,6 +84,31 @@ pub struct Signalled {
     /// When this step waits; `None`: at once.
     pub when: Option<StepName>,
     pub data: Value,
+}
+
+/// An `async` step is accepted, and called back.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CalledBack {
+    pub step: StepName,
+    pub after: After,
+    pub verdict: Verdict,
+}
+
+/// When a service calls back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum After {
+    /// Before its 202 is on its way.
+    Early,
+    /// So long after it.
+    Later(Duration),
+    Never,
+}
+
+/// What a service says when it calls back.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Verdict {
+    Done(Value),
+    Rejected(String),
 }
 
 /// Somebody cancels.
@@ -78,7 +129,7 @@ pub struct Expect {
     /// One after the other; within one, in any order.
     pub undone: Option<Vec<Vec<StepName>>>,
     pub nothing: Option<Vec<StepName>>,
-    pub attempts: Vec<(StepName, Op, u32)>,
+    pub attempts: Vec<(StepName, Asked, u32)>,
     pub bodies: Map<String, Value>,
     pub never: Vec<StepName>,
 }

@@ -1,23 +1,25 @@
 //! From YAML to [`Scenarios`], as strictly as a definition is read, with the same codes and places.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeSet, ops::Deref, time::Duration};
 
 use serde_json::{Map, Value};
 
 use super::{
     keys,
-    model::{Cancelled, Ended, Expect, Fault, Scenario, Scenarios, Signalled, Wrong},
+    model::{
+        After, Asked, CalledBack, Cancelled, Ended, Expect, Fault, Scenario, Scenarios, Signalled, Verdict, Wrong,
+    },
 };
 use crate::{
     definition::{
-        Definition, Diagnostic, Known, Severity, code,
+        Definition, Diagnostic, Known, Severity, Step, code,
         diagnostic::{Findings, Mark},
         keys::Keys,
         limits,
         node::{self, Node, Tree},
         reader::{Fields, Reader, did_you_mean},
     },
-    ids::{Op, StepName},
+    ids::StepName,
 };
 
 /// Scenarios of one file.
@@ -41,7 +43,7 @@ pub fn parse_family(source: &str, definition: &Definition, known: &Known) -> Res
     let (root, scalars) = read.map_or_else(Default::default, |(root, scalars)| (Some(root), scalars));
     let mut reader = Reader { source, services: None, findings, scalars, not_looked_up: BTreeSet::new() };
     let family = std::iter::once(definition).chain(known.values().map(|child| &**child));
-    let steps: Vec<&StepName> = family.flat_map(|definition| &definition.steps).map(|step| &step.name).collect();
+    let steps: Vec<Named<'_>> = family.flat_map(Named::all).collect();
     let scenarios = root.and_then(|root| file(&mut reader, &root, &steps));
     let mut found = reader.findings.list;
     found.sort_by_key(|found| (found.line, found.column, found.code));
@@ -51,7 +53,29 @@ pub fn parse_family(source: &str, definition: &Definition, known: &Known) -> Res
     }
 }
 
-type Steps<'d> = [&'d StepName];
+/// A step that scenarios can name, of the saga or of one that it runs.
+struct Named<'d> {
+    step: &'d Step,
+    /// Those that are done before it begins, of the same saga.
+    before: Vec<&'d Step>,
+}
+
+impl<'d> Named<'d> {
+    fn all(definition: &'d Definition) -> impl Iterator<Item = Self> {
+        let before = |step: &Step| step.ancestors.iter().map(|before| &definition.steps[*before]).collect();
+        definition.steps.iter().map(move |step| Self { step, before: before(step) })
+    }
+}
+
+impl Deref for Named<'_> {
+    type Target = Step;
+
+    fn deref(&self) -> &Step {
+        self.step
+    }
+}
+
+type Steps<'d> = [Named<'d>];
 
 fn file(reader: &mut Reader<'_>, root: &Node, steps: &Steps<'_>) -> Option<Scenarios> {
     let fields = reader.fields(root, &keys::FILE)?;
@@ -97,6 +121,10 @@ fn scenario(reader: &mut Reader<'_>, node: &Node, steps: &Steps<'_>) -> Option<S
     for node in list(reader, fields.get("signals").unwrap_or(&EMPTY), "signals")? {
         signals.push(signal(reader, node, steps));
     }
+    let mut callbacks = Vec::new();
+    for node in list(reader, fields.get("callbacks").unwrap_or(&EMPTY), "callbacks")? {
+        callbacks.push(callback(reader, node, steps));
+    }
     let cancel = match fields.get("cancel") {
         Some(node) => Some(cancel(reader, node, steps)?),
         None => None,
@@ -109,6 +137,7 @@ fn scenario(reader: &mut Reader<'_>, node: &Node, steps: &Steps<'_>) -> Option<S
         shorten,
         faults: faults.into_iter().collect::<Option<_>>()?,
         signals: signals.into_iter().collect::<Option<_>>()?,
+        callbacks: callbacks.into_iter().collect::<Option<_>>()?,
         cancel,
         expect: expect?,
     })
@@ -118,10 +147,11 @@ const EMPTY: Node = Node { at: Mark { line: 1, column: 1 }, value: Tree::List(Ve
 
 fn fault(reader: &mut Reader<'_>, node: &Node, steps: &Steps<'_>) -> Option<Fault> {
     let fields = reader.fields(node, &keys::FAULT)?;
-    let step = step(reader, fields.get("step")?, steps);
-    let op = match fields.get("op") {
-        None => Some(Op::Action),
-        Some(node) => word(reader, node, "op", &[("action", Op::Action), ("compensate", Op::Compensate)]),
+    let at_step = fields.get("step")?;
+    let step = step(reader, at_step, steps);
+    let of = match fields.get("op") {
+        None => Some(Asked::Action),
+        Some(node) => word(reader, node, "op", &Asked::ALL.map(|of| (of.as_str(), of))),
     };
     let attempts = match fields.get("attempts") {
         None => Some(1),
@@ -138,10 +168,77 @@ fn fault(reader: &mut Reader<'_>, node: &Node, steps: &Steps<'_>) -> Option<Faul
     let what = match kind {
         "reject" => Wrong::Reject(status(reader, at, "reject", 400, 499)?),
         "fail" => Wrong::Fail(status(reader, at, "fail", 300, 599)?),
-        "lose" => word(reader, at, "lose", &[("request", Wrong::LoseRequest), ("reply", Wrong::LoseReply)])?,
+        "lose" => word(reader, at, "lose", &LOST)?,
+        "duplicate" => Wrong::Duplicate(reader.integer(at, "duplicate", 2, COPIES)?),
         _ => Wrong::Delay(reader.duration(at, "delay", Duration::from_secs(3_600))?),
     };
-    Some(Fault { step: step?, op: op?, attempts, what })
+    let fault = Fault { step: step?, of: of?, attempts, what };
+    can_befall(reader, &fault, fields.get("attempts").is_some(), (node.at, at_step.at), steps).then_some(fault)
+}
+
+const LOST: [(&str, Wrong); 3] =
+    [("request", Wrong::LoseRequest), ("reply", Wrong::LoseReply), ("connection", Wrong::LoseConnection)];
+/// Copies of one request.
+const COPIES: u32 = 10;
+
+/// What can be brought about whenever the step is called.
+fn can_befall(reader: &mut Reader<'_>, fault: &Fault, counted: bool, at: (Mark, Mark), steps: &Steps<'_>) -> bool {
+    let Some(place) = steps.iter().position(|step| step.name == fault.step) else { return false };
+    let (step, call) = (&steps[place], steps[place].call());
+    if fault.of == Asked::Probe && call.is_none_or(|call| call.probe.is_none()) {
+        reader.error(
+            code::UNKNOWN_REFERENCE,
+            at.1,
+            format!("`{}` has no `probe`", fault.step),
+            "one of a step that has",
+        );
+        return false;
+    }
+    if fault.of == Asked::Probe && matches!(fault.what, Wrong::Duplicate(_)) {
+        reader.error(code::KINDS, at.0, "a probe changes nothing, however often it arrives", "another fault");
+        return false;
+    }
+    if fault.what != Wrong::LoseConnection {
+        return true;
+    }
+    if fault.of != Asked::Action || counted {
+        let hint = "leave out `op` and `attempts`: nobody listens until the step has failed";
+        reader.error(code::KINDS, at.0, "`lose: connection` is about all attempts of an action", hint);
+        return false;
+    }
+    // The door is shut from the start on: nobody may have to pass it before.
+    let service = |step: &Step| step.call().map(|call| call.action.service.clone());
+    let before = step.before.iter().copied().find(|before| service(before) == service(step));
+    if let Some(before) = before {
+        let message = format!("`{}` calls the same service before it", before.name);
+        reader.error(code::UNKNOWN_REFERENCE, at.1, message, "a step that is the first to call its service");
+    }
+    before.is_none()
+}
+
+fn callback(reader: &mut Reader<'_>, node: &Node, steps: &Steps<'_>) -> Option<CalledBack> {
+    let fields = reader.fields(node, &keys::CALLBACK)?;
+    let at = fields.get("step")?;
+    let step = step(reader, at, steps)?;
+    let later = steps.iter().find(|known| known.name == step).and_then(|known| known.call()?.verdict_within);
+    if later.is_none() {
+        reader.error(code::UNKNOWN_REFERENCE, at.at, format!("`{step}` is not `async`"), "a step that is");
+        return None;
+    }
+    let after = match fields.get("after")? {
+        Node { value: Tree::Text(early), .. } if early == "early" => After::Early,
+        Node { value: Tree::Text(never), .. } if never == "never" => After::Never,
+        node => After::Later(reader.duration(node, "after", Duration::from_secs(3_600))?),
+    };
+    let verdict = match (fields.get("body"), fields.get("reject")) {
+        (Some(_), Some(_)) => {
+            reader.error(code::KINDS, node.at, "it is done and it is refused", "`body` or `reject`");
+            return None;
+        }
+        (None, Some(why)) => Verdict::Rejected(reader.text(why, "reject")?.to_owned()),
+        (body, None) => Verdict::Done(body.map_or_else(|| Value::Object(Map::new()), Node::to_json)),
+    };
+    Some(CalledBack { step, after, verdict })
 }
 
 fn status(reader: &mut Reader<'_>, node: &Node, what: &str, least: u32, most: u32) -> Option<u16> {
@@ -174,13 +271,14 @@ fn expect(reader: &mut Reader<'_>, node: &Node, steps: &Steps<'_>) -> Option<Exp
     let mut attempts = Vec::new();
     if let Some(node) = fields.get("attempts") {
         for (key, value) in map(reader, node, "attempts")? {
-            let (name, op) = match key.name.strip_suffix(".compensate") {
-                Some(name) => (name, Op::Compensate),
-                None => (key.name.as_str(), Op::Action),
+            let (name, of) = match key.name.rsplit_once('.') {
+                Some((name, "compensate")) => (name, Asked::Compensate),
+                Some((name, "probe")) => (name, Asked::Probe),
+                _ => (key.name.as_str(), Asked::Action),
             };
             let step = known_step(reader, name, key.at, steps);
             let count = reader.integer(value, "attempts", 0, limits::ATTEMPTS);
-            attempts.push((step?, op, count?));
+            attempts.push((step?, of, count?));
         }
     }
     let mut bodies = Map::new();
@@ -250,9 +348,9 @@ fn step(reader: &mut Reader<'_>, node: &Node, steps: &Steps<'_>) -> Option<StepN
 }
 
 fn known_step(reader: &mut Reader<'_>, name: &str, at: Mark, steps: &Steps<'_>) -> Option<StepName> {
-    let found = steps.iter().find(|step| step.as_str() == name).map(|step| (*step).clone());
+    let found = steps.iter().map(|step| &step.name).find(|step| step.as_str() == name).cloned();
     if found.is_none() {
-        let near = reader.findings.nearest(name, steps.iter().map(|step| step.as_str()));
+        let near = reader.findings.nearest(name, steps.iter().map(|step| step.name.as_str()));
         let hint = did_you_mean(near, || "the name of a step of the definition".to_owned());
         reader.error(code::UNKNOWN_REFERENCE, at, format!("there is no step `{name}`"), hint);
     }
@@ -272,5 +370,5 @@ fn word<T: Copy>(reader: &mut Reader<'_>, node: &Node, what: &str, known: &[(&st
 }
 
 /// Every table of keys, for the schema and for who must document them.
-pub(super) const TABLES: [&Keys; 6] =
-    [&keys::FILE, &keys::SCENARIO, &keys::FAULT, &keys::SIGNAL, &keys::CANCEL, &keys::EXPECT];
+pub(super) const TABLES: [&Keys; 7] =
+    [&keys::FILE, &keys::SCENARIO, &keys::FAULT, &keys::SIGNAL, &keys::CALLBACK, &keys::CANCEL, &keys::EXPECT];

@@ -17,14 +17,15 @@ pub fn json_schema() -> Value {
     schema["$schema"] = "https://json-schema.org/draft/2020-12/schema".into();
     schema["title"] = "Scenarios for a saga of Amends".into();
     let mut fault = map(&keys::FAULT, |key| match key {
-        "op" => json!({ "enum": ["action", "compensate"] }),
+        "op" => json!({ "enum": ["action", "compensate", "probe"] }),
         "attempts" => json!({
             "anyOf": [{ "type": "integer", "minimum": 1, "maximum": limits::ATTEMPTS }, { "const": "all" }],
         }),
         "reject" => json!({ "type": "integer", "minimum": 400, "maximum": 499 }),
         "fail" => json!({ "type": "integer", "minimum": 300, "maximum": 599 }),
-        "lose" => json!({ "enum": ["request", "reply"] }),
+        "lose" => json!({ "enum": ["request", "reply", "connection"] }),
         "delay" => duration(),
+        "duplicate" => json!({ "type": "integer", "minimum": 2, "maximum": 10 }),
         _ => json!({ "type": "string" }),
     });
     fault["oneOf"] = keys::FAULT_KINDS.iter().map(|kind| json!({ "required": [kind] })).collect();
@@ -34,12 +35,18 @@ pub fn json_schema() -> Value {
             "shorten" => json!({ "type": "object", "additionalProperties": duration() }),
             "faults" => json!({ "type": "array", "items": { "$ref": "#/$defs/fault" } }),
             "signals" => json!({ "type": "array", "items": { "$ref": "#/$defs/signal" } }),
+            "callbacks" => json!({ "type": "array", "items": { "$ref": "#/$defs/callback" } }),
             "cancel" => json!({ "$ref": "#/$defs/cancel" }),
             "expect" => json!({ "$ref": "#/$defs/expect" }),
             _ => json!({}),
         }),
         "fault": fault,
         "signal": map(&keys::SIGNAL, |key| if key == "data" { json!({}) } else { json!({ "type": "string" }) }),
+        "callback": map(&keys::CALLBACK, |key| match key {
+            "after" => json!({ "anyOf": [{ "enum": ["early", "never"] }, duration()] }),
+            "body" => json!({}),
+            _ => json!({ "type": "string" }),
+        }),
         "cancel": map(&keys::CANCEL, |_| json!({ "type": "string" })),
         "expect": map(&keys::EXPECT, |key| match key {
             "status" => json!({ "enum": ["completed", "compensated"] }),

@@ -4,6 +4,7 @@
 
 mod imagined;
 mod laws;
+mod locks;
 mod plan;
 mod run;
 mod world;
@@ -27,7 +28,11 @@ fn env(name: &str, default: u64) -> u64 {
 }
 
 fn runner() -> TestRunner {
-    let (cases, seed) = (env("AMENDS_CASES", 300), env("AMENDS_SEED", 0));
+    runner_of(env("AMENDS_CASES", 300))
+}
+
+fn runner_of(cases: u64) -> TestRunner {
+    let seed = env("AMENDS_SEED", 0);
     println!("AMENDS_CASES={cases} AMENDS_SEED={seed}");
     let mut bytes = [0_u8; 32];
     bytes[..8].copy_from_slice(&seed.to_le_bytes());
@@ -167,6 +172,63 @@ fn a_probe_that_is_believed_too_early_is_noticed() {
 #[test]
 fn a_participant_that_forgets_its_refusals_is_noticed() {
     is_noticed(Broken::RefusalsNotStored, &["applied 1", "was applied"]);
+}
+
+#[test]
+fn sagas_that_share_locks_keep_the_laws_in_any_weather_and_nobody_waits_for_ever() {
+    let reached = std::cell::RefCell::new(locks::Reached::default());
+    // A town is several sagas.
+    let kept = runner_of(env("AMENDS_CASES", 300).div_ceil(4)).run(&locks::towns(), |town| {
+        locks::play(&town, locks::Broken::Nothing, &mut reached.borrow_mut()).map_err(TestCaseError::fail)
+    });
+    kept.unwrap_or_else(|error| panic!("{error}"));
+    let reached = reached.into_inner();
+    println!("{reached:?}");
+    assert!(reached.ended > 0 && reached.waited > 0 && reached.died_holding > 0 && reached.behind > 0, "{reached:?}");
+}
+
+/// As [`is_noticed`], of many sagas.
+#[track_caller]
+fn is_noticed_of_locks(broken: locks::Broken, says: &str) {
+    const MOST: usize = 1_000;
+    let strategy = locks::towns();
+    let mut runner = TestRunner::new_with_rng(Config::default(), TestRng::deterministic_rng(RngAlgorithm::ChaCha));
+    let mut others = Vec::new();
+    for _ in 0..MOST {
+        let town = strategy.new_tree(&mut runner).expect("a town").current();
+        match locks::play(&town, broken, &mut locks::Reached::default()) {
+            Err(why) if why.contains(says) => return,
+            Err(why) => others.push(why),
+            Ok(()) => {}
+        }
+    }
+    others.dedup();
+    panic!("{MOST} cases with {broken:?}, and the law did not notice; others did: {others:#?}");
+}
+
+#[test]
+fn who_passes_by_in_a_queue_is_noticed() {
+    is_noticed_of_locks(locks::Broken::PassedBy, "came before");
+}
+
+#[test]
+fn a_lock_that_is_lost_in_a_crash_is_noticed() {
+    is_noticed_of_locks(locks::Broken::LostInACrash, "has more than one holder");
+}
+
+#[test]
+fn a_lock_of_two_holders_is_noticed() {
+    is_noticed_of_locks(locks::Broken::TwoAtOnce, "has more than one holder");
+}
+
+#[test]
+fn a_lock_that_is_never_freed_is_noticed() {
+    is_noticed_of_locks(locks::Broken::NeverFreed, "wait for each other");
+}
+
+#[test]
+fn locks_in_any_order_are_noticed() {
+    is_noticed_of_locks(locks::Broken::AnyOrder, "wait for each other");
 }
 
 #[test]

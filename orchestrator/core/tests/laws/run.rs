@@ -1,6 +1,6 @@
 //! Drives one saga through a plan the way the engine does: write first, then act; dispatch what is owed and not in flight.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use amends_core::{
     Begin, Callback, CanCallBack, CanSignal, Command, Input, Reply, Signal, Terms, begin, can_call_back, can_signal,
@@ -8,7 +8,7 @@ use amends_core::{
     definition::{CallStep, Definition, Kind, Side, Undo},
     event::{Event, Recorded},
     evolve, fold,
-    ids::{CallId, Op, SagaId, StepName},
+    ids::{CallId, LockName, Op, SagaId, StepName},
     outstanding,
     state::{Phase, State, StepState, Waiting},
     summary::Status,
@@ -61,14 +61,14 @@ pub(crate) struct Request {
     pub(crate) epoch: u64,
 }
 
-struct Run {
+pub(crate) struct Run {
     /// The one that decides; a broken rule may be in it.
     definition: Definition,
     broken: Broken,
     pivot: Option<StepName>,
     terms: Terms,
-    state: State,
-    journal: Vec<Recorded>,
+    pub(crate) state: State,
+    pub(crate) journal: Vec<Recorded>,
     now: Time,
     wire: Vec<Request>,
     /// Given up by their sender, and not arrived yet.
@@ -88,24 +88,7 @@ pub(crate) fn run(plan: &Plan, broken: Broken) -> Result<Outcome, String> {
     for step in &plan.moves {
         run.make(step)?;
     }
-    let outcome = run.fine_weather()?;
-    for request in std::mem::take(&mut run.late) {
-        // Twice: the network may double what it delays.
-        run.world.arrives(&request, true);
-        run.world.arrives(&request, true);
-    }
-    // And whoever accepted something and heard no more of it means to finish it.
-    for unit in run.world.accepted() {
-        run.world.finish(&unit, true);
-    }
-    let truth = plan.definition();
-    laws::of_the_journal(&truth, &run.journal, &run.state)?;
-    laws::of_the_signals(&run.journal, &run.acknowledged)?;
-    laws::of_the_callbacks(&run.journal, &run.decided)?;
-    if outcome != Outcome::WaitsForAPerson {
-        laws::of_the_effects(&truth, &run.state, &run.world.ledger)?;
-    }
-    Ok(outcome)
+    run.to_the_end(plan)
 }
 
 /// The journal of a plan.
@@ -120,6 +103,11 @@ pub(crate) fn journal(plan: &Plan) -> (State, Vec<Recorded>) {
 
 impl Run {
     fn start(plan: &Plan, broken: Broken) -> Self {
+        Self::with_locks(plan, broken, SagaId(uuid::Uuid::from_u128(11)), [].into())
+    }
+
+    /// One of many, which takes these locks.
+    pub(crate) fn with_locks(plan: &Plan, broken: Broken, saga: SagaId, locks: Arc<[LockName]>) -> Self {
         let mut definition = plan.definition();
         let pivot = definition.steps.iter().find(|step| step.side == Side::Pivot).map(|step| step.name.clone());
         for step in &mut definition.steps {
@@ -145,8 +133,7 @@ impl Run {
                 _ => {}
             }
         }
-        let saga = SagaId(uuid::Uuid::from_u128(11));
-        let with = Begin::root(1, plan::input());
+        let with = Begin { locks, ..Begin::root(1, plan::input()) };
         let now = Time(1_000_000_000_000);
         let journal = begin(&definition, saga, with, now);
         let state = fold(saga, &journal).expect("a start folds");
@@ -169,7 +156,29 @@ impl Run {
         }
     }
 
-    fn input(&mut self, input: Input) -> Result<(), String> {
+    /// Fine weather until the end, then everything that was late arrives; and every law.
+    pub(crate) fn to_the_end(&mut self, plan: &Plan) -> Result<Outcome, String> {
+        let outcome = self.fine_weather()?;
+        for request in std::mem::take(&mut self.late) {
+            // Twice: the network may double what it delays.
+            self.world.arrives(&request, true);
+            self.world.arrives(&request, true);
+        }
+        // And whoever accepted something and heard no more of it means to finish it.
+        for unit in self.world.accepted() {
+            self.world.finish(&unit, true);
+        }
+        let truth = plan.definition();
+        laws::of_the_journal(&truth, &self.journal, &self.state)?;
+        laws::of_the_signals(&self.journal, &self.acknowledged)?;
+        laws::of_the_callbacks(&self.journal, &self.decided)?;
+        if outcome != Outcome::WaitsForAPerson {
+            laws::of_the_effects(&truth, &self.state, &self.world.ledger)?;
+        }
+        Ok(outcome)
+    }
+
+    pub(crate) fn input(&mut self, input: Input) -> Result<(), String> {
         let mut seen = self.state.clone();
         for step in seen.steps.values_mut() {
             if let StepState::Calling(call) = step {
@@ -240,7 +249,7 @@ impl Run {
         Ok(sendable)
     }
 
-    fn make(&mut self, step: &Move) -> Result<(), String> {
+    pub(crate) fn make(&mut self, step: &Move) -> Result<(), String> {
         let pick = |which: u8, count: usize| (count > 0).then(|| usize::from(which) % count);
         match step {
             Move::Send(which) => {

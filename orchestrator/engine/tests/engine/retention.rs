@@ -1,16 +1,26 @@
 //! Retention: participants are told, then the store purges; a late repeat of a start meets its saga.
 
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use amends_core::{ids::SagaId, summary::Status};
 use amends_engine::{Retention, Setup};
+use amends_store::{Store, memory::MemoryStore};
 
 use crate::town::{Does, HandClock, SOON, Services, THREE, Town, memory, start};
 
 const DAY: Duration = Duration::from_secs(86_400);
 
 async fn keeping_a_day() -> Town {
-    let store = memory();
+    keeping_a_day_in(memory()).await
+}
+
+async fn keeping_a_day_in(store: Arc<dyn Store>) -> Town {
     let services = Services::new(&store);
     let retention = Retention { keep: Some(DAY), look_every: Duration::from_millis(100) };
     let town = Town::open(store, services, HandClock::new(), |setup| Setup { retention, ..setup }).await;
@@ -82,6 +92,70 @@ async fn a_repeat_of_a_purged_start_gets_its_saga_and_never_a_second_run() {
     assert!(head.purged_at.is_some());
     assert_eq!(head.summary.status, Status::Completed);
     assert_eq!(town.services.calls().len(), 3, "it ran once");
+}
+
+/// A start is repeated, again and again, before, while and after its saga is purged; how often its first step ran.
+async fn runs_of_a_start_that_is_repeated_while_it_is_purged(town: &Town) -> usize {
+    ended(town, Some("order-17")).await;
+    let repeat = || {
+        let engine = town.engine.clone();
+        async move {
+            let mut again = start("three");
+            again.key = Some("order-17".to_owned());
+            engine.start(again).await.expect("its saga").saga
+        }
+    };
+    let saga = repeat().await;
+    let over = Arc::new(AtomicBool::new(false));
+    let mut repeating = tokio::task::JoinSet::new();
+    for _ in 0..4 {
+        let (over, engine) = (over.clone(), town.engine.clone());
+        repeating.spawn(async move {
+            while !over.load(Ordering::SeqCst) {
+                let mut again = start("three");
+                again.key = Some("order-17".to_owned());
+                assert_eq!(engine.start(again).await.expect("its saga").saga, saga);
+                tokio::task::yield_now().await;
+            }
+        });
+    }
+    town.clock.pass(DAY * 2);
+    let runs = || town.services.calls().iter().filter(|call| call.starts_with("one action")).count();
+    let purged = async {
+        // With the rule off there is no stub: a repeat begins it anew, which may come in between two looks.
+        let stub = async || town.store.head(saga).await.expect("readable").is_some_and(|head| head.purged_at.is_some());
+        while !stub().await && runs() == 1 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    tokio::time::timeout(SOON, purged).await.expect("it is purged");
+    over.store(true, Ordering::SeqCst);
+    while let Some(one) = repeating.join_next().await {
+        one.expect("whole");
+    }
+    repeat().await;
+    // What began anew may be on its way.
+    let resting = async {
+        while town.store.head(saga).await.expect("readable").is_some_and(|head| !head.summary.status.is_terminal()) {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    tokio::time::timeout(SOON, resting).await.expect("it ends");
+    runs()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_start_that_is_repeated_while_its_saga_is_purged_runs_once() {
+    let town = keeping_a_day().await;
+    assert_eq!(runs_of_a_start_that_is_repeated_while_it_is_purged(&town).await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_purge_that_leaves_no_stub_is_noticed_by_the_test_above() {
+    let memory = Arc::new(MemoryStore::default());
+    memory.leave_no_stubs();
+    let town = keeping_a_day_in(memory).await;
+    assert!(runs_of_a_start_that_is_repeated_while_it_is_purged(&town).await > 1);
 }
 
 #[tokio::test]

@@ -2,9 +2,9 @@
 
 use std::{sync::Arc, time::Duration};
 
-use amends_core::{Signal, event::Event, summary::Status};
-use amends_engine::{Clock as _, Limits, SignalError};
-use amends_store::{Store, memory::MemoryStore};
+use amends_core::{Signal, event::Event, ids::SagaId, summary::Status};
+use amends_engine::{Clock as _, Limits, Setup, SignalError};
+use amends_store::{Note, Store, memory::MemoryStore};
 use serde_json::{Value, json};
 
 use crate::town::{Does, HandClock, Services, Town, catalogue, memory};
@@ -109,7 +109,7 @@ async fn a_signal_that_is_of_no_use_is_refused_and_changes_nothing() {
     let unknown = town.engine.signal(saga, unknown).await;
     assert!(matches!(unknown, Err(SignalError::Unfit(_))), "{unknown:?}");
     assert_eq!(town.journal(saga).await.len(), before);
-    let nobody = amends_core::ids::SagaId(uuid::Uuid::now_v7());
+    let nobody = SagaId(uuid::Uuid::now_v7());
     let nobody = town.engine.signal(nobody, signal("", json!({ "by": "ada" }))).await;
     assert!(matches!(nobody, Err(SignalError::UnknownSaga)), "{nobody:?}");
 }
@@ -151,6 +151,56 @@ async fn a_wait_that_times_out_wakes_its_saga_and_undoes_it() {
     town.clock.pass(Duration::from_secs(86_400));
     assert_eq!(town.ended(saga).await, Status::Compensated);
     assert_eq!(town.services.calls(), ["one action 1 @1", "one compensate 1 @2"]);
+}
+
+const APPROVED: &str = r#"{"command":"signal","name":"approved","key":"k","payload":{"by":"ada"}}"#;
+
+fn note(saga: SagaId, town: &Town) -> Note {
+    Note { saga, id: uuid::Uuid::now_v7(), body: APPROVED.into(), at: town.clock.now() }
+}
+
+#[tokio::test]
+async fn a_signal_that_is_written_down_while_nobody_is_there_counts_however_late_it_is_read() {
+    let all: Arc<dyn Store> = Arc::new(MemoryStore::shared());
+    let first = Town::open(all.clone(), Services::new(&all), HandClock::new(), |setup| setup).await;
+    first.register(APPROVAL).await;
+    let saga = first.start("approval").await;
+    first.until(saga, |head| head.owner.is_none()).await;
+    first.engine.shutdown(Duration::from_secs(1)).await;
+    all.post(note(saga, &first)).await.expect("durable");
+    first.clock.pass(Duration::from_secs(2 * 86_400));
+    let second = first.beside().await;
+    assert_eq!(second.ended(saga).await, Status::Completed);
+}
+
+#[tokio::test]
+async fn a_signal_that_is_written_down_for_an_owner_who_died_counts_however_late_it_is_read() {
+    let memory = Arc::new(MemoryStore::shared());
+    let all: Arc<dyn Store> = memory.clone();
+    // What lives there dies with it, as by kill -9.
+    let dying = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
+    let (store, limits) =
+        (all.clone(), Limits { release_after: Duration::from_secs(30 * 86_400), ..Limits::default() });
+    let first = dying.spawn(async move {
+        let services = Services::new(&store);
+        let first = Town::open(store, services, HandClock::new(), |setup| Setup { limits, ..setup }).await;
+        first.register(APPROVAL).await;
+        let saga = first.start("approval").await;
+        first.until(saga, |head| head.next_seq == 5).await;
+        (first, saga)
+    });
+    let (first, saga) = first.await.expect("it lives");
+    assert_eq!(first.kinds(saga).await.last().map(String::as_str), Some("await_started"));
+    let identity = first.engine.identity().0;
+    dying.shutdown_background();
+    all.post(note(saga, &first)).await.expect("durable");
+    memory.end_lease(identity);
+    first.clock.pass(Duration::from_secs(2 * 86_400));
+    let second = first.beside().await;
+    assert_eq!(second.ended(saga).await, Status::Completed);
+    let kinds = second.kinds(saga).await;
+    let expected = ["await_started", "adopted", "signal_received", "signal_taken"];
+    assert!(kinds.windows(4).any(|four| four == expected), "{kinds:?}");
 }
 
 #[tokio::test]
@@ -208,7 +258,7 @@ async fn ten_signals_at_once_with_one_key_are_one() {
 async fn a_hundred_sleepers_take_no_place() {
     let store = memory();
     let services = Services::new(&store);
-    let town = Town::open(store, services, HandClock::new(), |setup| amends_engine::Setup {
+    let town = Town::open(store, services, HandClock::new(), |setup| Setup {
         catalogue: catalogue(8),
         limits: Limits { max_live_sagas: 4, ..Limits::default() },
         ..setup

@@ -104,6 +104,11 @@ impl MemoryStore {
         self.rows().failing_commits = n;
     }
 
+    /// From now on a purge leaves nothing of any saga, so that tests see who notices.
+    pub fn leave_no_stubs(&self) {
+        self.rows().leaving_no_stubs = true;
+    }
+
     /// The next commit is made, but answers that the store is away.
     pub fn lose_next_answer(&self) {
         self.rows().losing_answer = true;

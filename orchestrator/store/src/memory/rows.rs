@@ -28,6 +28,7 @@ pub(super) struct Rows {
     pub(super) written: Written,
     pub(super) failing_commits: usize,
     pub(super) losing_answer: bool,
+    pub(super) leaving_no_stubs: bool,
     pub(super) hasty_by: Option<Duration>,
 }
 
@@ -140,7 +141,7 @@ impl Rows {
             if !saga.head.summary.status.is_terminal() || saga.head.purged_at.is_some() {
                 continue;
             }
-            if saga.head.key.is_some() {
+            if saga.head.key.is_some() && !self.leaving_no_stubs {
                 saga.leave_stub(at);
             } else {
                 self.sagas.remove(&id);

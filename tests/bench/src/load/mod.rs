@@ -2,6 +2,7 @@
 //! `town` through a hidden subcommand. Must never know what stands behind the address it drives.
 
 mod closed;
+mod line;
 mod open;
 mod saga;
 mod tally;

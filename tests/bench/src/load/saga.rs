@@ -6,11 +6,8 @@ use std::net::SocketAddr;
 use anyhow::{Result, bail};
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    participant::now_us,
-    town::Saga,
-    wire::{Connection, request},
-};
+use super::line::Line;
+use crate::{participant::now_us, town::Saga, wire::request};
 
 /// Who is driven.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,6 +21,8 @@ pub(crate) enum Kind {
     Peer,
     /// The participant itself: the calls of the saga, one after the other.
     Ceiling,
+    /// The same calls by an ordinary HTTP client.
+    CeilingOrdinary,
 }
 
 /// What stands in a body for the moment a wake-up is due; as long as what replaces it.
@@ -35,8 +34,8 @@ const CALL_HEADERS: &str = "idempotency-key: \"01931c5e-8d2f-7c3a-9b1e-012345678
 
 /// One exchange.
 #[derive(Clone, Debug)]
-struct Call {
-    bytes: Vec<u8>,
+pub(super) struct Call {
+    pub(super) bytes: Vec<u8>,
     statuses: &'static [u16],
     needle: &'static str,
     /// Where the due time is written, and how much later than now it is.
@@ -45,10 +44,10 @@ struct Call {
 
 /// The exchanges that make one saga.
 #[derive(Clone, Debug)]
-pub(crate) struct Script(Vec<Call>);
+pub(super) struct Script(Vec<Call>);
 
 impl Script {
-    pub(crate) fn new(target: SocketAddr, kind: Kind, saga: Saga) -> Self {
+    pub(super) fn new(target: SocketAddr, kind: Kind, saga: Saga) -> Self {
         let ended = if saga == Saga::Refused { r#""status":"compensated""# } else { r#""status":"completed""# };
         let name = saga.name();
         let start = |headers: &str, statuses, needle| {
@@ -68,7 +67,7 @@ impl Script {
                 let bytes = request("POST", target, &format!("/saga/{name}"), "", r#"{"n":1}"#);
                 vec![Call { bytes, statuses: &[200], needle: ended, due: None }]
             }
-            Kind::Ceiling => calls(target, saga),
+            Kind::Ceiling | Kind::CeilingOrdinary => calls(target, saga),
         })
     }
 
@@ -76,13 +75,13 @@ impl Script {
     ///
     /// # Errors
     /// The connection breaks, or something else comes back than must.
-    pub(crate) async fn play(&mut self, connection: &mut Connection) -> Result<()> {
+    pub(super) async fn play(&mut self, line: &mut Line) -> Result<()> {
         for call in &mut self.0 {
             if let Some((at, after_ms)) = call.due {
                 let due = (now_us() / 1000 + after_ms).to_string();
                 call.bytes[at..at + DUE.len()].copy_from_slice(due.as_bytes());
             }
-            let answer = connection.exchange(&call.bytes).await?;
+            let answer = line.exchange(&call.bytes).await?;
             if !call.statuses.contains(&answer.status) || !has(answer.body, call.needle.as_bytes()) {
                 let body = String::from_utf8_lossy(answer.body);
                 bail!("{} with {:.600}, where {} was to be", answer.status, body, call.needle);

@@ -110,7 +110,7 @@ impl All {
 async fn compare(ground: &Ground, wish: &Wish, case: Case, ceiling: bool) -> Result<All> {
     let mut contenders = vec![Contender::Amends];
     if ceiling {
-        contenders.push(Contender::Ceiling);
+        contenders.extend([Contender::Ceiling, Contender::CeilingOrdinary]);
     }
     contenders.extend(&wish.vs);
     let mut rounds: Vec<Vec<Figure>> = contenders.iter().map(|_| vec![]).collect();
@@ -121,13 +121,15 @@ async fn compare(ground: &Ground, wish: &Wish, case: Case, ceiling: bool) -> Res
         }
     }
     let mut all = All(rounds.into_iter().filter_map(merged).collect());
-    if let Some(ceiling) = all.of(Contender::Ceiling).cloned() {
-        for figure in &mut all.0 {
-            // At a given pace or alone it is time that can be lost, not throughput.
-            let by_time = matches!(case.shape, Shape::Open { .. } | Shape::Closed { in_flight: 1 });
-            let ratio = if by_time { ceiling.p50_ms / figure.p50_ms } else { figure.sagas_per_s / ceiling.sagas_per_s };
-            figure.ceiling_ratio = Some(ratio);
-        }
+    let part_of = |ceiling: &Figure, figure: &Figure| {
+        // At a given pace or alone it is time that can be lost, not throughput.
+        let by_time = matches!(case.shape, Shape::Open { .. } | Shape::Closed { in_flight: 1 });
+        if by_time { ceiling.p50_ms / figure.p50_ms } else { figure.sagas_per_s / ceiling.sagas_per_s }
+    };
+    let ceilings = [Contender::Ceiling, Contender::CeilingOrdinary].map(|which| all.of(which).cloned());
+    for figure in &mut all.0 {
+        let [raw, ordinary] = ceilings.each_ref().map(|ceiling| Some(part_of(ceiling.as_ref()?, figure)));
+        (figure.ceiling_ratio, figure.ordinary_ceiling_ratio) = (raw, ordinary);
     }
     Ok(all)
 }

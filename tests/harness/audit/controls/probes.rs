@@ -85,3 +85,27 @@ fn what_is_sent_while_it_is_asked_after_is_reported() {
 fn an_answer_to_a_question_that_nobody_asked_is_reported() {
     reported(&lost_and(&[said("applied", None)]), 2, "it is not asked after");
 }
+
+/// As [`YAML`], and a request may be on its way for so long.
+fn settling(settle: &str) -> Story {
+    let probe = format!("probe: {{ call: money GET /takes, settle: {settle} }}");
+    let mut story = Story::of(&YAML.replace("probe: money GET /takes", &probe));
+    story.attempt(&Call::action("hold"), 1, Comes::Done);
+    story.attempt(&Call::action("take"), 1, Comes::LostRequest);
+    for row in [asked(), said("not_applied", None)] {
+        story.json(row);
+    }
+    story.attempt(&Call::action("take"), 2, Comes::Done);
+    story
+}
+
+#[test]
+fn what_is_sent_again_before_the_last_one_has_settled_is_reported() {
+    // Unknown, asked, answered, intended, sent: each ten milliseconds after the one before.
+    assert_eq!(check(&finish(settling("50ms")).evidence), []);
+    reported(&settling("51ms"), 2, "50000 µs after the attempt before it, which had 51000 to arrive");
+    // By the journal, if nothing of the one before reached a door.
+    let mut story = settling("41ms");
+    story.evidence.wire.retain(|request| request.attempt != 1 || request.call.call.step != "take");
+    reported(&story, 2, "40000 µs after the attempt before it, which had 41000 to arrive");
+}

@@ -1,6 +1,6 @@
 //! `POST /v1/sagas`
 
-use amends_engine::{Engine, Start};
+use amends_engine::{Engine, Start, Watched};
 use amends_protocol::v1::{IDEMPOTENT_REPLAYED, PREFERENCE_APPLIED, SagaView, StartRequest};
 use axum::{
     extract::State,
@@ -59,7 +59,7 @@ pub(crate) async fn start(
     };
     check_name(&request.definition).map_err(|why| invalid("/definition", why))?;
     request.version.map_or(Ok(()), check_version).map_err(|why| invalid("/version", why))?;
-    let wait = headers::wait(&headers);
+    let (wait, minimal) = (headers::wait(&headers), headers::minimal(&headers));
     let start = Start {
         name: request.definition,
         version: request.version,
@@ -67,10 +67,13 @@ pub(crate) async fn start(
         labels: request.labels.into_iter().collect(),
         key: headers::idempotency_key(&headers)?,
         traceparent: headers::traceparent(&headers),
-        watched: wait.is_some(),
+        watched: match wait {
+            Some(_) if minimal => Watched::Result,
+            Some(_) => Watched::Whole,
+            None => Watched::No,
+        },
     };
     let started = engine.start(start).await?;
-    let minimal = headers::minimal(&headers);
     let unread = |source| ApiError::StartedUnread { saga: started.saga, source: Box::new(source) };
     let begun = started.begun.as_ref();
     let (ended, body) = if minimal {

@@ -17,7 +17,7 @@ use amends_core::{
     time::Time,
 };
 use amends_engine::{
-    Catalogue, Clock, Engine, Forgotten, LeaseTerms, Limits, Participant, Request, Retention, Setup, Start,
+    Catalogue, Clock, Engine, Forgotten, LeaseTerms, Limits, Participant, Request, Retention, Setup, Start, Watched,
 };
 use amends_protocol::participant::CallbackToken;
 use amends_store::{Head, Store, memory::MemoryStore};
@@ -346,7 +346,7 @@ pub(crate) fn start(name: &str) -> Start {
         labels: Map::new(),
         key: None,
         traceparent: None,
-        watched: false,
+        watched: Watched::No,
     }
 }
 
