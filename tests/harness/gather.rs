@@ -24,7 +24,7 @@ const NODES_DISAGREE_BY_US: i64 = 100_000;
 pub(crate) async fn evidence(scene: &Scene, at_rest: bool) -> Result<Evidence> {
     // Nodes take the time from the database and go on by their own clocks; one process has one clock.
     let skew_us = if matches!(scene.journal, Reader::Server(_)) { NODES_DISAGREE_BY_US } else { 0 };
-    let mut evidence = Evidence { at_rest, skew_us, ..Evidence::default() };
+    let mut evidence = Evidence { at_rest, skew_us, copies_meant: scene.plan.allows_faults, ..Evidence::default() };
     for (name, service) in &scene.services {
         evidence.wire.extend(service.proxy.log());
         evidence.unreadable.extend(service.proxy.unreadable());

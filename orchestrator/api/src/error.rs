@@ -64,6 +64,12 @@ pub(crate) enum ApiError {
     Signal(SagaId, #[source] SignalError),
     #[error(transparent)]
     Callback(#[from] CallbackError),
+    #[error(
+        "this server does not inject faults; start one that may, for tests only, with `amends serve --allow-faults`"
+    )]
+    FaultsNotAllowed,
+    #[error("{}", match .0.len() { 1 => "there is a mistake in the plan".to_owned(), many => format!("there are {many} mistakes in the plan") })]
+    InvalidFaults(Vec<Diagnostic>),
     #[error(transparent)]
     Register(#[from] RegisterError),
     #[error(transparent)]
@@ -148,6 +154,9 @@ impl ApiError {
                 }
                 CallbackError::Store(error) => store(error),
             },
+            Self::FaultsNotAllowed => plain(StatusCode::FORBIDDEN, Kind::FaultsNotAllowed, text),
+            Self::InvalidFaults(found) => plain(StatusCode::UNPROCESSABLE_ENTITY, Kind::InvalidFaults, text)
+                .with(found.iter().map(diagnosed).collect()),
             Self::Register(error) => match error {
                 RegisterError::TooLarge { .. } => plain(StatusCode::PAYLOAD_TOO_LARGE, Kind::BodyTooLarge, text),
                 RegisterError::Invalid(diagnostics) => {

@@ -31,6 +31,7 @@ use utoipa_axum::router::OpenApiRouter;
         (name = "callbacks", description = "What participants say later of calls that they accepted"),
         (name = "definitions", description = "What sagas are made from"),
         (name = "locks", description = "What sagas have for themselves"),
+        (name = "faults", description = "What goes wrong on purpose, in servers that were started for it"),
         (name = "nodes", description = "Processes that drive sagas"),
         (name = "health", description = "Whether the server is there, and which one it is"),
     ),
@@ -50,7 +51,8 @@ pub(crate) fn parts() -> OpenApiRouter<Engine> {
 /// The finished document, as the layer that [`document`] takes it from.
 pub(crate) fn served(mut document: openapi::OpenApi) -> Extension<Document> {
     for item in document.paths.paths.values_mut() {
-        for operation in [&mut item.get, &mut item.post].into_iter().flatten() {
+        let methods = [&mut item.get, &mut item.post, &mut item.put, &mut item.delete];
+        for operation in methods.into_iter().flatten() {
             add_any_problem(operation);
         }
     }
@@ -99,7 +101,7 @@ impl<const STATUS: u16> IntoResponses for ProblemWith<STATUS> {
     fn responses() -> BTreeMap<String, RefOr<openapi::Response>> {
         let description = match STATUS {
             400 => "A part of the request is malformed: path, query, header or the syntax of the body",
-            403 => "The token was not given out here",
+            403 => "It is not allowed here",
             404 => "There is no such thing",
             409 => "It cannot be done, or not any more",
             410 => "The saga has ended, or what it is about is over",

@@ -53,6 +53,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         name: "example".into(),
         lease: LeaseTerms::default(),
         retention: Retention::default(),
+        faults: None,
     })
     .await?;
     let api = TcpListener::bind("127.0.0.1:0").await?;

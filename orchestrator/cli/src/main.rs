@@ -6,11 +6,14 @@
 //! **What it must never know:** what a saga decides, SQL, how a participant is called. Only `demo` knows the sample
 //! services.
 
+mod audit;
+mod chaos;
 mod commands;
 mod config;
 mod cost;
 mod demo;
 mod exit;
+mod explored;
 mod json_argument;
 mod log;
 mod output;
@@ -22,6 +25,7 @@ mod source;
 mod store;
 mod style;
 mod timeline;
+mod verify;
 
 use std::process::ExitCode;
 

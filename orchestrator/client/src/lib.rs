@@ -10,6 +10,7 @@
 mod callbacks;
 mod definitions;
 mod error;
+mod faults;
 mod http;
 mod sagas;
 

@@ -18,6 +18,7 @@ pub mod event;
 mod evolve;
 pub mod expr;
 mod family;
+pub mod faults;
 pub mod graph;
 pub mod ids;
 mod labels;

@@ -17,10 +17,11 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use uuid::Uuid;
 
 use crate::{
-    Catalogue, Clock, OpenError, Participant,
+    Catalogue, Clock, Faults, OpenError, Participant,
     bulkhead::Bulkheads,
     committer::{CommitIds, Committer},
     definitions::Definitions,
+    faults::Unreliable,
     membership::{LeaseTerms, Membership},
     registry::{Ended, Progress, Registry, Whole},
     retention::Retention,
@@ -44,6 +45,8 @@ pub struct Setup {
     pub name: Arc<str>,
     pub lease: LeaseTerms,
     pub retention: Retention,
+    /// Only in a process that was started for it: what goes wrong with calls.
+    pub faults: Option<Arc<Faults>>,
 }
 
 /// What an engine may use.
@@ -80,6 +83,7 @@ pub(crate) struct Inner {
     pub(crate) retention: Retention,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) participant: Arc<dyn Participant>,
+    faults: Option<Arc<Faults>>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) catalogue: Catalogue,
     pub(crate) committer: Committer,
@@ -127,6 +131,10 @@ impl Engine {
         }
         let offered = token::new_secret()?;
         let secret = setup.store.shared_key(token::SECRET, offered, setup.clock.now()).await?;
+        let participant = match &setup.faults {
+            Some(faults) => Arc::new(Unreliable { services: setup.participant, faults: faults.clone() }),
+            None => setup.participant,
+        };
         let inner = Inner {
             tokens: Tokens::new(secret),
             membership,
@@ -135,7 +143,8 @@ impl Engine {
             committer: Committer::spawn(setup.store.clone()),
             commit_ids: CommitIds::default(),
             store: setup.store,
-            participant: setup.participant,
+            participant,
+            faults: setup.faults,
             clock: setup.clock,
             bulkheads: Bulkheads::new(&setup.catalogue),
             catalogue: setup.catalogue,
@@ -165,6 +174,11 @@ impl Engine {
     /// The services it knows.
     pub fn catalogue(&self) -> &Catalogue {
         &self.inner.catalogue
+    }
+
+    /// What goes wrong with calls, if that may be said here.
+    pub fn faults(&self) -> Option<&Arc<Faults>> {
+        self.inner.faults.as_ref()
     }
 
     /// `false` once a shutdown has begun.

@@ -99,6 +99,8 @@ pub enum ProblemType {
     OtherVerdict,
     CallOver,
     InvalidDefinition,
+    FaultsNotAllowed,
+    InvalidFaults,
     VersionTaken,
     Overloaded,
     ShuttingDown,
@@ -108,7 +110,7 @@ pub enum ProblemType {
 }
 
 /// The type, the last word of its URN, and its title.
-const TYPES: [(ProblemType, &str, &str); 31] = [
+const TYPES: [(ProblemType, &str, &str); 33] = [
     (ProblemType::UnknownRoute, "unknown-route", "There is nothing at this path"),
     (ProblemType::MethodNotAllowed, "method-not-allowed", "This path does not have this method"),
     (ProblemType::InvalidPath, "invalid-path", "A part of the path is not what it should be"),
@@ -137,6 +139,8 @@ const TYPES: [(ProblemType, &str, &str); 31] = [
     (ProblemType::InvalidToken, "invalid-token", "The callback's token was not given out here"),
     (ProblemType::OtherVerdict, "other-verdict", "The call has ended with another verdict"),
     (ProblemType::CallOver, "call-over", "The call is over without a verdict; what was not finished must not be"),
+    (ProblemType::FaultsNotAllowed, "faults-not-allowed", "This server does not inject faults"),
+    (ProblemType::InvalidFaults, "invalid-faults", "The plan of faults is not valid"),
     (ProblemType::InvalidDefinition, "invalid-definition", "The definition is not valid"),
     (ProblemType::VersionTaken, "version-taken", "Another text stands under this name and version"),
     (ProblemType::Overloaded, "overloaded", "As many sagas are live as may be"),

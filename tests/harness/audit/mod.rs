@@ -57,6 +57,8 @@ pub struct Evidence {
     pub skew_us: i64,
     /// Faults are over and everything has had its time.
     pub at_rest: bool,
+    /// The orchestrator was told to send copies: an attempt may be several requests. Everything else holds all the same.
+    pub copies_meant: bool,
 }
 
 /// One balance: what was there, what the ledgers say has moved, what is there.

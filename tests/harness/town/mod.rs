@@ -71,7 +71,8 @@ impl Town {
         let config = scene.folder().join("amends.toml");
         fs::write(&config, scene.catalogue())?;
         let [config, database] = [config, database].map(|path| path.display().to_string());
-        let arguments = ["serve", "--config", &config, "--database", &database].map(str::to_owned).to_vec();
+        let mut arguments = ["serve", "--config", &config, "--database", &database].map(str::to_owned).to_vec();
+        arguments.extend(scene.plan.allows_faults.then(|| "--allow-faults".to_owned()));
         let log_filter = scene.plan.log_filter();
         let program = Program { binary: "amends", arguments, log: scene.folder().join("amends.log"), log_filter };
         let orchestrator = Process::start_at(program.clone(), address).await?;

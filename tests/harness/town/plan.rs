@@ -33,6 +33,8 @@ pub struct Plan {
     pub(super) replies: Option<String>,
     /// What becomes of calls that such services may accept, by step; JSON.
     pub(super) later: Option<String>,
+    /// The orchestrator is started with `--allow-faults`.
+    pub(crate) allows_faults: bool,
 }
 
 /// What one step does to a balance.
@@ -76,6 +78,7 @@ impl Plan {
             abort: None,
             replies: None,
             later: None,
+            allows_faults: false,
         }
     }
 
@@ -151,6 +154,7 @@ impl Plan {
             abort: None,
             replies: None,
             later: None,
+            allows_faults: false,
         }
     }
 
@@ -169,6 +173,7 @@ impl Plan {
             abort: None,
             replies: Some(replies.to_string()),
             later: None,
+            allows_faults: false,
         }
     }
 
@@ -224,6 +229,11 @@ impl Plan {
     /// This service dies right after a commit: `STEP[:op[:nth]]`.
     pub fn aborting(self, service: &'static str, at: &str) -> Self {
         Self { abort: Some((service, at.to_owned())), ..self }
+    }
+
+    /// The orchestrator injects faults when it is told to.
+    pub fn allowing_faults(self) -> Self {
+        Self { allows_faults: true, ..self }
     }
 
     /// What programs log.

@@ -33,6 +33,12 @@ pub(crate) async fn metrics(State(engine): State<Engine>) -> Response {
         gauge!("amends_sagas_live").set(as_f64(load.live));
         gauge!("amends_sagas_live_max").set(as_f64(load.max_live));
         gauge!("amends_lease_held").set(f64::from(u8::from(holds)));
+        if let Some(faults) = engine.faults() {
+            gauge!("amends_fault_rules").set(as_f64(faults.active().map_or(0, |active| active.plan.rules.len())));
+            for (kind, times) in faults.injected() {
+                counter!("amends_faults_injected_total", "fault" => kind).absolute(times);
+            }
+        }
     });
     ([(header::CONTENT_TYPE, CONTENT_TYPE)], recorder.handle().render()).into_response()
 }

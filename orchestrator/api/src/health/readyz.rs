@@ -1,8 +1,8 @@
 //! `GET /readyz`
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use amends_engine::Engine;
+use amends_engine::{Engine, Faults};
 use amends_protocol::v1::Ready;
 use amends_store::StoreError;
 use axum::{Json, extract::State};
@@ -30,5 +30,11 @@ pub(crate) async fn readyz(State(engine): State<Engine>) -> Result<Json<Ready>, 
         Err(StoreError::Unavailable { reason, source: None })
     })?;
     let load = engine.load();
-    Ok(Json(Ready { ready: true, live_sagas: load.live as u64, max_live_sagas: load.max_live as u64 }))
+    let rules = |faults: &Arc<Faults>| faults.active().map_or(0, |active| active.plan.rules.len() as u64);
+    Ok(Json(Ready {
+        ready: true,
+        live_sagas: load.live as u64,
+        max_live_sagas: load.max_live as u64,
+        fault_rules: engine.faults().map(rules),
+    }))
 }

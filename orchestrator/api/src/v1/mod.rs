@@ -2,6 +2,7 @@
 
 mod callbacks;
 mod definitions;
+mod faults;
 mod locks;
 mod nodes;
 mod sagas;
@@ -14,6 +15,7 @@ pub(crate) fn routes() -> OpenApiRouter<Engine> {
         .merge(sagas::routes())
         .merge(definitions::routes())
         .routes(routes!(callbacks::call_back))
+        .routes(routes!(faults::get, faults::set, faults::clear))
         .routes(routes!(locks::queue))
         .routes(routes!(nodes::nodes))
 }

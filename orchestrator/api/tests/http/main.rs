@@ -8,6 +8,7 @@ mod definition_errors;
 mod definitions;
 mod failures;
 mod families;
+mod faults;
 mod health;
 mod kit;
 mod language;

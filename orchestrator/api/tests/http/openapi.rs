@@ -9,7 +9,10 @@ use serde_json::Value;
 use crate::kit::Server;
 
 /// Everything that is served, so that a route can neither appear nor vanish by accident.
-const ROUTES: [(&str, &str); 25] = [
+const ROUTES: [(&str, &str); 28] = [
+    ("DELETE", "/v1/faults"),
+    ("GET", "/v1/faults"),
+    ("PUT", "/v1/faults"),
     ("GET", "/livez"),
     ("GET", "/metrics"),
     ("GET", "/v1/locks/{name}"),
@@ -85,6 +88,9 @@ async fn a_method_that_is_not_documented_is_405_and_says_which_are() {
             .replace("{name}", "place-order")
             .replace("{version}", "1");
         for method in [Method::PUT, Method::DELETE, Method::PATCH] {
+            if ROUTES.contains(&(method.as_str(), path)) {
+                continue;
+            }
             let request = Request::builder().method(method).uri(&concrete).body(Body::empty()).unwrap();
             let answer = server.ask(request).await;
             answer.is_problem(405, "method-not-allowed");

@@ -1,4 +1,4 @@
-//! `amends explain [CODE]`: the page of a diagnostic code.
+//! `amends explain [CODE]`: the page of a code that `check` or `explore` says.
 
 use amends_core::definition::{self, Page};
 use serde::Serialize;
@@ -9,7 +9,7 @@ use crate::{
     style::{Style, Tone},
 };
 
-/// Explain a code that `check` has said
+/// Explain a code that `check` or `explore` has said
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  amends explain E0306\n  amends explain            # every code in one line")]
 pub(crate) struct Args {
@@ -34,15 +34,13 @@ struct View {
 pub(crate) fn run(args: &Args) -> anyhow::Result<Exit> {
     match &args.code {
         Some(code) => {
-            let page = definition::explain(code.trim()).ok_or_else(|| unknown(code))?;
+            let page = page_of(code.trim()).ok_or_else(|| unknown(code))?;
             let view = View { code: page.code, title: page.title(), page: Some(page.text) };
             output::show(args.output, &view, || text(page, Style::of_stdout()))?;
         }
         None => {
-            let views: Vec<View> = definition::pages()
-                .iter()
-                .map(|page| View { code: page.code, title: page.title(), page: None })
-                .collect();
+            let views: Vec<View> =
+                pages().map(|page| View { code: page.code, title: page.title(), page: None }).collect();
             let rows = || views.iter().map(|view| vec![view.code.to_owned(), view.title.to_owned()]).collect();
             output::show(args.output, &views, || output::table(&["CODE", "MEANING"], rows()))?;
         }
@@ -50,9 +48,18 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Exit> {
     Ok(Exit::Success)
 }
 
+/// Those on the text of a definition first, then those on how it fails.
+fn pages() -> impl Iterator<Item = &'static Page> {
+    definition::pages().iter().chain(amends_explore::pages())
+}
+
+fn page_of(code: &str) -> Option<&'static Page> {
+    definition::explain(code).or_else(|| amends_explore::explain(code))
+}
+
 fn unknown(code: &str) -> Usage {
     let code = crate::style::tame(code, 40);
-    let known = definition::pages().iter().map(|page| page.code);
+    let known = pages().map(|page| page.code);
     let near = known.map(|known| (strsim::damerau_levenshtein(known, &code.to_ascii_uppercase()), known)).min();
     let near = near
         .filter(|(distance, _)| *distance <= 1)

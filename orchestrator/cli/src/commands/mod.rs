@@ -2,6 +2,7 @@
 
 mod callback;
 mod cancel;
+mod chaos;
 mod check;
 mod completions;
 mod config;
@@ -11,7 +12,9 @@ mod diff;
 #[cfg(test)]
 mod documented;
 mod explain;
+mod explore;
 mod export;
+mod faults;
 mod fsck;
 mod get;
 mod graph;
@@ -23,6 +26,7 @@ mod schema;
 mod serve;
 mod signal;
 mod start;
+mod verify_participant;
 
 use clap::{Parser, Subcommand};
 
@@ -47,7 +51,7 @@ enum Command {
     Serve(serve::Args),
     /// Check definitions, without a server
     Check(check::Args),
-    /// Explain a code that `check` has said
+    /// Explain a code that `check` or `explore` has said
     Explain(explain::Args),
     /// Draw a definition: steps, what undoes them, and the pivot
     Graph(graph::Args),
@@ -55,6 +59,8 @@ enum Command {
     Diff(diff::Args),
     /// Show every request that a run would send, and send nothing
     Plan(plan::Args),
+    /// Try every failure and every pair of failures out on a definition, without a server
+    Explore(explore::Args),
     /// Start a saga
     Start(start::Args),
     /// Show a saga as a timeline
@@ -74,12 +80,18 @@ enum Command {
     /// Register definitions and look at them
     #[command(alias = "defs")]
     Definitions(definitions::Args),
+    /// Run many sagas under a plan of faults, and audit what is left
+    Chaos(chaos::Args),
+    /// Let things go wrong on purpose, in a server that was started with `--allow-faults`
+    Faults(faults::Args),
     /// Look at the configuration
     Config(config::Args),
     /// Prove that every saga's journal and row agree, beside a running server or without one
     Fsck(fsck::Args),
     /// Write sagas with their journals to stdout, as JSON lines
     Export(export::Args),
+    /// Check from outside that a service keeps the participant contract
+    VerifyParticipant(verify_participant::Args),
     /// Print the JSON Schema of definitions, for editors
     Schema(schema::Args),
     /// Print completions for a shell
@@ -99,6 +111,7 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Graph(args) => graph::run(args).await,
         Command::Diff(args) => diff::run(args).await,
         Command::Plan(args) => plan::run(args).await,
+        Command::Explore(args) => explore::run(&args),
         Command::Start(args) => start::run(args).await,
         Command::Get(args) => get::run(args).await,
         Command::List(args) => list::run(args).await,
@@ -108,9 +121,12 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Signal(args) => signal::run(args).await,
         Command::Callback(args) => callback::run(args).await,
         Command::Definitions(args) => definitions::run(args).await,
+        Command::Chaos(args) => chaos::run(args).await,
+        Command::Faults(args) => faults::run(args).await,
         Command::Config(args) => config::run(&args),
         Command::Fsck(args) => fsck::run(args).await,
         Command::Export(args) => export::run(args).await,
+        Command::VerifyParticipant(args) => verify_participant::run(args).await,
         Command::Schema(args) => schema::run(args),
         Command::Completions(args) => completions::run(&args),
     }

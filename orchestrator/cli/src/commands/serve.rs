@@ -3,7 +3,7 @@
 use std::{fs, path::Path, path::PathBuf, sync::Arc, time::Duration};
 
 use amends_api::Door;
-use amends_engine::{Engine, HttpParticipant, Limits, RegisterError, Retention, Setup, SystemClock};
+use amends_engine::{Engine, Faults, HttpParticipant, Limits, RegisterError, Retention, Setup, SystemClock};
 use amends_store::Store;
 use anyhow::{Context, bail};
 use tokio::{net::TcpListener, task::JoinHandle};
@@ -28,6 +28,9 @@ pub(crate) struct Args {
     /// How log lines look; AMENDS_LOG or RUST_LOG says which there are
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     log_format: LogFormat,
+    /// Let `amends faults` and `/v1/faults` make things go wrong on purpose; never where real customers are
+    #[arg(long)]
+    allow_faults: bool,
 }
 
 /// # Errors
@@ -41,6 +44,10 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
     let listen = config.server.listen;
     let listener = TcpListener::bind(listen).await.with_context(|| format!("cannot listen on {listen}"))?;
     let address = listener.local_addr()?;
+    let faults = args.allow_faults.then(|| Arc::new(Faults::default()));
+    if faults.is_some() {
+        tracing::warn!("--allow-faults: whoever reaches this server can make its calls fail, and make it die");
+    }
     let (opened, front) = match store::open(&config.store).await {
         Ok(opened) => (opened, Front::Listening(listener)),
         Err(error) if store::may_come_back(&config.store, &error) => {
@@ -52,7 +59,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
         }
         Err(error) => return Err(error),
     };
-    let engine = open_engine(&config, opened.store(), &address.to_string()).await?;
+    let engine = open_engine(&config, opened.store(), &address.to_string(), faults).await?;
     if let Err(error) = register_folder(&engine, &config).await {
         engine.shutdown(config.limits.drain).await;
         return Err(error);
@@ -152,7 +159,12 @@ impl Waiting {
     }
 }
 
-async fn open_engine(config: &Config, store: Arc<dyn Store>, address: &str) -> anyhow::Result<Engine> {
+async fn open_engine(
+    config: &Config,
+    store: Arc<dyn Store>,
+    address: &str,
+    faults: Option<Arc<Faults>>,
+) -> anyhow::Result<Engine> {
     let latest = store.latest_at().await?;
     let setup = Setup {
         store,
@@ -163,6 +175,7 @@ async fn open_engine(config: &Config, store: Arc<dyn Store>, address: &str) -> a
         name: node_name(address).into(),
         lease: config.lease.terms().map_err(anyhow::Error::msg)?,
         retention: Retention { keep: config.retention.keep, look_every: config.retention.look_every },
+        faults,
     };
     Ok(Engine::open(setup).await?)
 }

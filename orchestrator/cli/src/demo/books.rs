@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use amends_protocol::v1::{HistoryEntry, SagaView};
 use serde::Deserialize;
 use uuid::Uuid;
+
+pub(super) use crate::audit::{LedgerEntry, Record};
 
 /// Everything that is audited.
 #[derive(Clone, Debug, Default)]
@@ -29,13 +30,6 @@ pub(super) struct Seeded {
     pub(super) stock: BTreeMap<String, i64>,
     /// By service and account.
     pub(super) accounts: BTreeMap<String, BTreeMap<String, i64>>,
-}
-
-/// A saga with its journal.
-#[derive(Clone, Debug)]
-pub(super) struct Record {
-    pub(super) view: SagaView,
-    pub(super) journal: Vec<HistoryEntry>,
 }
 
 /// A payments service's store.
@@ -87,12 +81,4 @@ pub(super) struct Entry {
     pub(super) account: String,
     pub(super) amount: i64,
     pub(super) status: String,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-pub(super) struct LedgerEntry {
-    pub(super) saga: Uuid,
-    pub(super) step: String,
-    /// `applied`, `undone` or `null`.
-    pub(super) effect: String,
 }

@@ -1,18 +1,17 @@
 //! Reading the books over HTTP: from each service its rows and ledger, from the orchestrator every saga and journal.
 
 use amends_client::{Client, List};
-use amends_protocol::v1::{HistoryEntry, PAGE_LIMIT_MAX, SagaItem};
-use anyhow::{Context, bail};
+use amends_protocol::v1::{PAGE_LIMIT_MAX, SagaItem};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
-use reqwest::header::LINK;
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
 use super::{
-    books::{Books, Money, Record},
+    books::{Books, Money},
     door::Door,
     stage::Stage,
 };
+use crate::audit::read;
 
 /// Sagas that are read at once.
 const AT_ONCE: usize = 16;
@@ -21,7 +20,7 @@ pub(super) async fn books(stage: &Stage, acknowledged: Vec<Uuid>) -> anyhow::Res
     let mut books = Books { seeded: stage.seeded.clone(), acknowledged, ..Books::default() };
     let client = stage.client()?;
     books.sagas = stream::iter(sagas(&client).await?)
-        .map(|saga| record(&client, saga.id))
+        .map(|saga| read::record(&client, saga.id))
         .buffer_unordered(AT_ONCE)
         .try_collect()
         .await?;
@@ -40,23 +39,9 @@ pub(super) async fn books(stage: &Stage, acknowledged: Vec<Uuid>) -> anyhow::Res
     Ok(books)
 }
 
-/// Every row of one list of a service, page after page.
+/// Every row of one list of a service.
 pub(super) async fn rows<T: DeserializeOwned>(stage: &Stage, service: &Door, list: &str) -> anyhow::Result<Vec<T>> {
-    let mut url = format!("{}/{list}", service.url);
-    let base = url.split('?').next().unwrap_or_default().to_owned();
-    let mut rows = vec![];
-    loop {
-        let answer = stage.http.get(&url).send().await.with_context(|| url.clone())?.error_for_status()?;
-        let next = answer.headers().get(LINK).map(|link| link.to_str().map(str::to_owned)).transpose()?;
-        rows.extend(answer.json::<Vec<T>>().await.with_context(|| url.clone())?);
-        match next {
-            None => return Ok(rows),
-            Some(link) => match link.split_once('<').and_then(|(_, rest)| rest.split_once('>')) {
-                Some((query, _)) if query.starts_with('?') => url = format!("{base}{query}"),
-                _ => bail!("{url}: cannot read the link to the next page: {link}"),
-            },
-        }
-    }
+    read::rows(&stage.http, format!("{}/{list}", service.url)).await
 }
 
 async fn sagas(client: &Client) -> anyhow::Result<Vec<SagaItem>> {
@@ -68,18 +53,6 @@ async fn sagas(client: &Client) -> anyhow::Result<Vec<SagaItem>> {
         match page.next_cursor {
             None => return Ok(items),
             cursor => list.cursor = cursor,
-        }
-    }
-}
-
-async fn record(client: &Client, id: Uuid) -> anyhow::Result<Record> {
-    let view = client.saga(id, None).await?;
-    let mut journal: Vec<HistoryEntry> = vec![];
-    loop {
-        let page = client.history(id, journal.last().map(|entry| entry.seq), Some(PAGE_LIMIT_MAX)).await?;
-        journal.extend(page.items);
-        if page.next_cursor.is_none() {
-            return Ok(Record { view, journal });
         }
     }
 }

@@ -26,6 +26,8 @@ fn without_a_server_every_command_says_how_to_get_one() {
         vec!["cancel", id],
         vec!["signal", id, "approved"],
         vec!["callback", "--token", token.to_str().expect("text")],
+        vec!["faults", "show"],
+        vec!["faults", "clear"],
         vec!["definitions", "list"],
         vec!["definitions", "get", "x"],
         vec!["definitions", "versions", "x"],

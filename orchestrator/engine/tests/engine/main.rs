@@ -3,6 +3,7 @@
 mod callbacks;
 mod driving;
 mod families;
+mod faults;
 mod locks;
 mod nodes;
 mod probes;

@@ -17,6 +17,9 @@ pub struct Ready {
     pub live_sagas: u64,
     /// How many it drives at most.
     pub max_live_sagas: u64,
+    /// Only in a server that may inject faults: how many rules are set now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fault_rules: Option<u64>,
 }
 
 /// Which server it is.

@@ -5,6 +5,7 @@
 mod callback;
 mod definition;
 mod family;
+mod fault;
 mod health;
 mod lock;
 mod node;
@@ -18,6 +19,7 @@ pub use definition::{
     CheckAnswer, DefinitionChange, DefinitionView, Diagnostic, DiffAnswer, RegisterAnswer, Severity, StartChange,
 };
 pub use family::{ChildStatus, ChildView, ChildrenView, ParentView};
+pub use fault::{FaultRuleView, FaultsView};
 pub use health::{Live, Ready, Version};
 pub use lock::{LockStatus, LockView, QueuedSaga};
 pub use node::NodeView;

@@ -5,7 +5,7 @@ mod services;
 
 use std::{sync::Arc, time::Duration};
 
-use amends_engine::{Catalogue, Engine, LeaseTerms, Limits, Retention, Setup, SystemClock};
+use amends_engine::{Catalogue, Engine, Faults, LeaseTerms, Limits, Retention, Setup, SystemClock};
 use amends_store::memory::MemoryStore;
 use axum::{Router, body::Body};
 use http::{HeaderMap, Request, StatusCode, header};
@@ -65,7 +65,19 @@ impl Server {
         server
     }
 
+    /// One that was started to inject faults.
+    pub(crate) async fn with_faults() -> Self {
+        let server = Self::open(Limits::default(), Some(Arc::default())).await;
+        let answer = server.post_yaml("/v1/definitions", ORDER).await;
+        assert_eq!(answer.status, StatusCode::CREATED, "{}", answer.body);
+        server
+    }
+
     pub(crate) async fn empty(limits: Limits) -> Self {
+        Self::open(limits, None).await
+    }
+
+    async fn open(limits: Limits, faults: Option<Arc<Faults>>) -> Self {
         Log::of_this_process();
         let (services, store) = (Arc::new(Services::default()), Arc::new(MemoryStore::default()));
         let catalogue: Catalogue = serde_json::from_value(json!({
@@ -85,6 +97,7 @@ impl Server {
             name,
             lease,
             retention,
+            faults,
         };
         let engine = Engine::open(setup).await.unwrap();
         Self { router: amends_api::router(engine.clone()), engine, services, store }

@@ -4,7 +4,6 @@
 //! in them is changed.
 
 mod effects;
-mod journals;
 mod sums;
 #[cfg(test)]
 mod tests;
@@ -12,22 +11,14 @@ mod tests;
 use amends_protocol::v1::{SagaStatus, SagaView};
 
 use super::books::Books;
-
-/// One statement about the books.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Check {
-    pub(super) name: &'static str,
-    /// What was looked at, in numbers.
-    pub(super) counted: String,
-    /// Who breaks it, and how. Empty: it holds.
-    pub(super) failures: Vec<String>,
-}
+pub(super) use crate::audit::Check;
+use crate::audit::journals;
 
 /// Every check, in the order in which a person would ask.
 pub(super) fn audit(books: &Books) -> Vec<Check> {
     vec![
-        journals::every_saga_has_ended(books),
-        journals::every_journal_is_whole(books),
+        journals::every_saga_has_ended(&books.sagas, &books.acknowledged),
+        journals::every_journal_is_whole(&books.sagas),
         effects::ledgers_agree_with_sagas(books),
         effects::orders_agree_with_sagas(books),
         effects::parcels_agree_with_orders(books),

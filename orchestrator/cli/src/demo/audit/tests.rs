@@ -50,6 +50,7 @@ fn event(seq: u64, kind: &str) -> HistoryEntry {
 
 fn ledger(entries: &[(Uuid, &str, &str)]) -> Vec<LedgerEntry> {
     let entry = |(saga, step, effect): &(Uuid, &str, &str)| LedgerEntry {
+        index: None,
         saga: *saga,
         step: (*step).to_owned(),
         effect: (*effect).to_owned(),

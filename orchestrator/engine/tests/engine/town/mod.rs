@@ -279,6 +279,7 @@ impl Town {
             name: "town".into(),
             lease: LeaseTerms { renew_every: Duration::from_millis(10), ..LeaseTerms::default() },
             retention: Retention { keep: None, look_every: Duration::from_millis(100) },
+            faults: None,
         };
         let engine = Engine::open(but(setup)).await.expect("opens");
         Self { engine, store, services, clock }

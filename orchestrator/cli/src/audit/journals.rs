@@ -3,16 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
+use uuid::Uuid;
 
-use super::Check;
-use crate::demo::books::{Books, Record};
+use super::{Check, Record};
 
 /// Acknowledged means durable, and every saga ends by itself.
-pub(super) fn every_saga_has_ended(books: &Books) -> Check {
+pub(crate) fn every_saga_has_ended(sagas: &[Record], acknowledged: &[Uuid]) -> Check {
     let mut there = BTreeSet::new();
-    let twice: Vec<_> = books.sagas.iter().map(|record| record.view.id).filter(|saga| !there.insert(*saga)).collect();
-    let mut failures: Vec<String> = books
-        .acknowledged
+    let twice: Vec<_> = sagas.iter().map(|record| record.view.id).filter(|saga| !there.insert(*saga)).collect();
+    let mut failures: Vec<String> = acknowledged
         .iter()
         .filter(|saga| !there.contains(saga))
         .map(|saga| format!("saga {saga} was acknowledged and is gone"))
@@ -22,7 +21,7 @@ pub(super) fn every_saga_has_ended(books: &Books) -> Check {
         failures.push("there is no saga at all".to_owned());
     }
     let mut by_status: BTreeMap<&str, usize> = BTreeMap::new();
-    for Record { view, .. } in &books.sagas {
+    for Record { view, .. } in sagas {
         *by_status.entry(view.status.as_str()).or_default() += 1;
         if !view.status.is_terminal() {
             failures.push(format!("saga {} ({}) is {}", view.id, view.name, view.status));
@@ -34,7 +33,7 @@ pub(super) fn every_saga_has_ended(books: &Books) -> Check {
     let counted: Vec<String> = by_status.iter().map(|(status, count)| format!("{count} {status}")).collect();
     Check {
         name: "every acknowledged saga is there and has ended",
-        counted: format!("{} sagas: {}", books.sagas.len(), counted.join(", ")),
+        counted: format!("{} sagas: {}", sagas.len(), counted.join(", ")),
         failures,
     }
 }
@@ -43,10 +42,10 @@ const ENDS: [(&str, &str); 3] =
     [("saga_completed", "completed"), ("saga_compensated", "compensated"), ("saga_abandoned", "abandoned")];
 
 /// Rows numbered without a gap, epochs that never fall, one end, and that is the one the saga has.
-pub(super) fn every_journal_is_whole(books: &Books) -> Check {
+pub(crate) fn every_journal_is_whole(sagas: &[Record]) -> Check {
     let mut failures = vec![];
     let mut rows = 0;
-    for record in &books.sagas {
+    for record in sagas {
         rows += record.journal.len();
         if let Some(why) = broken(record) {
             failures.push(format!("journal of saga {}: {why}", record.view.id));

@@ -1,0 +1,74 @@
+//! The same as JUnit's XML, which builds read: a suite for each saga, a case for the whole and one for each finding.
+
+use std::fmt::Write as _;
+
+use amends_explore::{Severity, Verdict};
+
+use super::{Explored, text, verdict, word};
+use crate::style::Style;
+
+pub(super) fn of(all: &[Explored]) -> String {
+    let mut xml = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n".to_owned();
+    for one in all {
+        suite(&mut xml, one);
+    }
+    xml.push_str("</testsuites>\n");
+    xml
+}
+
+fn suite(xml: &mut String, one: &Explored) {
+    let counts = |severity: Severity| severity != Severity::Note;
+    let failed = one.found().filter(|(found, _)| counts(found.severity) && !one.is_allowed(found)).count();
+    let skipped = one.found().count() - failed;
+    let whole = usize::from(one.report.incomplete || one.verdict() == Verdict::Violation);
+    let _ = writeln!(
+        xml,
+        "  <testsuite name=\"{}\" tests=\"{}\" failures=\"{}\" skipped=\"{skipped}\" time=\"{:.3}\">",
+        escaped(&one.saga),
+        one.report.findings.len() + 1,
+        failed + whole,
+        one.took.as_secs_f64()
+    );
+    let _ = write!(
+        xml,
+        "    <testcase classname=\"{}\" name=\"every run with at most {} faults\"",
+        escaped(&one.file),
+        one.faults
+    );
+    if one.report.incomplete {
+        let _ = writeln!(xml, ">\n      <failure message=\"stopped before its end\"/>\n    </testcase>");
+    } else if one.verdict() == Verdict::Violation {
+        let _ = writeln!(xml, ">\n      <failure message=\"{}\"/>\n    </testcase>", verdict(Verdict::Violation));
+    } else {
+        let _ = writeln!(xml, "/>");
+    }
+    for (found, story) in one.found() {
+        let step = found.step.as_deref().map_or(String::new(), |step| format!(" {step}"));
+        let name = escaped(&format!("{}{step}", found.code.as_str()));
+        let _ = writeln!(xml, "    <testcase classname=\"{}\" name=\"{name}\">", escaped(&one.file));
+        let message = escaped(&format!("{}: {}", word(found.severity), found.message));
+        if counts(found.severity) && !one.is_allowed(found) {
+            let told = escaped(&format!("hint: {}\n{}", found.code.hint(), text::story(story, "", Style::PLAIN)));
+            let _ = writeln!(xml, "      <failure message=\"{message}\">{told}</failure>");
+        } else {
+            let _ = writeln!(xml, "      <skipped message=\"{message}\"/>");
+        }
+        xml.push_str("    </testcase>\n");
+    }
+    xml.push_str("  </testsuite>\n");
+}
+
+/// Characters that XML takes for its own, and those that it cannot have at all.
+fn escaped(text: &str) -> String {
+    text.chars()
+        .map(|c| match c {
+            '&' => "&amp;".to_owned(),
+            '<' => "&lt;".to_owned(),
+            '>' => "&gt;".to_owned(),
+            '"' => "&quot;".to_owned(),
+            '\n' => "\n".to_owned(),
+            c if c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}') => "\u{fffd}".to_owned(),
+            c => c.to_string(),
+        })
+        .collect()
+}

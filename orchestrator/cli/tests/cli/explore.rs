@@ -1,0 +1,171 @@
+//! `amends explore`
+
+use serde_json::Value;
+
+use crate::shell::Shell;
+
+const LETTER: &str = "\
+saga: order
+steps:
+  letter:
+    call: mail POST /letters
+    body: { text: thank you }
+    compensate: none
+    reason: nobody can take a letter back
+  ship:
+    pivot: true
+    call: shipping POST /shipments
+    body: { order: \"${{ saga.id }}\" }
+";
+
+const BARRIERS: &str = "\
+[services.mail]
+url = \"http://127.0.0.1:9\"
+contract = \"barrier\"
+[services.shipping]
+url = \"http://127.0.0.1:9\"
+contract = \"barrier\"
+";
+
+/// The same with the letter where it belongs.
+fn mended() -> String {
+    let (head, tail) = LETTER.split_once("  letter:").expect("a letter");
+    let (_, ship) = tail.split_once("  ship:").expect("a pivot");
+    format!("{head}  ship:{ship}  letter:\n    call: mail POST /letters\n    body: {{ text: thank you }}\n")
+}
+
+#[test]
+fn a_letter_that_nobody_takes_back_is_found_and_told_as_a_story() {
+    let shell = Shell::new();
+    shell.file("order.yaml", LETTER);
+    shell.file("server.toml", BARRIERS);
+    let ran = shell.amends(&["explore", "order.yaml", "--config", "server.toml"]);
+    ran.expect(1)
+        .prints("order: findings\n")
+        .prints("every run with at most 2 faults was tried")
+        .prints("error[F0202]: the saga is undone, and what `letter` did stays: `compensate: none`")
+        .prints("the shortest run that shows it, with 1 fault:")
+        .prints("amends → mail: letter (compensate: none)")
+        .prints("in the end: compensated · letter: done 1, undone 0")
+        .prints("for more: amends explain F0202")
+        .prints("STEP    PHASE    TRIED");
+    assert!(!ran.stdout.contains('\x1b') && ran.stderr.is_empty(), "no terminal: {}", ran.stderr);
+    shell.amends(&["explain", "f0202"]).expect(0).prints("F0202: What this step did is never undone");
+    shell.amends(&["explain"]).expect(0).prints("F0301  ").prints("E0306  ");
+}
+
+#[test]
+fn what_is_mended_or_allowed_is_clean() {
+    let shell = Shell::new();
+    shell.file("order.yaml", LETTER);
+    shell.file("mended.yaml", &mended());
+    shell.amends(&["explore", "mended.yaml", "--contract", "barrier"]).expect(0).prints("order: clean\n");
+    let ran = shell.amends(&["explore", "order.yaml", "--contract", "barrier", "--allow", "F0202:letter"]);
+    ran.expect(0).prints("order: clean").prints("error[F0202] (allowed)");
+    shell.amends(&["explore", "order.yaml", "--contract", "barrier", "--allow", "F0202:ship"]).expect(1);
+    shell.amends(&["explore", "order.yaml", "--allow", "F9999"]).expect(2).says("there is no finding `F9999`");
+    shell.amends(&["explore", "order.yaml", "--allow", "V0001"]).expect(2).says("never meant to be");
+}
+
+#[test]
+fn services_are_what_the_configuration_says_or_what_is_said_here() {
+    let shell = Shell::new();
+    let pay =
+        "saga: pay\nsteps:\n  charge: { call: payments POST /charges, compensate: { call: payments POST /refunds } }\n";
+    shell.file("pay.yaml", pay);
+    let plain = shell.amends(&["explore", "pay.yaml", "--faults", "2"]);
+    plain.expect(1).prints("payments: taken for plain services").prints("error[F0102]").prints("error[F0204]");
+    assert!(!plain.stdout.contains("F0101"), "{}", plain.stdout);
+    shell.amends(&["explore", "pay.yaml", "--unkeyed", "payments"]).expect(1).prints("error[F0101]");
+    shell.amends(&["explore", "pay.yaml", "--unkeyed", "paymets"]).expect(2).says("it calls payments");
+    shell.amends(&["explore", "pay.yaml", "--contract", "barrier"]).expect(0).prints("pay: clean");
+    shell.file("server.toml", BARRIERS);
+    shell.amends(&["explore", "pay.yaml", "--config", "server.toml"]).expect(1).says("E0303");
+}
+
+#[test]
+fn a_run_that_was_saved_is_told_again() {
+    let shell = Shell::new();
+    shell.file("order.yaml", LETTER);
+    let ran = shell.amends(&["explore", "order.yaml", "--contract", "barrier", "--save-trace", "traces"]);
+    ran.expect(1).says("wrote traces/order-F0202-letter.json");
+    let file = "traces/order-F0202-letter.json";
+    let ran = shell.amends(&["explore", "order.yaml", "--replay", file]);
+    ran.expect(1).prints("amends → mail: letter").prints("→ F0202: the saga is undone");
+    let drawn = shell.amends(&["explore", "order.yaml", "--replay", file, "--mermaid"]);
+    drawn.expect(1).prints("sequenceDiagram\n").prints("->>");
+    let told: Value = serde_json::from_str(
+        &shell.amends(&["explore", "order.yaml", "--replay", file, "--format", "json"]).expect(1).stdout,
+    )
+    .expect("JSON");
+    assert_eq!(told["end"], "compensated");
+    shell.file("other.yaml", &mended());
+    shell.amends(&["explore", "other.yaml", "--replay", file]).expect(1).says("its digest differs");
+    shell.file("broken.json", "{}");
+    shell.amends(&["explore", "order.yaml", "--replay", "broken.json"]).expect(2).says("no trace");
+    shell.amends(&["explore", "order.yaml", "other.yaml", "--replay", file]).expect(2).says("one definition");
+}
+
+#[test]
+fn programs_get_json_and_builds_get_junit() {
+    let shell = Shell::new();
+    shell.file("order.yaml", LETTER);
+    shell.file("mended.yaml", &mended());
+    let ran = shell.amends(&[
+        "explore",
+        "order.yaml",
+        "mended.yaml",
+        "--contract",
+        "barrier",
+        "--format",
+        "json",
+        "--mermaid",
+    ]);
+    let list: Value = serde_json::from_str(&ran.expect(1).stdout).expect("JSON");
+    assert_eq!((&list[0]["verdict"], &list[1]["verdict"]), (&"findings".into(), &"clean".into()));
+    let letter = list[0]["findings"].as_array().and_then(|all| all.iter().find(|found| found["code"] == "F0202"));
+    let letter = letter.expect("found");
+    assert_eq!(
+        (&letter["step"], &letter["faults"], &letter["severity"]),
+        (&"letter".into(), &1.into(), &"error".into())
+    );
+    assert!(letter["mermaid"].as_str().is_some_and(|drawn| drawn.starts_with("sequenceDiagram")), "{letter}");
+    assert!(letter["trace"]["choices"].as_array().is_some_and(|choices| !choices.is_empty()), "{letter}");
+    assert!(list[0]["coverage"].as_array().is_some_and(|rows| rows.len() > 20), "{}", list[0]["coverage"]);
+    let ran = shell.amends(&["explore", "order.yaml", "mended.yaml", "--contract", "barrier", "--format", "junit"]);
+    ran.expect(1)
+        .prints("<testsuite name=\"order\" tests=\"")
+        .prints("name=\"every run with at most 2 faults\"/>")
+        .prints("<testcase classname=\"order.yaml\" name=\"F0202 letter\">\n      <failure message=\"error: the saga is undone")
+        .prints("<skipped message=\"note: ");
+}
+
+#[test]
+fn what_was_stopped_says_so_and_is_no_success() {
+    let shell = Shell::new();
+    shell.file("mended.yaml", &mended());
+    let ran = shell.amends(&["explore", "mended.yaml", "--contract", "barrier", "--max-runs", "5"]);
+    ran.expect(1).prints("order: clean, incomplete").prints("stopped: every run with at most 0 faults was tried");
+    let ran =
+        shell.amends(&["explore", "mended.yaml", "--contract", "barrier", "--max-runs", "5", "--format", "junit"]);
+    ran.expect(1).prints("stopped before its end");
+    shell.amends(&["explore", "mended.yaml", "--contract", "barrier", "--max-seconds", "60"]).expect(0);
+}
+
+#[test]
+fn bad_input_is_told_as_by_check_and_start() {
+    let shell = Shell::new();
+    shell.file("bad.yaml", "saga: x\nsteps: []\n");
+    shell.amends(&["explore", "bad.yaml"]).expect(1).says("error[E0203]");
+    shell.amends(&["explore", "nowhere.yaml"]).expect(1).says("cannot read nowhere.yaml");
+    shell.amends(&["explore"]).expect(2);
+    shell.amends(&["explore", "bad.yaml", "--faults", "9"]).expect(2);
+    let typed = "saga: x\ninput: { type: object, required: [n], properties: { n: { type: string, pattern: '^[0-9]{7}$' } } }\n\
+                 steps:\n  a: { call: s POST /a, pivot: true, body: { n: \"${{ input.n }}\" } }\n";
+    shell.file("typed.yaml", typed);
+    shell.amends(&["explore", "typed.yaml"]).expect(2).says("give one with --input");
+    shell.amends(&["explore", "typed.yaml", "--data", "{\"n\": \"1\"}"]).expect(1).says("/input/n");
+    shell.amends(&["explore", "typed.yaml", "--data", "{"]).expect(2).says("no JSON");
+    shell.file("input.json", "{\"n\": \"1234567\"}");
+    shell.amends(&["explore", "typed.yaml", "--input", "input.json", "--contract", "barrier"]).expect(0);
+}

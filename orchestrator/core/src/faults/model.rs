@@ -1,0 +1,119 @@
+//! A plan as data.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::ids::{ServiceName, StepName};
+
+/// Rules, in order: an attempt falls under the first that fits and whose dice say so.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FaultPlan {
+    /// Another seed picks other attempts; the same one the same.
+    pub seed: u64,
+    pub rules: Vec<Rule>,
+}
+
+/// Which attempts go wrong, and how. `None`: whichever.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rule {
+    /// By which its count is told.
+    pub name: String,
+    pub service: Option<ServiceName>,
+    /// The definition's name.
+    pub saga: Option<String>,
+    pub step: Option<StepName>,
+    pub op: Option<Asked>,
+    /// The first so many attempts of each call.
+    pub attempts: Option<u32>,
+    /// From 0 to 1.
+    pub probability: f64,
+    /// In all, since the plan was set.
+    pub count: Option<u64>,
+    pub fault: Fault,
+}
+
+/// What an attempt is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asked {
+    Action,
+    Compensate,
+    Probe,
+}
+
+/// What goes wrong with one attempt.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Fault {
+    /// It arrives so much later; whoever waits for the answer does not wait longer than ever.
+    Delay(Duration),
+    /// The connection is refused: nothing was sent, and that is known.
+    Refuse,
+    /// It is sent, and never arrives.
+    LoseRequest,
+    /// It is done, and nobody hears of it.
+    LoseReply,
+    /// Instead of the service somebody says no with this status, and with the service's ack.
+    Reject(u16),
+    /// Instead of the service somebody in between answers with this status.
+    Fail(u16),
+    /// It is done, and somebody in between answers with this status.
+    Status(u16),
+    /// It is done, and the answer has this body.
+    Body(Value),
+    /// It is done, and the connection breaks in the middle of the answer.
+    Cut,
+    /// It arrives so many times more, at the same time.
+    Duplicate(u32),
+    /// It arrives once more, later.
+    Replay(Again),
+    /// The process dies.
+    Abort(Point),
+}
+
+/// When a copy arrives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Again {
+    /// So long after the answer.
+    After(Duration),
+    /// Once the compensation of its call has been answered.
+    AfterCompensation,
+}
+
+/// Where a process may die.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Point {
+    /// The intent is durable, and nothing has been sent.
+    BeforeSend,
+    /// The service has answered, and nothing has been written of it.
+    AfterSend,
+}
+
+impl Fault {
+    /// The key under which it stands in a plan.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Delay(_) => "delay",
+            Self::Refuse => "refuse",
+            Self::LoseRequest | Self::LoseReply => "lose",
+            Self::Reject(_) => "reject",
+            Self::Fail(_) => "fail",
+            Self::Status(_) => "status",
+            Self::Body(_) => "body",
+            Self::Cut => "cut",
+            Self::Duplicate(_) => "duplicate",
+            Self::Replay(_) => "replay",
+            Self::Abort(_) => "abort",
+        }
+    }
+}
+
+impl Asked {
+    /// As in `Saga-Op`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Action => "action",
+            Self::Compensate => "compensate",
+            Self::Probe => "probe",
+        }
+    }
+}

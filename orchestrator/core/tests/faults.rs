@@ -1,0 +1,202 @@
+//! Plans of faults: read strictly, and which attempts they pick.
+
+use std::{path::Path, time::Duration};
+
+use amends_core::{
+    definition::Diagnostic,
+    faults::{Again, Asked, Attempted, Fault, FaultPlan, Point, chosen, documented, json_schema, parse},
+};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+fn errors(source: &str) -> Vec<Diagnostic> {
+    parse(source).map_or_else(|found| found, |_| vec![])
+}
+
+fn plan(rules: &str) -> FaultPlan {
+    parse(&format!("seed: 7\nrules: {rules}\n")).unwrap_or_else(|found| panic!("{rules}: {found:#?}"))
+}
+
+fn folder() -> std::path::PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../sagas")
+}
+
+const ATTEMPTED: Attempted<'static> = Attempted {
+    service: "payments",
+    saga: Uuid::from_u128(5),
+    name: "place-order",
+    step: "charge",
+    index: None,
+    op: Asked::Action,
+    attempt: 1,
+};
+
+#[test]
+fn every_mistake_is_said_with_its_place_and_a_hint() {
+    let with = |entries: &str| format!("rules:\n  - {{ {entries} }}\n");
+    for (source, said) in [
+        (String::new(), ("E0203", 1, 1)),
+        ("seed: 7\n".to_owned(), ("E0202", 1, 1)),
+        ("rules: []\n".to_owned(), ("E0206", 1, 8)),
+        ("rules: 3\n".to_owned(), ("E0203", 1, 8)),
+        ("seed: -1\nrules: [{ cut: true }]\n".to_owned(), ("E0203", 1, 7)),
+        ("sead: 1\nrules: [{ cut: true }]\n".to_owned(), ("E0201", 1, 1)),
+        ("rules: [&a { cut: true }]\n".to_owned(), ("E0101", 1, 9)),
+        ("rules: [{ cut: true }]\n---\n".to_owned(), ("E0101", 2, 1)),
+        (with("step: charge"), ("E0305", 2, 5)),
+        (with("cut: true, refuse: true"), ("E0305", 2, 5)),
+        (with("cut: true, sevice: a"), ("E0201", 2, 18)),
+        (with("cut: false"), ("E0203", 2, 12)),
+        (with("refuse: yes please"), ("E0203", 2, 15)),
+        (with("cut: true, name: ''"), ("E0204", 2, 24)),
+        (with("cut: true, service: 'http://x'"), ("E0204", 2, 27)),
+        (with("cut: true, step: 7"), ("E0203", 2, 24)),
+        (with("cut: true, op: undo"), ("E0203", 2, 22)),
+        (with("cut: true, attempts: 0"), ("E0206", 2, 28)),
+        (with("cut: true, probability: 1.5"), ("E0206", 2, 31)),
+        (with("cut: true, probability: often"), ("E0206", 2, 31)),
+        (with("cut: true, count: 0"), ("E0203", 2, 25)),
+        (with("delay: 2"), ("E0205", 2, 14)),
+        (with("delay: 2h"), ("E0206", 2, 14)),
+        (with("lose: both"), ("E0203", 2, 13)),
+        (with("reject: 500"), ("E0206", 2, 15)),
+        (with("fail: 200"), ("E0206", 2, 13)),
+        (with("status: 99"), ("E0206", 2, 15)),
+        (with("duplicate: 11"), ("E0206", 2, 18)),
+        (with("replay: never"), ("E0205", 2, 15)),
+        (with("abort: at-random"), ("E0203", 2, 14)),
+    ] {
+        let found = errors(&source);
+        let places: Vec<_> = found.iter().map(|found| (found.code, found.line, found.column)).collect();
+        assert_eq!(places, [said], "{source}\n{found:#?}");
+        assert!(found.iter().all(|found| found.hint.is_some()), "{found:#?}");
+    }
+    let twice = errors("rules:\n  - { name: a, cut: true }\n  - { name: a, refuse: true }\n");
+    assert!(twice.len() == 1 && twice[0].line == 3 && twice[0].message.contains("line 2"), "{twice:#?}");
+    let many = format!("rules: [{}]\n", "{ cut: true },".repeat(101));
+    assert_eq!(errors(&many).len(), 1);
+}
+
+#[test]
+fn every_fault_is_read() {
+    let read: Vec<Fault> = plan(
+        "[{ delay: 2s }, { refuse: true }, { lose: request }, { lose: reply }, { reject: 409 }, { fail: 503 },
+          { status: 502 }, { body: { a: [1] } }, { body: '<html>' }, { cut: true }, { duplicate: 2 }, { replay: 5s },
+          { replay: compensation }, { abort: before-send }, { abort: after-send }]",
+    )
+    .rules
+    .into_iter()
+    .map(|rule| rule.fault)
+    .collect();
+    let expected = [
+        Fault::Delay(Duration::from_secs(2)),
+        Fault::Refuse,
+        Fault::LoseRequest,
+        Fault::LoseReply,
+        Fault::Reject(409),
+        Fault::Fail(503),
+        Fault::Status(502),
+        Fault::Body(json!({ "a": [1] })),
+        Fault::Body(json!("<html>")),
+        Fault::Cut,
+        Fault::Duplicate(2),
+        Fault::Replay(Again::After(Duration::from_secs(5))),
+        Fault::Replay(Again::AfterCompensation),
+        Fault::Abort(Point::BeforeSend),
+        Fault::Abort(Point::AfterSend),
+    ];
+    assert_eq!(read, expected);
+}
+
+#[test]
+fn a_rule_picks_what_it_says_and_nothing_else() {
+    let picks = |rule: &str, attempted: &Attempted<'_>| {
+        chosen(&plan(&format!("[{{ {rule}, cut: true }}]")), attempted, |_| true).is_some()
+    };
+    for (rule, other) in [
+        ("service: payments", Attempted { service: "orders", ..ATTEMPTED }),
+        ("saga: place-order", Attempted { name: "transfer-money", ..ATTEMPTED }),
+        ("step: charge", Attempted { step: "ship", ..ATTEMPTED }),
+        ("op: action", Attempted { op: Asked::Compensate, ..ATTEMPTED }),
+        ("op: action", Attempted { op: Asked::Probe, ..ATTEMPTED }),
+        ("attempts: 1", Attempted { attempt: 2, ..ATTEMPTED }),
+    ] {
+        assert!(picks(rule, &ATTEMPTED), "{rule}");
+        assert!(!picks(rule, &other), "{rule}: {other:?}");
+    }
+    assert!(picks("attempts: 3", &Attempted { attempt: 3, ..ATTEMPTED }));
+    assert!(!picks("probability: 0", &ATTEMPTED));
+    assert!(picks("probability: 1", &ATTEMPTED));
+}
+
+#[test]
+fn the_first_open_rule_wins() {
+    let plan = plan("[{ step: ship, cut: true }, { name: a, cut: true }, { name: b, refuse: true }]");
+    let name =
+        |open: fn(usize) -> bool| chosen(&plan, &ATTEMPTED, open).map(|(number, rule)| (number, rule.name.clone()));
+    assert_eq!(name(|_| true), Some((1, "a".to_owned())));
+    assert_eq!(name(|number| number != 1), Some((2, "b".to_owned())), "the first is used up");
+    assert_eq!(name(|_| false), None);
+    // What does not fit is not asked whether it is open: it would be counted.
+    let mut asked = vec![];
+    chosen(&plan, &ATTEMPTED, |number| {
+        asked.push(number);
+        true
+    });
+    assert_eq!(asked, [1]);
+}
+
+#[test]
+fn the_dice_are_the_same_each_time_fair_and_depend_on_all_of_an_attempt() {
+    let of = |seed: u64| parse(&format!("seed: {seed}\nrules: [{{ probability: 0.3, cut: true }}]\n")).expect("a plan");
+    let picked = |plan: &FaultPlan, attempted: &Attempted<'_>| chosen(plan, attempted, |_| true).is_some();
+    let sagas = || (0..2_000_u128).map(|saga| Attempted { saga: Uuid::from_u128(saga), ..ATTEMPTED });
+    let picks = |plan: &FaultPlan| sagas().map(|attempted| picked(plan, &attempted)).collect::<Vec<_>>();
+    let (one, two) = (of(1), of(2));
+    assert_eq!(picks(&one), picks(&one));
+    assert_ne!(picks(&one), picks(&two), "another seed picks others");
+    let share = picks(&one).iter().filter(|picked| **picked).count();
+    assert!((520..=680).contains(&share), "{share} of 2000 at 0.3");
+    let differs = |other: fn(Attempted<'_>) -> Attempted<'_>| {
+        sagas().any(|attempted| picked(&one, &attempted) != picked(&one, &other(attempted)))
+    };
+    assert!(differs(|attempted| Attempted { step: "ship", ..attempted }));
+    assert!(differs(|attempted| Attempted { index: Some(0), ..attempted }));
+    assert!(differs(|attempted| Attempted { op: Asked::Compensate, ..attempted }));
+    assert!(differs(|attempted| Attempted { attempt: 2, ..attempted }));
+    // Two rules with the same probability do not pick the same attempts.
+    let both = parse("rules: [{ probability: 0.5, cut: true }, { probability: 0.5, refuse: true }]\n").expect("a plan");
+    let second = sagas().filter(|attempted| chosen(&both, attempted, |_| true).is_some_and(|(number, _)| number == 1));
+    assert!(second.count() > 300);
+}
+
+#[test]
+fn the_schema_beside_the_sagas_is_the_one_that_core_makes_and_takes_the_plans_there() {
+    let path = folder().join("faults.schema.json");
+    let made = format!("{}\n", serde_json::to_string_pretty(&json_schema()).expect("JSON"));
+    if std::env::var_os("UPDATE_SCHEMA").is_some() {
+        std::fs::write(&path, &made).expect("the schema is written");
+    }
+    let kept = std::fs::read_to_string(&path).unwrap_or_default();
+    let how = "UPDATE_SCHEMA=1 cargo test -p amends-core --test faults";
+    assert!(kept == made, "sagas/faults.schema.json is stale; write it anew with\n  {how}");
+    let validator = jsonschema::draft202012::new(&json_schema()).expect("a schema");
+    let page = std::fs::read_to_string(folder().join("../docs/failure.md")).expect("the page");
+    let mut seen = 0;
+    for plan in page.split("```yaml\n").skip(1).filter_map(|rest| rest.split_once("```")).map(|(block, _)| block) {
+        seen += 1;
+        let value: Value = serde_saphyr::from_str(plan).expect("YAML");
+        let errors: Vec<String> = validator.iter_errors(&value).map(|error| error.to_string()).collect();
+        assert!(errors.is_empty(), "{plan}: {errors:?}");
+        assert_eq!(self::errors(plan), [], "{plan}");
+    }
+    assert!(seen >= 2, "{seen} plans on docs/failure.md");
+}
+
+#[test]
+fn the_page_on_failure_tells_of_every_key() {
+    let page = std::fs::read_to_string(folder().join("../docs/failure.md")).expect("the page");
+    for (name, doc) in documented() {
+        assert!(page.contains(&format!("| `{name}` | {doc} |")), "docs/failure.md lacks\n| `{name}` | {doc} |");
+    }
+}

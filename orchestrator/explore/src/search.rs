@@ -1,0 +1,300 @@
+//! Walks the tree of all schedules: first those without a fault, then with one, then with two.
+//!
+//! A run is a schedule from the start to its end, told apart from every other by at least one choice. Runs share what they
+//! have in common: a fork costs a copy and not a run. One that meets a moment that was there before, with as many faults left, goes
+//! on as that one did, and is counted as joined.
+
+use std::collections::{BTreeMap, HashMap};
+
+use amends_core::{definition::Definition, summary::Status};
+use serde::Serialize;
+
+use crate::{
+    apply::{apply, start},
+    budget::LONGEST,
+    choices::{Choice, choices},
+    coverage::Coverage,
+    ends,
+    findings::{Code, Finding, Raised, Severity},
+    fingerprint,
+    model::{Model, Unfit},
+    node::Node,
+    setup::Setup,
+    trace::{Trace, journal_of},
+    watch::violation,
+};
+
+/// How far it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    pub runs: u64,
+    pub findings: usize,
+    /// Runs with at most so many faults are tried.
+    pub faults: u8,
+}
+
+/// Numbers of an exploration.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Totals {
+    /// Schedules that were followed to their end.
+    pub runs: u64,
+    /// Schedules that met a moment from which everything had been tried.
+    pub joined: u64,
+    /// Things that happened, in all runs together; what runs share is counted once.
+    pub moments: u64,
+    pub completed: u64,
+    pub compensated: u64,
+    /// Ended with a person being asked.
+    pub attention: u64,
+}
+
+/// In one word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    Clean,
+    /// The saga, or a service, is not up to a failure.
+    Findings,
+    /// Amends is not.
+    Violation,
+}
+
+/// What came of it.
+#[derive(Debug, Default)]
+pub struct Report {
+    pub findings: Vec<Finding>,
+    pub coverage: Coverage,
+    pub totals: Totals,
+    /// Everything with at most this many faults was tried. `None`: not even that without any.
+    pub complete_to: Option<u8>,
+    /// It was stopped before it had tried all that was asked for.
+    pub incomplete: bool,
+}
+
+impl Report {
+    /// Notes do not count.
+    pub fn verdict(&self) -> Verdict {
+        match self.findings.iter().map(|finding| finding.severity).min() {
+            Some(Severity::Violation) => Verdict::Violation,
+            Some(Severity::Error | Severity::Warning) => Verdict::Findings,
+            Some(Severity::Note) | None => Verdict::Clean,
+        }
+    }
+}
+
+/// Explores every input of the setup. `go_on` is asked now and then: no is the end, and the report incomplete.
+///
+/// # Errors
+/// It cannot be started with one of the inputs.
+pub fn explore(
+    definition: &Definition,
+    setup: &Setup,
+    go_on: &mut dyn FnMut(Progress) -> bool,
+) -> Result<Report, Unfit> {
+    let mut report = Report { complete_to: Some(setup.faults), ..Report::default() };
+    let mut found: BTreeMap<(Code, Option<String>), Finding> = BTreeMap::new();
+    for input in &setup.inputs {
+        let model = Model::new(definition, setup, input, false)?;
+        let far = definition.worst_case(&|service| Some(setup.service(service).timeout)).stretched;
+        let far = far.and_then(|far| i64::try_from(far.as_micros()).ok()).map(|far| far.saturating_mul(4));
+        let mut search =
+            Search { model, setup, far, seen: HashMap::default(), found: &mut found, totals: Totals::default() };
+        // Fewest faults first, so that what is found is shown by as few as it takes.
+        for faults in 0..=setup.faults {
+            let before = search.totals;
+            search.seen.clear();
+            search.totals = Totals::default();
+            let coverage = search.model.coverage.replace(Coverage::new(definition));
+            let whole = search.walk(faults, &report.totals, go_on);
+            if !whole {
+                report.incomplete = true;
+                report.complete_to = report.complete_to.and_then(|to| Some(to.min(faults.checked_sub(1)?)));
+                // What was tried before is a part of what was begun, or all there is to tell.
+                if search.totals.runs < before.runs {
+                    (search.totals, *search.model.coverage.borrow_mut()) = (before, coverage);
+                }
+                break;
+            }
+        }
+        let totals = search.totals;
+        report.coverage.add(&search.model.coverage.borrow());
+        report.totals.add(&totals);
+    }
+    report.findings = found.into_values().collect();
+    report.findings.sort_by(|a, b| (a.severity, a.code, &a.step).cmp(&(b.severity, b.code, &b.step)));
+    Ok(report)
+}
+
+impl Totals {
+    fn add(&mut self, other: &Self) {
+        self.runs += other.runs;
+        self.joined += other.joined;
+        self.moments += other.moments;
+        self.completed += other.completed;
+        self.compensated += other.compensated;
+        self.attention += other.attention;
+    }
+}
+
+struct Search<'s, 'd> {
+    model: Model<'d>,
+    setup: &'s Setup,
+    far: Option<i64>,
+    /// Moments that were there, and how many faults were left.
+    seen: HashMap<u128, u8, Identity>,
+    found: &'s mut BTreeMap<(Code, Option<String>), Finding>,
+    totals: Totals,
+}
+
+/// One moment on the way, with what may happen next.
+struct Frame {
+    /// `None`: its last choice has taken it.
+    node: Option<Node>,
+    choices: Vec<(Choice, u8)>,
+    next: usize,
+}
+
+impl Search<'_, '_> {
+    /// Every schedule with at most so many faults. `false`: it was stopped.
+    fn walk(&mut self, faults: u8, before: &Totals, go_on: &mut dyn FnMut(Progress) -> bool) -> bool {
+        const LOOK_EVERY: u64 = 8192;
+        let mut path: Vec<Choice> = Vec::new();
+        let first = start(&self.model, faults);
+        self.judged(&path, faults, faults);
+        let mut frames = vec![self.frame(first)];
+        while let Some(frame) = frames.last_mut() {
+            if self.totals.moments % LOOK_EVERY == LOOK_EVERY - 1 {
+                let progress = Progress { runs: before.runs + self.totals.runs, findings: self.found.len(), faults };
+                if !go_on(progress) {
+                    return false;
+                }
+            }
+            let Some((choice, cost)) = frame.choices.get(frame.next).copied() else {
+                frames.pop();
+                path.pop();
+                continue;
+            };
+            frame.next += 1;
+            let mut node = if frame.next == frame.choices.len() { frame.node.take() } else { frame.node.clone() }
+                .expect("invariant: only the last choice takes the moment");
+            if cost > 0 {
+                self.model.coverage.borrow_mut().note(&self.model, &node, choice);
+            }
+            node.budget -= cost;
+            path.push(choice);
+            apply(&self.model, &mut node, choice);
+            self.totals.moments += 1;
+            let left = node.budget;
+            self.judged(&path, faults, left);
+            if path.len() > LONGEST {
+                violation(&self.model, Code::Liveness, None, "it goes on without end");
+                self.judged(&path, faults, left);
+                path.pop();
+                continue;
+            }
+            if self.was_here(&node) {
+                self.totals.joined += 1;
+                path.pop();
+                continue;
+            }
+            let frame = self.frame(node);
+            if !frame.choices.is_empty() {
+                frames.push(frame);
+                continue;
+            }
+            self.end(frame.node.as_ref(), &path, faults);
+            path.pop();
+            if self.setup.max_runs.is_some_and(|most| before.runs + self.totals.runs >= most) {
+                return frames.iter().all(|frame| frame.next == frame.choices.len());
+            }
+        }
+        true
+    }
+
+    fn frame(&self, node: Node) -> Frame {
+        let choices = choices(&self.model, &node);
+        Frame { node: Some(node), choices, next: 0 }
+    }
+
+    fn was_here(&mut self, node: &Node) -> bool {
+        if !self.setup.join || node.look.ended {
+            return false;
+        }
+        let left = node.budget;
+        match self.seen.entry(fingerprint::of(&self.model, node, self.far)) {
+            std::collections::hash_map::Entry::Occupied(mut before) if *before.get() < left => {
+                before.insert(left);
+                false
+            }
+            std::collections::hash_map::Entry::Occupied(_) => true,
+            std::collections::hash_map::Entry::Vacant(place) => {
+                place.insert(left);
+                false
+            }
+        }
+    }
+
+    fn end(&mut self, node: Option<&Node>, path: &[Choice], faults: u8) {
+        let Some(node) = node else { return };
+        self.totals.runs += 1;
+        match node.state.status {
+            Status::Completed => self.totals.completed += 1,
+            Status::Compensated => self.totals.compensated += 1,
+            _ => self.totals.attention += 1,
+        }
+        ends::judge(&self.model, node, faults - node.budget);
+        // Keeping every journal would cost more than the runs.
+        const FOLD_EVERY: u64 = 1024;
+        if self.totals.runs % FOLD_EVERY == 1 {
+            self.model.raised.borrow_mut().extend(journal_of(&self.model, self.setup, path));
+        }
+        self.judged(path, faults, node.budget);
+    }
+
+    /// Takes in what the judge has noticed just now.
+    fn judged(&mut self, path: &[Choice], faults: u8, left: u8) {
+        let raised = std::mem::take(&mut *self.model.raised.borrow_mut());
+        for Raised { code, severity, step, message } in raised {
+            let faults = faults - left;
+            let known = self.found.get(&(code, step.clone()));
+            let better = known.is_none_or(|known| {
+                (severity, faults, path.len()) < (known.severity, known.faults, known.trace.choices.len())
+            });
+            if better {
+                let trace = Trace::of(&self.model, self.setup, path, code);
+                let finding = Finding { code, severity, step: step.clone(), message, faults, trace };
+                self.found.insert((code, step), finding);
+            }
+        }
+    }
+}
+
+/// A fingerprint is a hash already.
+#[derive(Clone, Default)]
+struct Identity;
+
+impl std::hash::BuildHasher for Identity {
+    type Hasher = Low;
+
+    fn build_hasher(&self) -> Low {
+        Low(0)
+    }
+}
+
+struct Low(u64);
+
+impl std::hash::Hasher for Low {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = (self.0 << 8) | u64::from(*byte);
+        }
+    }
+
+    fn write_u128(&mut self, word: u128) {
+        self.0 = word as u64;
+    }
+}

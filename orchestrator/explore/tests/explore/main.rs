@@ -1,0 +1,9 @@
+//! The explorer finds what is wrong, and nothing where nothing is; and its judge notices every rule that is broken.
+
+mod controls;
+mod gallery;
+mod language;
+mod made_up;
+mod sagas;
+mod support;
+mod traces;

@@ -1,0 +1,63 @@
+//! A run that was found can be told again, exactly.
+
+use amends_explore::{CannotReplay, Code, Contract, Trace, mermaid, replay};
+
+use crate::support::{explored, parse};
+
+const LETTER: &str = "saga: x\nsteps:\n  letter:\n    call: mail POST /letters\n    compensate: none\n    reason: it is out\n  \
+                      ship: { call: shipping POST /s, pivot: true }\n";
+
+fn trace() -> Trace {
+    let report = explored(LETTER, Contract::Barrier, 1);
+    report.findings.into_iter().find(|found| found.code == Code::NoUndo).expect("found").trace
+}
+
+#[test]
+fn a_trace_replays_to_the_finding_that_it_shows_through_a_file() {
+    let text = serde_json::to_string(&trace()).expect("JSON");
+    let read: Trace = serde_json::from_str(&text).expect("the same");
+    let story = replay(&parse(LETTER), &read).expect("it replays");
+    assert!(story.findings.iter().any(|found| found.starts_with("F0202: ")), "{:?}", story.findings);
+    assert_eq!(story.end, "compensated");
+    assert!(story.ledger.contains(&"letter: done 1, undone 0".to_owned()), "{:?}", story.ledger);
+    assert!(story.lines.iter().any(|line| line.to.as_deref() == Some("mail")), "{:#?}", story.lines);
+}
+
+#[test]
+fn a_trace_of_another_text_or_with_a_choice_that_is_none_is_refused() {
+    let other = parse(&LETTER.replace("/letters", "/cards"));
+    assert!(matches!(replay(&other, &trace()), Err(CannotReplay::OtherDefinition(_))));
+    let mut bent = trace();
+    bent.choices[1] = "letter: eaten".to_owned();
+    let why = replay(&parse(LETTER), &bent).expect_err("no such choice").to_string();
+    assert!(why.contains("choice 2") && why.contains("letter: done"), "{why}");
+    let mut future = trace();
+    future.trace = 2;
+    assert!(matches!(replay(&parse(LETTER), &future), Err(CannotReplay::Format(2))));
+}
+
+#[test]
+fn every_run_that_shows_a_finding_repeats() {
+    for contract in [Contract::Plain, Contract::Barrier, Contract::Unkeyed] {
+        let order = include_str!("../../../../sagas/place-order.yaml");
+        let definition = parse(order);
+        for found in explored(order, contract, 1).findings {
+            let story = replay(&definition, &found.trace).expect("it replays");
+            let code = format!("{}: ", found.code.as_str());
+            assert!(story.findings.iter().any(|told| told.starts_with(&code)), "{code} {:?}", story.findings);
+        }
+    }
+}
+
+#[test]
+fn a_diagram_has_a_line_for_each_message_and_no_text_gets_out_of_it() {
+    let hostile = LETTER.replace("letter:", "le-tter:").replace("mail POST", "m-a_il POST");
+    let report = explored(&hostile, Contract::Barrier, 1);
+    let found = report.findings.iter().find(|found| found.code == Code::NoUndo).expect("found");
+    let story = replay(&parse(&hostile), &found.trace).expect("it replays");
+    let drawn = mermaid(&story);
+    assert!(drawn.starts_with("sequenceDiagram\n  participant p0 as "), "{drawn}");
+    assert!(drawn.contains("->>") && drawn.contains("Note over"), "{drawn}");
+    let words = |line: &str| line.trim_start().starts_with(['p', 'N', 's']);
+    assert!(drawn.lines().all(words) && !drawn.contains(';'.to_string().as_str()) || drawn.contains("#59;"), "{drawn}");
+}
