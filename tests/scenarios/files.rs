@@ -4,11 +4,12 @@ use std::{
     collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use amends_core::{
-    definition::Definition,
-    scenario::{Scenarios, parse},
+    definition::{Definition, Known},
+    scenario::{Scenarios, parse_family},
 };
 use anyhow::{Context, Result, anyhow};
 use serde_json::{Map, Value};
@@ -20,6 +21,8 @@ pub(crate) fn folder() -> PathBuf {
 /// A definition.
 pub(crate) struct Saga {
     pub(crate) source: String,
+    /// The definitions that it runs as children, youngest first.
+    pub(crate) children: Vec<String>,
     pub(crate) services: BTreeSet<String>,
 }
 
@@ -54,9 +57,18 @@ impl File {
 
     pub(crate) fn of(name: &str, source: String, scenarios: &str) -> Result<Self> {
         let definition = Definition::parse(&source, None).map_err(|found| anyhow!("{name}.yaml: {found:#?}"))?;
-        let services = definition.services().into_iter().map(|service| service.as_str().to_owned()).collect();
-        let scenarios = parse(scenarios, &definition).map_err(|found| anyhow!("{name}.test.yaml: {found:#?}"))?;
-        Ok(Self { name: name.to_owned(), saga: Saga { source, services }, scenarios })
+        let mut known = Known::new();
+        let children = family(&definition, &mut known)?;
+        let services = known.values().map(|child| &**child).chain([&definition]).flat_map(Definition::services);
+        let services = services.map(|service| service.as_str().to_owned()).collect();
+        let scenarios =
+            parse_family(scenarios, &definition, &known).map_err(|found| anyhow!("{name}.test.yaml: {found:#?}"))?;
+        Ok(Self { name: name.to_owned(), saga: Saga { source, children, services }, scenarios })
+    }
+
+    /// Every definition of its family but its own.
+    pub(crate) fn children(&self) -> &[String] {
+        &self.saga.children
     }
 
     /// What its services answer.
@@ -64,4 +76,21 @@ impl File {
         let replies = self.scenarios.replies.iter();
         Value::Object(replies.map(|(step, reply)| (step.as_str().to_owned(), reply.clone())).collect::<Map<_, _>>())
     }
+}
+
+/// The texts of all that a definition runs, those first that others run.
+fn family(definition: &Definition, known: &mut Known) -> Result<Vec<String>> {
+    let mut sources = Vec::new();
+    for (_, child) in definition.children() {
+        if known.contains_key(&child.name) {
+            continue;
+        }
+        let path = folder().join(format!("{}.yaml", child.name));
+        let source = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
+        let read = Definition::parse(&source, None).map_err(|found| anyhow!("{}: {found:#?}", path.display()))?;
+        sources.extend(family(&read, known)?);
+        known.insert(child.name.clone(), Arc::new(read));
+        sources.push(source);
+    }
+    Ok(sources)
 }

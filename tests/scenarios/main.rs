@@ -43,7 +43,7 @@ async fn on_postgres(name: &str) -> Result<()> {
 }
 
 fn plan(file: &File) -> Plan {
-    Plan::of_anything(&file.saga.source, &file.saga.services, &file.replies())
+    Plan::of_anything(&file.saga.source, &file.saga.services, &file.replies()).with_children(file.children())
 }
 
 macro_rules! sagas {
@@ -69,9 +69,12 @@ sagas! {
     book_trip book_trip_on_postgres "book-trip"
     open_kitchen_ticket open_kitchen_ticket_on_postgres "open-kitchen-ticket"
     order_basket order_basket_on_postgres "order-basket"
+    pay_claim pay_claim_on_postgres "pay-claim"
     pay_third_party pay_third_party_on_postgres "pay-third-party"
     place_order place_order_on_postgres "place-order"
     refund_recall refund_recall_on_postgres "refund-recall"
+    replace_item replace_item_on_postgres "replace-item"
+    settle_claim settle_claim_on_postgres "settle-claim"
     ship_later ship_later_on_postgres "ship-later"
     start_subscription start_subscription_on_postgres "start-subscription"
     transfer_money transfer_money_on_postgres "transfer-money"

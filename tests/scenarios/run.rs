@@ -64,6 +64,10 @@ pub(crate) async fn one(scene: &Scene, client: &Client, file: &File, scenario: &
         opened?;
     }
     let view = ended(client, saga).await?;
+    // The others of its family may have a word more to write than it has.
+    for child in scene.family(saga).await? {
+        ended(client, child).await?;
+    }
     until("nothing is under way", SOON, async || Ok(scene.wire_is_quiet().then_some(()))).await?;
     let mut wrong: Vec<String> = injected
         .iter()
@@ -212,7 +216,8 @@ async fn compare(scene: &Scene, scenario: &Scenario, view: &SagaView) -> Result<
             wrong.push(format!("{what}: expected {}, found {}", listed(expected), found.join(", ")));
         }
     }
-    let ledger = scene.ledger(view.id).await?;
+    let family = scene.family(view.id).await?;
+    let ledger = scene.ledger_of(&family).await?;
     let by = |effect: Effect| -> Vec<String> {
         ledger.iter().filter(|entry| entry.effect == effect).map(|entry| entry.call.step.clone()).collect()
     };
@@ -231,13 +236,13 @@ async fn compare(scene: &Scene, scenario: &Scenario, view: &SagaView) -> Result<
     }
     let never = expect.never.iter().map(|step| (step, Asked::Action, 0));
     for (step, of, expected) in expect.attempts.iter().map(|(step, of, count)| (step, *of, *count)).chain(never) {
-        let found = requests(scene, view.id, step.as_str(), of);
+        let found = requests(scene, &family, step.as_str(), of);
         if found != expected as usize {
             wrong.push(format!("requests of {step} {}: expected {expected}, found {found}", of.as_str()));
         }
     }
     for (step, expected) in &expect.bodies {
-        let found = body(scene, view.id, step).await?;
+        let found = body(scene, &family, step).await?;
         if let Err(why) = found.as_ref().map_or(Err("it was never called".to_owned()), |found| fits(expected, found)) {
             wrong.push(format!("the body of {step}: {why}"));
         }
@@ -265,24 +270,26 @@ fn in_groups(groups: &[Vec<amends_core::ids::StepName>], found: &[String]) -> bo
     rest.is_empty()
 }
 
-fn requests(scene: &Scene, saga: Uuid, step: &str, of: Asked) -> usize {
+fn requests(scene: &Scene, family: &[Uuid], step: &str, of: Asked) -> usize {
     let proxy = &scene.service(&scene.service_of(step)).proxy;
     let op = match of {
         Asked::Action => words::Op::Action,
         Asked::Compensate => words::Op::Compensate,
-        Asked::Probe => return proxy.probes(saga, step),
+        Asked::Probe => return family.iter().map(|saga| proxy.probes(*saga, step)).sum(),
     };
     let log = proxy.log();
-    let mine = log.iter().filter(|request| request.call.saga == saga);
+    let mine = log.iter().filter(|request| family.contains(&request.call.saga));
     mine.filter(|request| request.call.call.step == step && request.call.call.op == op).count()
 }
 
 /// The body of the first action of a step that its service judged.
-async fn body(scene: &Scene, saga: Uuid, step: &str) -> Result<Option<Value>> {
+async fn body(scene: &Scene, family: &[Uuid], step: &str) -> Result<Option<Value>> {
     let address = scene.service(&scene.service_of(step)).process.address();
     let http = reqwest::Client::builder().no_proxy().timeout(SOON).build()?;
     let calls = http.get(format!("http://{address}/calls")).send().await?.error_for_status()?;
     let calls: Vec<Value> = calls.json().await?;
-    let mine = |call: &&Value| call["saga"] == saga.to_string() && call["step"] == step && call["op"] == "action";
+    let family: Vec<String> = family.iter().map(Uuid::to_string).collect();
+    let of_family = |saga: &Value| saga.as_str().is_some_and(|saga| family.iter().any(|one| one == saga));
+    let mine = |call: &&Value| of_family(&call["saga"]) && call["step"] == step && call["op"] == "action";
     Ok(calls.iter().find(mine).map(|call| call["body"].clone()))
 }

@@ -5,6 +5,7 @@
 
 mod attempts;
 mod cause;
+mod children;
 mod items;
 mod locks;
 #[cfg(test)]
@@ -29,7 +30,7 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 
 pub(crate) use self::locks::{held, queued};
-use self::{attempts::Calls, waits::Waits};
+use self::{attempts::Calls, children::Children, waits::Waits};
 
 /// The view of a saga.
 ///
@@ -39,14 +40,19 @@ pub fn view(saga: SagaId, journal: &[Recorded], definition: &Definition) -> Resu
     let state = fold(saga, journal)?;
     let mut calls = Calls::read(journal);
     let attention = attention(&state, &calls);
-    let waits = Waits::read(journal);
-    let steps = definition.steps.iter().map(|step| step_view(step, definition, &state, &mut calls, &waits)).collect();
+    let (waits, children) = (Waits::read(journal), Children::read(journal));
+    let steps = definition
+        .steps
+        .iter()
+        .map(|step| step_view(step, definition, &state, &mut calls, (&waits, &children)))
+        .collect();
     let started = &state.started;
     Ok(v1::SagaView {
         id: saga.0,
         name: started.name.to_string(),
         version: started.version,
         definition: started.definition.to_string(),
+        parent: children::parent(&state),
         status: status(state.status),
         attention,
         input: Value::clone(&started.input),
@@ -72,6 +78,8 @@ pub(crate) fn stub(head: &Head) -> v1::SagaView {
         name: head.name.to_string(),
         version: head.version,
         definition: head.definition.to_string(),
+        // Only what somebody started with a key leaves a stub.
+        parent: None,
         status: status(head.summary.status),
         attention: vec![],
         input: Value::Null,
@@ -90,7 +98,13 @@ pub(crate) fn stub(head: &Head) -> v1::SagaView {
     }
 }
 
-fn step_view(step: &Step, definition: &Definition, state: &State, calls: &mut Calls, waits: &Waits) -> v1::StepView {
+fn step_view(
+    step: &Step,
+    definition: &Definition,
+    state: &State,
+    calls: &mut Calls,
+    (waits, children): (&Waits, &Children),
+) -> v1::StepView {
     let compensation = step.call_of(Op::Compensate);
     let compensation = compensation.map(|call| call_view(call, &CallId::compensate(&step.name), calls));
     let action = step.call_of(Op::Action).map(|call| call_view(call, &CallId::action(&step.name), calls));
@@ -102,6 +116,7 @@ fn step_view(step: &Step, definition: &Definition, state: &State, calls: &mut Ca
         output: stands.and_then(output).filter(|output| !output.is_null()),
         needs: step.needs.iter().map(|need| definition.steps[*need].name.to_string()).collect(),
         wait: waits.of(step),
+        children: children.of(step, state),
         items: stands.and_then(|stands| items::views(step, stands, calls)),
         action,
         compensation,
@@ -136,7 +151,7 @@ fn step_status(step: Option<&StepState>) -> v1::StepStatus {
 /// What is accepted is not called any more but waited for.
 fn calling(call: &CallState) -> v1::StepStatus {
     match call.phase {
-        Phase::Accepted { .. } => v1::StepStatus::Waiting,
+        Phase::Accepted { .. } | Phase::Child => v1::StepStatus::Waiting,
         Phase::Open { .. }
         | Phase::Told { .. }
         | Phase::Closed
@@ -208,12 +223,13 @@ fn attention_reason(reason: event::AttentionReason) -> v1::AttentionReason {
         event::AttentionReason::OtherBody => v1::AttentionReason::OtherBody,
         event::AttentionReason::TimedOut => v1::AttentionReason::TimedOut,
         event::AttentionReason::Unresolved => v1::AttentionReason::Unresolved,
+        event::AttentionReason::ChildCompensated => v1::AttentionReason::ChildCompensated,
     }
 }
 
 fn output_error(journal: &[Recorded]) -> Option<String> {
     journal.iter().find_map(|recorded| match &recorded.event {
-        Event::SagaCompleted { output_error, .. } => output_error.clone(),
+        Event::SagaSucceeded { output_error, .. } | Event::SagaCompleted { output_error, .. } => output_error.clone(),
         _ => None,
     })
 }

@@ -13,7 +13,10 @@ pub(crate) fn sentence(definition: &Definition, timeout: &ServiceTimeout<'_>) ->
     let calls = if worst.calls == 1 { "1 call".to_owned() } else { format!("{} calls", worst.calls) };
     let locks = if worst.locks { "waiting for its locks takes unlimited time; then " } else { "" };
     if worst.way.is_empty() {
-        return format!("{locks}unlimited from its pivot on, which is its first step; at most {calls}");
+        return format!(
+            "{locks}unlimited from its pivot on, which is its first step; at most {calls}{}",
+            children(&worst)
+        );
     }
     let until = if worst.has_pivot { " to the pivot" } else { "" };
     let then = if worst.has_pivot { ", unlimited from there on" } else { "" };
@@ -22,10 +25,19 @@ pub(crate) fn sentence(definition: &Definition, timeout: &ServiceTimeout<'_>) ->
         count => format!("{count} requests"),
     });
     format!(
-        "{locks}the way{until} takes {}{}{then}; at most {calls}, {requests}{until}",
+        "{locks}the way{until} takes {}{}{then}; at most {calls}, {requests}{until}{}",
         time(&worst),
-        deadline(definition, &worst)
+        deadline(definition, &worst),
+        children(&worst)
     )
+}
+
+/// What its children cost, nobody knows from its text.
+fn children(worst: &WorstCase) -> String {
+    if worst.children.is_empty() {
+        return String::new();
+    }
+    format!("; not counted: what its children cost ({})", worst.children.join(", "))
 }
 
 fn time(worst: &WorstCase) -> String {
@@ -88,6 +100,16 @@ mod tests {
              at most 3 calls, 5 requests to the pivot"
         );
         assert_eq!(said(b), "unlimited from its pivot on, which is its first step; at most 1 call");
+    }
+
+    #[test]
+    fn what_children_cost_is_said_to_be_unknown() {
+        let a = format!("  a: {{ call: x POST /a, timeout: 2s, retry: {{ attempts: 1 }}, {UNDO} }}\n");
+        assert_eq!(
+            said(&format!("{a}  k: {{ saga: pay }}\n  l: {{ saga: pay }}\n  m: {{ saga: move }}\n")),
+            "the way takes at most 2s (a → k → l → m); at most 2 calls, 1 request; \
+             not counted: what its children cost (move, pay)"
+        );
     }
 
     #[test]

@@ -40,6 +40,8 @@ pub struct StartAnswer {
 pub struct List {
     pub statuses: Vec<SagaStatus>,
     pub name: Option<String>,
+    /// The children of this saga.
+    pub parent: Option<Uuid>,
     pub attention: Option<bool>,
     /// RFC 3339, inclusive.
     pub started_from: Option<String>,
@@ -84,6 +86,7 @@ impl Client {
         let mut query: Vec<(&str, String)> = Vec::new();
         query.extend(list.statuses.iter().map(|status| ("status", status.to_string())));
         query.extend(list.name.iter().map(|name| ("name", name.clone())));
+        query.extend(list.parent.iter().map(|parent| ("parent", parent.to_string())));
         query.extend(list.attention.iter().map(|attention| ("attention", attention.to_string())));
         query.extend(list.started_from.iter().map(|from| ("started_from", from.clone())));
         query.extend(list.started_before.iter().map(|before| ("started_before", before.clone())));

@@ -1,7 +1,7 @@
 //! What one step of a saga costs the pure machine, and the guard over it: `cargo bench -p amends-core --bench step` fails
 //! when one is slower than its limit. The order saga of `sagas/` is what is measured.
 
-use std::{fs, path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
+use std::{fs, path::PathBuf, process::ExitCode, time::Duration};
 
 use amends_core::{
     Answer, Begin, Input, Reply, Terms, begin, decide_in_place,
@@ -13,7 +13,7 @@ use amends_core::{
     time::Time,
 };
 use criterion::{BatchSize, Criterion};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 /// In nanoseconds. A step is: its answer is decided, the events are folded, and what is owed is asked for.
 const LIMITS: [(&str, f64); 4] = [
@@ -86,8 +86,7 @@ impl Order {
 
     fn begin(&self) -> Vec<amends_core::event::Recorded> {
         let input = json!({ "customer": "c-1", "sku": "lamp", "quantity": 2, "amount": 4200 });
-        let with =
-            Begin { version: 1, input: Arc::new(input), labels: Map::new(), locks: [].into(), traceparent: None };
+        let with = Begin::root(1, input);
         begin(&self.definition, self.saga, with, Time(0))
     }
 

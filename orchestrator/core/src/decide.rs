@@ -5,6 +5,7 @@
 
 mod advance;
 mod callbacks;
+mod children;
 mod items;
 mod judge;
 mod locks;
@@ -15,13 +16,15 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-pub use self::locks::LockPlace;
+pub use self::{children::why_undone, locks::LockPlace};
 use crate::{
     callbacks::{Callback, is_accepted},
-    definition::{Definition, Side, Step},
+    definition::{Definition, Side, Step, Undo},
+    event::Parent,
     event::{Cause, Event, Recorded, Started},
     evolve,
-    ids::{CallId, LockName, Op, SagaId},
+    family::{Errand, Report, Settlement, errands},
+    ids::{CallId, Digest, LockName, Op, SagaId},
     render::Rendered,
     reply::{Outcome, Reply, Terms, classify},
     signals::Signal,
@@ -53,6 +56,18 @@ pub enum Input {
     CalledBack { callback: Callback, terms: Terms },
     /// Where the saga stands in the queues of the locks that it needs next, in their order.
     LocksAnswered(Vec<LockPlace>),
+    /// The child of this call will be of this version.
+    ChildPinned { call: CallId, version: u32, definition: Digest },
+    /// There is no version that the child of this call could be.
+    ChildRefused { call: CallId, reason: String },
+    /// The child of this call says what came of it.
+    ChildReported { call: CallId, report: Report },
+    /// That the child of this call is settled is written down for it.
+    ChildTold { call: CallId },
+    /// To a child: its parent says what becomes of it.
+    Settled(Settlement),
+    /// To a child: that it is undone is written down for its parent.
+    Reported,
 }
 
 /// Whether a cancel has an effect.
@@ -63,6 +78,8 @@ pub enum CanCancel {
     AlreadyUndoing,
     /// The point of no return is behind, or its call may have been made.
     PastPivot,
+    /// Its forward path is done: a child is undone by its parent alone from there on, and a parent completes.
+    Succeeded,
     Ended,
 }
 
@@ -76,6 +93,27 @@ pub struct Begin {
     /// As [`crate::locks()`] gives them; of a saga that is no root none.
     pub locks: Arc<[LockName]>,
     pub traceparent: Option<String>,
+    /// When its forward path ends at the latest, whatever its definition allows.
+    pub deadline_at: Option<Time>,
+    pub parent: Option<Parent>,
+    /// A child that was told to undo itself before it was there: nothing of it begins.
+    pub undone: bool,
+}
+
+impl Begin {
+    /// A root with nothing but an input.
+    pub fn root(version: u32, input: Value) -> Self {
+        Self {
+            version,
+            input: Arc::new(input),
+            labels: Map::new(),
+            locks: [].into(),
+            traceparent: None,
+            deadline_at: None,
+            parent: None,
+            undone: false,
+        }
+    }
 }
 
 /// The first events of a saga: its start and the intents it begins with. `input` has passed the definition's schema.
@@ -85,11 +123,15 @@ pub fn begin(definition: &Definition, saga: SagaId, with: Begin, now: Time) -> V
 
 /// The same with the state that they make and the requests that they intend.
 pub fn begin_with(definition: &Definition, saga: SagaId, with: Begin, now: Time) -> (State, Decision) {
+    let undone = with.undone;
     let started = started(definition, with, now);
     let first = Recorded { seq: 1, epoch: 1, at: now, event: Event::SagaStarted(Box::new(started)) };
     let mut state = evolve::begin(saga, &first).expect("invariant: a start begins a journal");
     let mut draft = Draft::new(definition, &mut state, now);
     draft.events.push(first);
+    if undone {
+        draft.compensate_because(Cause::UndoneByParent);
+    }
     draft.advance();
     let Draft { events, requests, .. } = draft;
     (state, Decision { events, requests })
@@ -103,8 +145,9 @@ pub(crate) fn started(definition: &Definition, with: Begin, now: Time) -> Starte
         input: with.input,
         labels: with.labels,
         locks: with.locks,
-        deadline_at: definition.deadline.map(|deadline| now + deadline),
+        deadline_at: definition.deadline.map(|deadline| now + deadline).into_iter().chain(with.deadline_at).min(),
         traceparent: with.traceparent,
+        parent: with.parent,
     }
 }
 
@@ -171,6 +214,12 @@ fn take_in(definition: &Definition, state: &mut State, input: Input, now: Time, 
         Input::Signalled(signal) => draft.signalled(signal),
         Input::CalledBack { callback, terms } => draft.called_back(callback, &terms),
         Input::LocksAnswered(places) => draft.locks_answered(places),
+        Input::ChildPinned { call, version, definition } => draft.child_pinned(&call, version, definition),
+        Input::ChildRefused { call, reason } => draft.child_refused(&call, reason),
+        Input::ChildReported { call, report } => draft.child_reported(&call, report),
+        Input::ChildTold { call } => draft.child_told(&call),
+        Input::Settled(settlement) => draft.settled(settlement),
+        Input::Reported => draft.reported(),
     }
     if advance {
         draft.advance();
@@ -184,7 +233,8 @@ pub fn can_cancel(definition: &Definition, state: &State) -> CanCancel {
         Status::Running if point_of_no_return(definition, state) => CanCancel::PastPivot,
         Status::Running => CanCancel::Yes,
         Status::Compensating => CanCancel::AlreadyUndoing,
-        Status::Completed | Status::Compensated | Status::Abandoned | Status::Succeeded => CanCancel::Ended,
+        Status::Succeeded => CanCancel::Succeeded,
+        Status::Completed | Status::Compensated | Status::Abandoned => CanCancel::Ended,
     }
 }
 
@@ -199,6 +249,27 @@ fn point_of_no_return(definition: &Definition, state: &State) -> bool {
             true
         }
     })
+}
+
+/// The pivot has succeeded: nothing before it is undone any more.
+pub(crate) fn past_pivot(definition: &Definition, state: &State) -> bool {
+    let pivot = definition.steps.iter().find(|step| step.side == Side::Pivot);
+    pivot.is_some_and(|pivot| matches!(state.step(&pivot.name), Some(StepState::Succeeded { .. })))
+}
+
+/// A saga that is being undone has nothing left to undo, and nothing under way.
+pub(crate) fn undone(definition: &Definition, state: &State) -> bool {
+    state.calls().next().is_none()
+        && state.waits().next().is_none()
+        && !definition.steps.iter().any(|step| owes_undo(step, state))
+}
+
+/// Something of this step is to be undone and is not undone yet (invariant 5).
+fn owes_undo(step: &Step, state: &State) -> bool {
+    match step.undo() {
+        Undo::Nothing { .. } | Undo::Never => false,
+        Undo::Call(_) | Undo::Child => state.step(&step.name).is_some_and(StepState::owes_undo),
+    }
 }
 
 /// A decision in the making.
@@ -295,6 +366,8 @@ pub enum Command {
     /// Take a place in the queue of this lock, look who comes before, and feed [`Input::LocksAnswered`]; again after a while, if
     /// somebody does. The same for those behind it, as long as nobody does.
     Lock { lock: LockName },
+    /// Something for its family; it may be done more often than needed.
+    Family(Errand),
     /// Feed [`Input::TimePassed`] at this time.
     Wake { at: Time },
     /// The saga has ended: let go of it.
@@ -315,9 +388,10 @@ pub fn outstanding(definition: &Definition, state: &State) -> Vec<Command> {
                 Some(Command::Probe { call, attempt: under_way.attempt, due_at: probing.due_at })
             }
             Phase::Postponed { until } => Some(Command::Wake { at: until }),
-            Phase::Told { .. } | Phase::Closed | Phase::Applied | Phase::Halted => None,
+            Phase::Told { .. } | Phase::Closed | Phase::Applied | Phase::Child | Phase::Halted => None,
         })
         .collect();
+    owed.extend(errands(definition, state).into_iter().map(Command::Family));
     owed.extend(state.next_lock().map(|lock| Command::Lock { lock: lock.clone() }));
     let deadline_counts = state.status == Status::Running && !point_of_no_return(definition, state);
     owed.extend(state.waits().filter_map(|(_, waiting)| waiting.until()).map(|at| Command::Wake { at }));

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::{
-    ids::{CallId, Digest, LockName, SignalName, StepName},
+    ids::{CallId, Digest, LockName, Op, SagaId, SignalName, StepName},
     time::Time,
 };
 
@@ -147,6 +147,33 @@ pub enum Event {
     },
     /// The step calls once for each of these.
     ItemsListed { step: StepName, items: Arc<[Value]> },
+    /// It is decided that a saga of this name runs as a child, with this input. Which version of it is not decided yet: there is
+    /// no child.
+    ChildIntended {
+        call: CallId,
+        child: SagaId,
+        name: Arc<str>,
+        input: Arc<Value>,
+        /// It is the pivot's: from here on cancel and deadline have no effect.
+        #[serde(default, skip_serializing_if = "is_false")]
+        pivot: bool,
+    },
+    /// The child is of this version. From here on it may be there.
+    ChildPinned { call: CallId, version: u32, definition: Digest },
+    /// The child has finished its forward path, and waits for what becomes of this saga.
+    ChildSucceeded {
+        call: CallId,
+        #[serde(default, skip_serializing_if = "is_null")]
+        output: Arc<Value>,
+    },
+    /// The same, but the step's `output` cannot be computed from it.
+    ChildUnusable { call: CallId, reason: String },
+    /// It is decided that a child that has finished its forward path is undone.
+    ChildUndoIntended { call: CallId },
+    /// The child is undone: by itself, or because it was told to.
+    ChildCompensated { call: CallId, reason: String },
+    /// The child has been told that nothing undoes it any more.
+    ChildSettled { call: CallId },
     /// The step, or one item of it, is over without having succeeded.
     StepFailed {
         step: StepName,
@@ -163,6 +190,16 @@ pub enum Event {
     },
     /// From here on nothing new starts and everything that may have happened is undone.
     CompensationStarted { cause: Cause },
+    /// The forward path is done. A child waits for its parent to settle it; a parent settles its children before it ends.
+    SagaSucceeded {
+        #[serde(default, skip_serializing_if = "is_null")]
+        output: Arc<Value>,
+        /// Why the definition's `output` has no value, if it has none. What is done stays done.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        output_error: Option<String>,
+    },
+    /// Its parent has said that nothing undoes it any more.
+    SettledByParent,
     /// Terminal: the forward path is done.
     SagaCompleted {
         #[serde(default, skip_serializing_if = "is_null")]
@@ -198,6 +235,31 @@ pub struct Started {
     /// W3C trace context of the start, passed on to every participant.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub traceparent: Option<String>,
+    /// Whose child it is; a root is nobody's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<Parent>,
+}
+
+/// Whose child a saga is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Parent {
+    pub saga: SagaId,
+    pub step: StepName,
+    /// The item, for steps that run once per item.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub index: Option<u32>,
+    /// The names of the definitions above it, the root's first. None stands there twice.
+    pub line: Vec<Arc<str>>,
+    /// The locks of its root, under which it runs.
+    #[serde(default, skip_serializing_if = "<[LockName]>::is_empty")]
+    pub locks: Arc<[LockName]>,
+}
+
+impl Parent {
+    /// The parent's call that it is.
+    pub fn call(&self) -> CallId {
+        CallId { step: self.step.clone(), index: self.index, op: Op::Action }
+    }
 }
 
 /// What a callback says of its call.
@@ -230,6 +292,8 @@ pub enum Cause {
     },
     /// The forward path took longer than `deadline`.
     DeadlinePassed,
+    /// Its parent is undone.
+    UndoneByParent,
 }
 
 /// What a failed step left behind.
@@ -302,6 +366,8 @@ pub enum Failure {
     TimedOut,
     /// It may have happened, and must not be sent again.
     Unresolved,
+    /// The child ended compensated.
+    ChildCompensated,
 }
 
 /// Why a person has to look.
@@ -326,13 +392,20 @@ pub enum AttentionReason {
     TimedOut,
     /// It may have happened, must not be sent again, and there is no probe to ask; waits for an operator.
     Unresolved,
+    /// The child ended compensated where nothing is undone any more; waits for an operator.
+    ChildCompensated,
 }
 
 impl AttentionReason {
     /// The call is not made again until an operator says so.
     pub fn halts(self) -> bool {
         match self {
-            Self::Rejected | Self::RefusedHere | Self::Unusable | Self::RejectedAfterUnknown | Self::Unresolved => true,
+            Self::Rejected
+            | Self::RefusedHere
+            | Self::Unusable
+            | Self::RejectedAfterUnknown
+            | Self::Unresolved
+            | Self::ChildCompensated => true,
             Self::AttemptsExhausted | Self::StaleEpoch | Self::OtherBody | Self::TimedOut => false,
         }
     }

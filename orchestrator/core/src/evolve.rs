@@ -2,6 +2,7 @@
 
 mod callbacks;
 mod calls;
+mod children;
 mod locks;
 mod probes;
 mod waits;
@@ -168,7 +169,25 @@ pub(crate) fn apply(state: &mut State, recorded: &Recorded) -> Result<(), &'stat
                 _ => return Err("there is no such call to refuse"),
             };
             put(state, call, next);
+            children::refused(state, call);
         }
+
+        (Status::Running, Event::ChildIntended { call, child, name, input, pivot }) => {
+            children::intended(state, call, *child, name, input)?;
+            state.past_return |= *pivot;
+        }
+        (Status::Running, Event::ChildPinned { call, version, definition }) => {
+            children::pinned(state, call, *version, definition)?;
+        }
+        (Status::Running | Status::Compensating, Event::ChildSucceeded { call, output }) => {
+            children::succeeded(state, call, output)?;
+        }
+        (Status::Running | Status::Compensating, Event::ChildUnusable { call, .. }) => children::unusable(state, call)?,
+        (Status::Compensating, Event::ChildUndoIntended { call }) => children::undo_intended(state, call)?,
+        (Status::Running | Status::Compensating, Event::ChildCompensated { call, .. }) => {
+            children::compensated(state, call)?;
+        }
+        (Status::Running | Status::Succeeded, Event::ChildSettled { call }) => children::settled(state, call)?,
 
         (Status::Running, Event::ItemsListed { step, items }) => {
             let output = items.is_empty().then(|| Arc::new(Value::Array(vec![])));
@@ -237,6 +256,7 @@ pub(crate) fn apply(state: &mut State, recorded: &Recorded) -> Result<(), &'stat
                             | Phase::Told { .. }
                             | Phase::Probing(_)
                             | Phase::Applied
+                            | Phase::Child
                     ) {
                         return Err("the attempt has no outcome yet");
                     }
@@ -252,11 +272,30 @@ pub(crate) fn apply(state: &mut State, recorded: &Recorded) -> Result<(), &'stat
         }
 
         (Status::Running, Event::CancelRequested { .. }) => {}
-        (Status::Running, Event::CompensationStarted { cause }) => {
+        (Status::Running | Status::Succeeded, Event::CompensationStarted { cause }) => {
+            if state.status == Status::Succeeded && (state.started.parent.is_none() || state.settled) {
+                return Err(
+                    "what has finished its forward path is undone by its parent alone, until that has settled it",
+                );
+            }
             state.status = Status::Compensating;
             state.cause = Some(cause.clone());
         }
-        (Status::Running, Event::SagaCompleted { output, .. }) => {
+        (Status::Running, Event::SagaSucceeded { output, .. }) => {
+            over(state)?;
+            state.status = Status::Succeeded;
+            state.output = output.clone();
+        }
+        (Status::Succeeded, Event::SettledByParent) if state.started.parent.is_some() && !state.settled => {
+            state.settled = true;
+        }
+        (Status::Running | Status::Succeeded, Event::SagaCompleted { output, .. }) => {
+            if state.started.parent.is_some() && !state.settled {
+                return Err("a child ends completed when its parent has settled it");
+            }
+            if state.unsettled().next().is_some() {
+                return Err("a child of it is not settled");
+            }
             end(state, Status::Completed, at)?;
             state.output = output.clone();
         }
@@ -278,6 +317,15 @@ pub(crate) fn apply(state: &mut State, recorded: &Recorded) -> Result<(), &'stat
             | Event::AwaitStarted { .. }
             | Event::SignalReceived { .. }
             | Event::SignalTaken { .. }
+            | Event::ChildIntended { .. }
+            | Event::ChildPinned { .. }
+            | Event::ChildSucceeded { .. }
+            | Event::ChildUnusable { .. }
+            | Event::ChildUndoIntended { .. }
+            | Event::ChildCompensated { .. }
+            | Event::ChildSettled { .. }
+            | Event::SagaSucceeded { .. }
+            | Event::SettledByParent
             | Event::SagaCompleted { .. }
             | Event::SagaCompensated,
         ) => return Err("the saga's status does not allow it"),
@@ -306,6 +354,8 @@ fn fresh(saga: SagaId, started: &Started, first: &Recorded) -> State {
         signals: Vec::new(),
         callbacks: BTreeMap::new(),
         locks: Locks::default(),
+        children: BTreeMap::new(),
+        settled: false,
         output: Arc::new(Value::Null),
     }
 }
@@ -319,14 +369,20 @@ fn begin_step(state: &mut State, step: &StepName, as_what: StepState) -> Result<
 }
 
 fn end(state: &mut State, status: Status, at: Time) -> Result<(), &'static str> {
+    over(state)?;
+    state.status = status;
+    state.ended_at = Some(at);
+    Ok(())
+}
+
+/// Nothing is under way.
+fn over(state: &State) -> Result<(), &'static str> {
     if state.calls().next().is_some() {
         return Err("a call is under way");
     }
     if state.waits().next().is_some() {
         return Err("a step still waits");
     }
-    state.status = status;
-    state.ended_at = Some(at);
     Ok(())
 }
 

@@ -28,6 +28,33 @@ impl SagaId {
     }
 }
 
+impl SagaId {
+    /// The id of the child that `step` of `parent` starts, or one item of it: the same for ever, so that starting it again meets
+    /// the first start, whoever tries.
+    pub fn of_child(parent: Self, step: &str, index: Option<u32>) -> Self {
+        let index = index.map(|index| index.to_string()).unwrap_or_default();
+        Self(derived(&[b"amends:child:1", parent.0.as_bytes(), step.as_bytes(), index.as_bytes()]))
+    }
+}
+
+/// The id of the `seq`th thing that `sender` has to tell `receiver`: told again it is the same one.
+pub fn letter(receiver: SagaId, sender: SagaId, seq: u8) -> Uuid {
+    derived(&[b"amends:letter:1", receiver.0.as_bytes(), sender.0.as_bytes(), &[seq]])
+}
+
+/// UUIDv8 (RFC 9562 §5.8) over SHA-256 of `parts`, each with its length so that their borders count.
+fn derived(parts: &[&[u8]]) -> Uuid {
+    let mut hash = Sha256::new();
+    for part in parts {
+        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(part);
+    }
+    let digest = hash.finalize();
+    let mut bytes = [0_u8; 16];
+    bytes.copy_from_slice(&digest[..16]);
+    Uuid::new_v8(bytes)
+}
+
 impl fmt::Display for SagaId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)

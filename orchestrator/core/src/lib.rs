@@ -17,6 +17,7 @@ pub mod diff;
 pub mod event;
 mod evolve;
 pub mod expr;
+mod family;
 pub mod faults;
 pub mod graph;
 pub mod ids;
@@ -37,9 +38,10 @@ pub mod time;
 pub use callbacks::{Callback, CanCallBack, Said, can_call_back};
 pub use decide::{
     Begin, CanCancel, Command, Decision, Input, LockPlace, begin, begin_with, can_cancel, decide, decide_in_place,
-    outstanding, take_in_place,
+    outstanding, take_in_place, why_undone,
 };
 pub use evolve::{Illegal, begin as begin_state, evolve, fold};
+pub use family::{Errand, Report, Settlement, child_begins, child_may_begin};
 pub use labels::labels;
 pub use locks::{locks, locks_declared_by};
 pub use render::{Rendered, render, render_probe};

@@ -6,7 +6,7 @@ use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, utf8_percent_encode
 use serde_json::Value;
 
 use crate::{
-    definition::{Call, Definition, Method, Step, limits},
+    definition::{Call, ChildStep, Definition, Method, Step, limits},
     event::Started,
     expr::{Budget, Evaluate, Expression, Piece, Segment, Template, walk, written},
     ids::{CallId, Digest, Op, SagaId, ServiceName},
@@ -82,6 +82,46 @@ pub(crate) fn probe_refused(why: &str) -> String {
 
 pub(crate) fn compensation_refused(why: &str) -> String {
     format!("its compensation: {why}")
+}
+
+/// What a child is started with.
+///
+/// # Errors
+/// As [`render`].
+pub(crate) fn child_input(child: &ChildStep, state: &State, id: &CallId) -> Result<Value, String> {
+    let own = Own { step: id.step.as_str(), output: None, item: item(state, id) };
+    child_input_by(child, &seen(state, Some(&own)))
+}
+
+pub(crate) fn child_input_by(child: &ChildStep, evaluate: &Evaluate<'_>) -> Result<Value, String> {
+    let Some(template) = &child.input else { return Ok(Value::Object(serde_json::Map::new())) };
+    let input = template.render_by(evaluate).map_err(|why| format!("input: {why}"))?;
+    if input.to_string().len() > limits::BODY_BYTES {
+        return Err(format!("the input is larger than {} bytes", limits::BODY_BYTES));
+    }
+    Ok(input)
+}
+
+/// What a step takes from its child.
+///
+/// # Errors
+/// It has no value there, or is larger than `most`.
+pub(crate) fn child_output(child: &ChildStep, saga: SagaId, output: &Value, most: usize) -> Result<Value, String> {
+    let output = match &child.output {
+        None => output.clone(),
+        Some(template) => template.render(&|path| match path {
+            [Segment::Name(root), Segment::Name(what), rest @ ..] if &**root == "child" => match (&**what, rest) {
+                ("output", rest) => walk(output, rest).cloned(),
+                ("id", []) => Some(saga.to_string().into()),
+                _ => None,
+            },
+            _ => None,
+        })?,
+    };
+    if output.to_string().len() > most {
+        return Err(format!("output: larger than {most} bytes"));
+    }
+    Ok(output)
 }
 
 /// The value of the saga's `output`.

@@ -1,5 +1,6 @@
 //! What a journal folds to: where a saga stands. Every variant holds only what is true there.
 
+mod children;
 mod life;
 mod locks;
 
@@ -7,7 +8,11 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use serde_json::Value;
 
-pub use self::{life::Life, locks::Locks};
+pub use self::{
+    children::{Child, ChildStands},
+    life::Life,
+    locks::Locks,
+};
 use crate::{
     event::{AttentionReason, Cause, FailedStep, Started, Verdict},
     ids::{CallId, Digest, Op, SagaId, SignalName, StepName},
@@ -43,6 +48,10 @@ pub struct State {
     /// What came by callback, of each call the first.
     pub callbacks: BTreeMap<CallId, CalledBack>,
     pub locks: Locks,
+    /// By the calls that run them.
+    pub children: BTreeMap<CallId, Child>,
+    /// Its parent has said that nothing undoes it any more.
+    pub settled: bool,
     pub output: Arc<Value>,
 }
 
@@ -160,6 +169,8 @@ pub enum Phase {
     Probing(Probing),
     /// A probe found that it was applied; what follows from it is decided in the same commit.
     Applied,
+    /// It is a child's: of a saga that is to begin if nothing may have happened, that is under way, or that is told to undo itself.
+    Child,
     /// Waits for an operator.
     Halted,
 }
@@ -277,10 +288,10 @@ impl State {
             Phase::Open { due_at } | Phase::Postponed { until: due_at } => Some(due_at),
             Phase::Accepted { until } => until,
             Phase::Probing(probing) => Some(probing.due_at),
-            Phase::Told { .. } | Phase::Closed | Phase::Applied | Phase::Halted => None,
+            Phase::Told { .. } | Phase::Closed | Phase::Applied | Phase::Child | Phase::Halted => None,
         });
         let deadline = self.started.deadline_at.filter(|_| self.status == Status::Running && !self.past_return);
         let waits = self.waits().filter_map(|(_, waiting)| waiting.until());
-        due.chain(waits).chain(deadline).chain(self.look_at_lock()).min()
+        due.chain(waits).chain(deadline).chain(self.look_at_lock()).chain(self.family_due()).min()
     }
 }

@@ -18,7 +18,7 @@ pub enum Status {
     Compensated,
     /// Ended by a named operator, with the residual effects listed.
     Abandoned,
-    /// A child that finished its forward path and waits for its parent to settle it. Not an end.
+    /// Its forward path is done: a child waits for its parent to settle it, a parent settles its children. Not an end.
     Succeeded,
 }
 

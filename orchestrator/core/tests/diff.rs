@@ -160,3 +160,18 @@ fn inputs_that_are_refused_now_are_told_and_wider_ones_are_not() {
         assert_eq!(starts(from, to), [], "{to}");
     }
 }
+
+#[test]
+fn what_a_child_begins_with_and_gives_is_told() {
+    let family = |step: &str| format!("saga: f\nsteps:\n  k: {{ {step} }}\n");
+    let one = family("saga: kid, input: { a: 1 }");
+    let two = family("saga: kid, input: { a: 2, b: 3 }, output: \"${{ child.id }}\"");
+    let told = told(&of(&one, &two));
+    for part in
+        ["steps.k.input.a: 1 -> 2", "steps.k.input.b: nothing -> 3", "steps.k.output: nothing -> ${{ child.id }}"]
+    {
+        assert!(told.iter().any(|line| line.ends_with(part)), "{part}: {told:?}");
+    }
+    let other = of(&one, &family("saga: cousin, input: { a: 1 }"));
+    assert!(self::told(&other).iter().any(|line| line.ends_with("steps.k.saga: kid -> cousin")), "{other:?}");
+}

@@ -6,8 +6,8 @@
 use std::{fmt::Write as _, path::Path, sync::Arc};
 
 use amends_core::{
-    event::{AttentionReason, Cause, Event, FailedStep, Failure, Probed, Started, Verdict},
-    ids::{CallId, Digest, Op},
+    event::{AttentionReason, Cause, Event, FailedStep, Failure, Parent, Probed, Started, Verdict},
+    ids::{CallId, Digest, Op, SagaId},
     summary::Status,
     time::Time,
 };
@@ -33,6 +33,8 @@ const CAUSES: fn() -> Vec<Cause> = || {
         Cause::Cancelled { reason: None },
         Cause::Cancelled { reason: Some("changed my mind".to_owned()) },
         Cause::DeadlinePassed,
+        failed(Failure::ChildCompensated),
+        Cause::UndoneByParent,
     ]
 };
 
@@ -45,7 +47,7 @@ const HOW: [FailedStep; 6] = [
     FailedStep::CutShort,
 ];
 
-const REASONS: [AttentionReason; 9] = [
+const REASONS: [AttentionReason; 10] = [
     AttentionReason::AttemptsExhausted,
     AttentionReason::Rejected,
     AttentionReason::RefusedHere,
@@ -55,6 +57,7 @@ const REASONS: [AttentionReason; 9] = [
     AttentionReason::OtherBody,
     AttentionReason::TimedOut,
     AttentionReason::Unresolved,
+    AttentionReason::ChildCompensated,
 ];
 
 /// Each kind of event, with every optional part there and not there.
@@ -78,6 +81,7 @@ fn events() -> Vec<Event> {
             deadline_at: full.then_some(Time(1_795_539_661_000_123)),
             locks: [].into(),
             traceparent: full.then(|| "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned()),
+            parent: None,
         }))
     };
     let intended = |call: &CallId, pivot| Event::CallIntended {
@@ -169,8 +173,60 @@ fn events() -> Vec<Event> {
     events.push(Event::StepFailed { step: "charge".into(), index: Some(3), how: FailedStep::Unresolved });
     let raised = |reason| Event::AttentionRaised { call: call.clone(), reason, detail: "look".to_owned() };
     events.extend(REASONS.map(raised));
+    events.extend(of_families(&call, &item, &request));
     events.extend(CAUSES().into_iter().map(|cause| Event::CompensationStarted { cause }));
     events
+}
+
+fn of_families(call: &CallId, item: &CallId, request: &Digest) -> Vec<Event> {
+    let saga = |number| SagaId(uuid::Uuid::from_u128(number));
+    let child = |index, locks: &[&str]| {
+        Event::SagaStarted(Box::new(Started {
+            name: "pay-claim".into(),
+            version: 1,
+            definition: Digest::of(&[b"saga: pay-claim"]),
+            input: Arc::new(json!({ "claim": 7 })),
+            labels: Map::new(),
+            deadline_at: None,
+            locks: [].into(),
+            traceparent: None,
+            parent: Some(Parent {
+                saga: saga(7),
+                step: "charge".into(),
+                index,
+                line: vec!["settle-claim".into()],
+                locks: locks.iter().map(|lock| (*lock).into()).collect(),
+            }),
+        }))
+    };
+    let intended = |call: &CallId, pivot| Event::ChildIntended {
+        call: call.clone(),
+        child: saga(8),
+        name: "pay-claim".into(),
+        input: Arc::new(json!({ "claim": 7 })),
+        pivot,
+    };
+    let (output, null) = (Arc::new(json!({ "id": 7 })), Arc::new(json!(null)));
+    let action = CallId { op: Op::Action, ..item.clone() };
+    let why = || "step charge failed: 409".to_owned();
+    vec![
+        child(None, &[]),
+        child(Some(3), &["account:7"]),
+        intended(call, false),
+        intended(call, true),
+        intended(&action, false),
+        Event::ChildPinned { call: call.clone(), version: 2, definition: request.clone() },
+        Event::ChildSucceeded { call: call.clone(), output: output.clone() },
+        Event::ChildSucceeded { call: action.clone(), output: null.clone() },
+        Event::ChildUnusable { call: call.clone(), reason: why() },
+        Event::ChildUndoIntended { call: item.clone() },
+        Event::ChildCompensated { call: call.clone(), reason: why() },
+        Event::ChildCompensated { call: item.clone(), reason: why() },
+        Event::ChildSettled { call: call.clone() },
+        Event::SagaSucceeded { output, output_error: None },
+        Event::SagaSucceeded { output: null, output_error: Some("`input.x` has no value here".to_owned()) },
+        Event::SettledByParent,
+    ]
 }
 
 /// Written and read back equal.
@@ -214,6 +270,15 @@ fn is_listed(event: &Event) {
         | Event::CallPostponed { .. }
         | Event::ProbeIntended { .. }
         | Event::CallProbed { .. }
+        | Event::ChildIntended { .. }
+        | Event::ChildPinned { .. }
+        | Event::ChildSucceeded { .. }
+        | Event::ChildUnusable { .. }
+        | Event::ChildUndoIntended { .. }
+        | Event::ChildCompensated { .. }
+        | Event::ChildSettled { .. }
+        | Event::SagaSucceeded { .. }
+        | Event::SettledByParent
         | Event::SagaCompensated => {}
     }
 }

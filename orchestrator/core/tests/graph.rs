@@ -277,3 +277,17 @@ proptest! {
         stays_text(&text);
     }
 }
+
+#[test]
+fn a_child_is_drawn_with_a_line_more_and_undoes_itself() {
+    let definition = sample("settle-claim.yaml");
+    let graph = of(&definition);
+    assert_eq!(graph.nodes[1].does, "saga pay-claim, as a child");
+    assert_eq!(graph.nodes[1].undo, Undoing::By("the child undoes itself".to_owned()));
+    assert_eq!(graph.nodes[2].undo, Undoing::Never, "it is the pivot");
+    assert_eq!(graph.nodes.iter().map(|node| node.child).collect::<Vec<_>>(), [false, true, true, false]);
+    assert_eq!(draw(&definition, Format::Mermaid).matches("[[\"").count(), 2);
+    assert_eq!(draw(&definition, Format::Dot).matches("peripheries=2").count(), 2);
+    let svg = draw(&definition, Format::Svg);
+    assert!(svg.contains("class=\"box child\"") && svg.contains("class=\"box pivot child\""));
+}

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use amends_core::{
-    definition::{Services, code, explain, pages, parse},
+    definition::{Definition, Known, Page, Services, Severity, check_children, code, explain, pages, parse},
     openapi::Api,
 };
 
@@ -15,13 +15,26 @@ fn codes() -> BTreeSet<&'static str> {
     consts.map(|line| line.split('"').nth(1).expect("a code")).collect()
 }
 
-/// What is said of an example, where the services of the samples are known, and the document of `payments` if there is one.
-fn said(yaml: &str, document: &str, catalogue: bool) -> BTreeSet<&'static str> {
+/// What is said of an example, where the services of the samples are known, and what else the page shows: the document of
+/// `payments`, the child.
+fn said(page: &Page, yaml: &str, document: &str, catalogue: bool) -> BTreeSet<&'static str> {
     let mut services: Services = ["orders", "inventory", "payments", "shipping"].into();
     if !document.is_empty() {
         services.describe("payments", Arc::new(Api::read(document).expect("a document")), "/");
     }
-    parse(yaml, Some(&services).filter(|_| catalogue)).diagnostics.into_iter().map(|found| found.code).collect()
+    let checked = parse(yaml, Some(&services).filter(|_| catalogue));
+    let mut codes: BTreeSet<_> = checked.diagnostics.into_iter().map(|found| found.code).collect();
+    let known: Known = page
+        .child()
+        .map(|child| Arc::new(Definition::parse(child, Some(&services)).expect("a child without mistakes")))
+        .map(|child| (child.name.clone(), child))
+        .into_iter()
+        .collect();
+    if let Some(definition) = checked.definition {
+        let unknown = if page.code == code::UNKNOWN_CHILD { Severity::Error } else { Severity::Warning };
+        codes.extend(check_children(&definition, &known, unknown).into_iter().map(|found| found.code));
+    }
+    codes
 }
 
 #[test]
@@ -37,19 +50,19 @@ fn the_wrong_example_of_a_page_is_told_exactly_its_code_and_the_right_one_nothin
     let mut lies = Vec::new();
     for page in pages() {
         // This one is about there being no catalogue.
-        let wrong = said(page.wrong(), page.document(), page.code != code::SERVICE_NOT_CHECKED);
+        let wrong = said(page, page.wrong(), page.document(), page.code != code::SERVICE_NOT_CHECKED);
         // And this one says that there is more of something else.
         let expected: BTreeSet<&str> = match page.code {
             code::TOO_MANY => [code::UNKNOWN_REFERENCE, code::TOO_MANY].into(),
             code => [code].into(),
         };
         if page.code[1..].starts_with("07") {
-            assert!(said(page.wrong(), "", true).is_empty(), "{}: it is said without the document", page.code);
+            assert!(said(page, page.wrong(), "", true).is_empty(), "{}: it is said without the document", page.code);
         }
         if wrong != expected {
             lies.push(format!("{}: the wrong example is told {wrong:?}", page.code));
         }
-        let right = said(page.right(), page.document(), true);
+        let right = said(page, page.right(), page.document(), true);
         if !right.is_empty() {
             lies.push(format!("{}: the right example is told {right:?}", page.code));
         }

@@ -1,7 +1,5 @@
 //! What a plan shows of values that nobody has told yet.
 
-use std::sync::Arc;
-
 use amends_core::{
     Begin,
     definition::Definition,
@@ -36,13 +34,7 @@ steps:
 
 fn planned(yaml: &str, input: Value, pretend: &Pretend) -> Result<Plan, NoPlan> {
     let definition = Definition::parse(yaml, None).unwrap_or_else(|found| panic!("{found:#?}"));
-    let with = Begin {
-        version: 1,
-        input: Arc::new(input),
-        labels: serde_json::Map::new(),
-        locks: [].into(),
-        traceparent: None,
-    };
+    let with = Begin::root(1, input);
     plan(&definition, SagaId(Uuid::nil()), with, Time(0), pretend)
 }
 
@@ -120,4 +112,35 @@ fn a_value_that_looks_like_a_placeholder_stays_what_it_is() {
     let plan = planned(yaml, json!({ "id": "unknown0x0z" }), &Pretend::default()).expect("a plan");
     let What::Call(b) = &plan.steps[1].what else { panic!("{plan:#?}") };
     assert_eq!(path(&plan, &b.request), "/unknown0x0z/‹steps.a.output.id›");
+}
+
+const FAMILY: &str = r#"
+saga: family
+steps:
+  quote: { call: x POST /q, output: { of: "${{ response.body.of }}" }, compensate: { call: x POST /q/undo } }
+  kid: { saga: kid, input: { of: "${{ steps.quote.output.of }}", n: 1 }, output: { id: "${{ child.output.id }}" } }
+  each: { for_each: [a, b], concurrency: 2, saga: kid, input: "${{ item }}" }
+output: "${{ steps.kid.output.id }}"
+"#;
+
+#[test]
+fn children_are_planned_by_what_they_begin_with() {
+    let plan = planned(FAMILY, json!({}), &Pretend::default()).expect("a plan");
+    let What::Children(kid) = &plan.steps[1].what else { panic!("{plan:#?}") };
+    assert_eq!((&*kid.name, kid.each.is_none(), kid.children.len()), ("kid", true, 1));
+    assert_eq!(kid.children[0].saga, SagaId::of_child(SagaId(Uuid::nil()), "kid", None));
+    let shown = plan.placeholders.shown(&kid.children[0].input.to_string());
+    let shown: Value = serde_json::from_str(&shown).expect("JSON");
+    assert_eq!(shown, json!({ "of": "‹steps.quote.output.of›", "n": 1 }));
+    let What::Children(each) = &plan.steps[2].what else { panic!("{plan:#?}") };
+    let inputs: Vec<&Value> = each.children.iter().map(|child| &child.input).collect();
+    assert_eq!(inputs, [&json!("a"), &json!("b")]);
+    assert_eq!(each.each.as_ref().map(|each| each.concurrency), Some(2));
+    assert_ne!(each.children[0].saga, each.children[1].saga);
+    // What a child is said to answer counts from there on.
+    let told = pretending(&[("quote", json!({ "of": "ada" }))], &[("kid", json!({ "id": 7 }))]);
+    let plan = planned(FAMILY, json!({}), &told).expect("a plan");
+    assert_eq!(plan.output, Some(Ok(json!(7))));
+    let unfit = planned(FAMILY, json!({}), &pretending(&[], &[("kid", json!({}))]));
+    assert!(matches!(unfit, Err(NoPlan::Unfit { .. })), "{unfit:?}");
 }

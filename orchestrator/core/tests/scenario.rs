@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use amends_core::{
-    definition::{Definition, Diagnostic},
-    scenario::{documented, fits, json_schema, parse},
+    definition::{Definition, Diagnostic, Known},
+    scenario::{documented, fits, json_schema, parse, parse_family},
 };
 use serde_json::{Value, json};
 
@@ -81,6 +81,17 @@ fn every_mistake_is_said_with_its_place_and_a_hint() {
     assert_eq!(errors(&with("shorten: { w: 1s }\n    faults: [{ step: a, lose: reply, attempts: all }]")), []);
 }
 
+/// All that a definition runs as children.
+fn family(definition: &Definition, known: &mut Known) {
+    for (_, child) in definition.children() {
+        let path = folder().join(format!("{}.yaml", child.name));
+        let source = std::fs::read_to_string(&path).expect("its child");
+        let read = Definition::parse(&source, None).expect("a definition");
+        family(&read, known);
+        known.insert(child.name.clone(), std::sync::Arc::new(read));
+    }
+}
+
 #[test]
 fn the_schema_beside_the_scenarios_is_the_one_that_core_makes_and_takes_them_all() {
     let path = folder().join("scenario.schema.json");
@@ -105,7 +116,9 @@ fn the_schema_beside_the_scenarios_is_the_one_that_core_makes_and_takes_them_all
         assert!(errors.is_empty(), "{}: {errors:?}", path.display());
         let saga = std::fs::read_to_string(path.to_string_lossy().replace(".test.yaml", ".yaml")).expect("its saga");
         let definition = Definition::parse(&saga, None).expect("a definition");
-        let read = parse(&text, &definition);
+        let mut known = Known::new();
+        family(&definition, &mut known);
+        let read = parse_family(&text, &definition, &known);
         assert!(read.is_ok(), "{}: {read:#?}", path.display());
     }
     assert!(seen >= 8, "{seen} files");

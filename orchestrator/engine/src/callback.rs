@@ -129,7 +129,7 @@ fn judge(came: Came) -> Result<CalledBack, CallbackError> {
         Came::Accepted => Ok(CalledBack::Decided),
         Came::OtherVerdict => Err(CallbackError::OtherVerdict),
         Came::NeverCalled => Err(CallbackError::BadToken),
-        Came::Ended | Came::UnknownSaga | Came::PastPivot => Err(CallbackError::Ended),
+        Came::Ended | Came::Succeeded | Came::UnknownSaga | Came::PastPivot => Err(CallbackError::Ended),
         Came::CallOver | Came::AlreadyUndoing | Came::NotAwaited | Came::KeyReused => Err(CallbackError::CallOver),
         Came::NotUnderstood => Err(CallbackError::NotUnderstood),
     }

@@ -51,6 +51,9 @@ fn judge(came: Came) -> Result<Cancelled, CancelError> {
     match came {
         Came::Accepted | Came::AlreadyUndoing => Ok(Cancelled::Undoing),
         Came::PastPivot => too_late("the call of the saga's pivot may have been made: it can only go forward"),
+        Came::Succeeded => too_late(
+            "the saga's forward path is done: a child is undone by its parent alone from there on, and a saga with children completes",
+        ),
         Came::Ended => too_late("the saga has ended"),
         Came::UnknownSaga => Err(CancelError::UnknownSaga),
         // The others are said of signals and callbacks, never of a cancel.

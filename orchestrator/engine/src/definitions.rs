@@ -10,7 +10,7 @@ use std::{
 };
 
 use amends_core::{
-    definition::{self, Definition, Diagnostic, Severity, limits},
+    definition::{self, Checked, Definition, Diagnostic, Severity, check_children, limits},
     ids::Digest,
 };
 use amends_store::{Deleted, NewDefinition, Put, StoreError, StoredDefinition};
@@ -60,9 +60,24 @@ pub(crate) enum Startable {
 pub(crate) type Definitions = Mutex<Cache>;
 
 impl Engine {
-    /// Checks a definition against the catalogue, and keeps nothing.
-    pub fn check(&self, source: &str) -> Vec<Diagnostic> {
-        definition::parse(source, Some(&self.inner.services)).diagnostics
+    /// Checks a definition against the catalogue and the definitions of its children, and keeps nothing.
+    ///
+    /// # Errors
+    /// The store cannot be asked.
+    pub async fn check(&self, source: &str) -> Result<Vec<Diagnostic>, StoreError> {
+        Ok(self.checked(source).await?.diagnostics)
+    }
+
+    async fn checked(&self, source: &str) -> Result<Checked, StoreError> {
+        let mut checked = definition::parse(source, Some(&self.inner.services));
+        let Some(definition) = checked.definition.take() else { return Ok(checked) };
+        let known = self.descendants(&definition).await?;
+        let of_children = check_children(&definition, &known, Severity::Error);
+        let refused = of_children.iter().any(|found| found.severity == Severity::Error);
+        checked.diagnostics.extend(of_children);
+        checked.diagnostics.sort_by_key(|found| (found.line, found.column, found.code));
+        checked.definition = Some(definition).filter(|_| !refused);
+        Ok(checked)
     }
 
     /// Checks a definition and keeps it for good under its name and version. The same text again is no change.
@@ -73,7 +88,7 @@ impl Engine {
         if source.len() > limits::SOURCE_BYTES {
             return Err(RegisterError::TooLarge { limit_bytes: limits::SOURCE_BYTES });
         }
-        let checked = definition::parse(source, Some(&self.inner.services));
+        let checked = self.checked(source).await?;
         let Some(definition) = checked.definition else { return Err(RegisterError::Invalid(checked.diagnostics)) };
         let new = NewDefinition {
             name: definition.name.clone(),

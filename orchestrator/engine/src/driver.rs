@@ -22,6 +22,8 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot, watch};
 use crate::{
     Contract, Engine, Request,
     calls::{Attempt, Calls},
+    errands::Errands,
+    family::Saga,
     headers::call_headers,
     inbox::{self, Came},
     membership::Member,
@@ -64,6 +66,7 @@ pub(crate) struct Driver {
     look_at_lock: Option<Time>,
     /// Since when it waits for a lock in this memory.
     waits_since: Option<Time>,
+    family: Errands,
     /// How often in a row its saga had to be taken up again; each time the pause grows.
     strikes: u32,
 }
@@ -168,6 +171,7 @@ impl Driver {
             adopted_at: None,
             look_at_lock: None,
             waits_since: None,
+            family: Errands::default(),
             strikes: 0,
         };
         (driver, live)
@@ -225,7 +229,13 @@ impl Driver {
             if self.member.ended() {
                 return End::LeaseEnded;
             }
-            if self.engine.stopping() && self.calls.withdraw_all() {
+            let (now, patience) = (self.engine.inner.clock.now(), self.engine.inner.limits.release_after);
+            if self.family.is_to_run(now) {
+                inputs = self.run_errands().await;
+                continue;
+            }
+            let wake_at = wake_at.into_iter().chain(self.family.look_at(now, patience)).min();
+            if self.engine.stopping() && self.family.may_leave() && self.calls.withdraw_all() {
                 return self.release().await;
             }
             if self.is_to_look_at_locks() {
@@ -234,6 +244,9 @@ impl Driver {
                     return self.release().await;
                 }
                 continue;
+            }
+            if self.family.has_waited(now, patience) && self.only_waits() {
+                return self.release().await;
             }
             let message = tokio::select! {
                 biased;
@@ -292,6 +305,10 @@ impl Driver {
                     self.look_at_lock = None;
                     verdicts.extend(note.map(|note| inbox::verdict(note, Came::Accepted)));
                     continue;
+                }
+                Message::Family { input, note } => {
+                    verdicts.push(inbox::verdict(note, Came::Accepted));
+                    *input
                 }
                 Message::NotUnderstood { note } => {
                     verdicts.push(inbox::verdict(note, Came::NotUnderstood));
@@ -371,6 +388,7 @@ impl Driver {
         outstanding(&self.definition, &self.state).iter().all(|command| match command {
             Command::Finish => false,
             Command::Lock { .. } => true,
+            Command::Family(errand) => self.family.can_sleep(errand, now, self.engine.inner.limits.release_after),
             Command::Wake { at } => *at >= far,
             Command::Probe { due_at, .. } => *due_at >= far,
             // While it is undone an open action is not waited for but withdrawn.
@@ -444,6 +462,7 @@ impl Driver {
         let undoing = self.state.status == Status::Compensating;
         let mut wake_at: Option<Time> = None;
         let mut withdrawals = Vec::new();
+        self.family.forget_owed();
         for command in outstanding(&self.definition, &self.state) {
             match command {
                 Command::Finish => return Owed::Nothing,
@@ -451,6 +470,8 @@ impl Driver {
                     let at = self.look_at_lock.unwrap_or(now);
                     wake_at = Some(wake_at.map_or(at, |before| before.min(at)));
                 }
+                // Run apart: it needs the store.
+                Command::Family(errand) => self.family.owe(errand),
                 Command::Wake { at } => wake_at = Some(wake_at.map_or(at, |before| before.min(at))),
                 Command::Probe { call, attempt, .. } if stopping || self.calls.has(&call, attempt) => {}
                 Command::Probe { call, attempt, due_at } if due_at <= now => self.ask(call, attempt, now),
@@ -474,6 +495,28 @@ impl Driver {
             }
         }
         if withdrawals.is_empty() { Owed::Until(wake_at) } else { Owed::Withdrawals(withdrawals) }
+    }
+
+    /// What it owes its family, as far as the store lets it. Answers what is learnt by it.
+    async fn run_errands(&mut self) -> Vec<Input> {
+        let mut news = Vec::new();
+        for errand in self.family.left() {
+            let of = Saga { definition: &self.definition, state: &self.state, owner: self.member.id };
+            let ran = self.calls.beside(self.engine.run_errand(&of, &errand)).await;
+            let now = self.engine.inner.clock.now();
+            match ran {
+                Ok(learnt) => {
+                    self.family.did(errand, now);
+                    news.extend(learnt);
+                }
+                Err(error) => {
+                    tracing::warn!(saga.id = %self.state.saga, %error, "its family is not told now; trying again");
+                    self.family.failed(now);
+                    break;
+                }
+            }
+        }
+        news
     }
 
     fn is_to_look_at_locks(&self) -> bool {

@@ -4,7 +4,7 @@
 use std::{sync::Arc, time::Duration};
 
 use amends_core::{
-    CanCancel, CanSignal,
+    CanCancel, CanSignal, Settlement,
     ids::{CallId, SagaId, SignalName},
 };
 use amends_store::{Note, StoreError, Verdict};
@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::{Engine, callback::Words};
+use crate::{Engine, callback::Words, family::Said};
 
 /// Longest wait for an owner's verdict; a caller past it hears that the command is accepted.
 const VERDICT_WAIT: Duration = Duration::from_secs(5);
@@ -21,7 +21,7 @@ const LOOK_FIRST: Duration = Duration::from_millis(10);
 const LOOK_MOST: Duration = Duration::from_millis(100);
 
 /// What can be asked of a saga wherever it is. Spelled as in the store: nodes of different versions read it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "command", rename_all = "snake_case")]
 pub(crate) enum Asked {
     Cancel {
@@ -41,6 +41,15 @@ pub(crate) enum Asked {
     },
     /// Whoever had the lock that it waits for has ended.
     LockFreed,
+    /// A child of it says what came of it.
+    ChildReported {
+        call: CallId,
+        said: Said,
+    },
+    /// Its parent says what becomes of it.
+    Settled {
+        settlement: Settlement,
+    },
 }
 
 /// What a command came to, as in the store.
@@ -50,6 +59,8 @@ pub(crate) enum Came {
     Accepted,
     AlreadyUndoing,
     PastPivot,
+    /// Its forward path is done, and it is not for anybody outside its family to undo it.
+    Succeeded,
     Ended,
     UnknownSaga,
     /// Another payload came before under the signal's key.
@@ -72,6 +83,7 @@ impl From<CanCancel> for Came {
             CanCancel::Yes => Self::Accepted,
             CanCancel::AlreadyUndoing => Self::AlreadyUndoing,
             CanCancel::PastPivot => Self::PastPivot,
+            CanCancel::Succeeded => Self::Succeeded,
             CanCancel::Ended => Self::Ended,
         }
     }
@@ -170,6 +182,7 @@ mod tests {
             (Came::Accepted, r#""accepted""#),
             (Came::AlreadyUndoing, r#""already_undoing""#),
             (Came::PastPivot, r#""past_pivot""#),
+            (Came::Succeeded, r#""succeeded""#),
             (Came::Ended, r#""ended""#),
             (Came::UnknownSaga, r#""unknown_saga""#),
             (Came::KeyReused, r#""key_reused""#),

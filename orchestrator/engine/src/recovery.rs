@@ -82,7 +82,7 @@ impl Engine {
         Ok(count)
     }
 
-    /// Signals and callbacks to these sagas go with their adoption, unless letters do already: they race with the end of a wait. What
+    /// Signals, callbacks and words from the family to these sagas go with their adoption, unless letters do already: they race with the end of a wait. What
     /// is not found now, and every other note, is found by a sweep.
     async fn enclose(&self, member: &Member, sagas: &[SagaId], letters: &mut Letters) {
         let left: HashSet<SagaId> = sagas.iter().filter(|saga| !letters.contains_key(saga)).copied().collect();
@@ -93,7 +93,7 @@ impl Engine {
             Ok(notes) => {
                 for note in notes.into_iter().map(|noted| noted.note).filter(|note| left.contains(&note.saga)) {
                     let message = message(note.id, &note.body);
-                    if matches!(message, Message::Signal { .. } | Message::Callback { .. }) {
+                    if matches!(message, Message::Signal { .. } | Message::Callback { .. } | Message::Family { .. }) {
                         letters.entry(note.saga).or_default().push(message);
                     }
                 }

@@ -27,6 +27,8 @@ pub(crate) enum Message {
     Callback { callback: Callback, note: Option<Uuid>, verdict: Option<oneshot::Sender<CanCallBack>> },
     /// Whoever had the lock that the saga waits for has ended: look now.
     LockFreed { note: Option<Uuid> },
+    /// Something from its family.
+    Family { input: Box<Input>, note: Uuid },
     /// A note of a version that knows more.
     NotUnderstood { note: Uuid },
     /// Its owner may not be this process any more: let go and look.

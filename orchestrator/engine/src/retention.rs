@@ -88,6 +88,9 @@ impl Engine {
         let mut by_service: BTreeMap<ServiceName, Vec<Uuid>> = BTreeMap::new();
         let mut sagas = Vec::with_capacity(ended.len());
         for head in ended {
+            if self.parent_is_kept(&head).await? {
+                continue;
+            }
             let definition = match self.pinned(&head.name, head.version, &head.definition).await {
                 Ok(definition) => definition,
                 Err(error @ StoreError::Unavailable { .. }) => return Err(error),
@@ -116,6 +119,12 @@ impl Engine {
             }
         }
         Ok(sagas)
+    }
+
+    /// A child is kept as long as its parent: it is not to be forgotten before.
+    async fn parent_is_kept(&self, head: &Head) -> Result<bool, StoreError> {
+        let Some(parent) = head.parent else { return Ok(false) };
+        Ok(self.inner.store.head(parent).await?.is_some_and(|parent| parent.purged_at.is_none()))
     }
 
     /// The services that keep rows for a saga of this definition, and that the catalogue still has.

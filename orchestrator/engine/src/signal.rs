@@ -68,7 +68,7 @@ fn judge(came: Came) -> Result<(), SignalError> {
             Err(SignalError::TooLate { why: "every step that awaits this signal has one, or does not wait any more" })
         }
         Came::AlreadyUndoing => Err(SignalError::TooLate { why: "the saga is being undone: nothing waits any more" }),
-        Came::PastPivot | Came::Ended | Came::OtherVerdict | Came::CallOver | Came::NeverCalled => {
+        Came::PastPivot | Came::Succeeded | Came::Ended | Came::OtherVerdict | Came::CallOver | Came::NeverCalled => {
             Err(SignalError::Ended)
         }
         Came::UnknownSaga => Err(SignalError::UnknownSaga),

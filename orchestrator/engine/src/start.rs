@@ -124,13 +124,8 @@ impl Engine {
         };
         definition.check_input(&start.input).map_err(StartError::Input)?;
         let now = self.inner.clock.now();
-        let mut with = Begin {
-            version,
-            input: Arc::new(start.input),
-            labels: start.labels,
-            locks: [].into(),
-            traceparent: start.traceparent,
-        };
+        let mut with =
+            Begin { labels: start.labels, traceparent: start.traceparent, ..Begin::root(version, start.input) };
         with.labels = labels(&definition, saga, &with, now).map_err(|message| StartError::Labels { message })?;
         with.locks = locks(&definition, saga, &with, now).map_err(|message| StartError::Locks { message })?;
         let member = self.inner.membership.present();
@@ -156,6 +151,7 @@ impl Engine {
                 version,
                 definition: definition.digest.clone(),
                 key,
+                parent: None,
             }),
         };
         match self.inner.committer.append(append).await {

@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use amends_core::{Signal, time::Time};
+use amends_core::{Input, Signal, time::Time};
 use amends_store::{Head, Noted, StoreError};
 use uuid::Uuid;
 
@@ -172,6 +172,10 @@ pub(crate) fn message(note: Uuid, body: &str) -> Message {
             Message::Signal { signal, note: Some(note), verdict: None }
         }
         Some(Asked::Callback { call, said }) => callback::message(note, call, said),
+        Some(Asked::ChildReported { call, said }) => {
+            Message::Family { input: Box::new(Input::ChildReported { call, report: said.into() }), note }
+        }
+        Some(Asked::Settled { settlement }) => Message::Family { input: Box::new(Input::Settled(settlement)), note },
         Some(Asked::LockFreed) => Message::LockFreed { note: Some(note) },
         None => Message::NotUnderstood { note },
     }

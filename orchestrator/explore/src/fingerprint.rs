@@ -175,6 +175,7 @@ fn of_call(hash: &mut Lanes, call: &CallState, from_now: &impl Fn(Time) -> i64) 
             probing.since.0.wrapping_sub(probing.due_at.0).hash(hash);
         }
         Phase::Applied => 7_u8.hash(hash),
-        Phase::Halted => 8_u8.hash(hash),
+        // There is no such call here.
+        Phase::Halted | Phase::Child => 8_u8.hash(hash),
     }
 }

@@ -41,6 +41,8 @@ pub(crate) fn settle(model: &Model<'_>, node: &mut Node) {
             match command {
                 Command::Finish => look.ended = true,
                 Command::Lock { .. } => look.lock = true,
+                // A saga without parent and children owes its family nothing.
+                Command::Family(_) => {}
                 Command::Wake { at } => wake(&mut look, at),
                 Command::Probe { call, attempt, due_at } if due_at <= node.now => {
                     look.probes.push((model.key(&call), attempt));

@@ -31,6 +31,10 @@ pub enum Unfit {
     Input { saga: String, places: String },
     #[error("it cannot be started like this: {0}")]
     Start(String),
+    #[error(
+        "`{saga}` runs `{child}` as a child, and a saga with children cannot be explored yet; explore `{child}` by itself"
+    )]
+    Children { saga: String, child: String },
     #[error("the definition does not parse again")]
     Definition,
 }
@@ -124,13 +128,10 @@ impl<'d> Model<'d> {
         let mut decides = Definition::parse(&definition.source, None).map_err(|_| Unfit::Definition)?;
         break_definition(&mut decides, setup.broken);
         let saga = SagaId::derived(&definition.name, "explore");
-        let mut begin = Begin {
-            version: definition.version.unwrap_or(1),
-            input: Arc::new(input.clone()),
-            labels: serde_json::Map::new(),
-            locks: [].into(),
-            traceparent: None,
-        };
+        if let Some((_, child)) = definition.children().next() {
+            return Err(Unfit::Children { saga: definition.name.to_string(), child: child.name.to_string() });
+        }
+        let mut begin = Begin::root(definition.version.unwrap_or(1), input.clone());
         begin.labels = labels(definition, saga, &begin, START).map_err(Unfit::Start)?;
         begin.locks = locks(definition, saga, &begin, START).map_err(Unfit::Start)?;
         let mut services = Vec::new();
@@ -139,7 +140,8 @@ impl<'d> Model<'d> {
             .iter()
             .map(|step| match &step.kind {
                 Kind::Call(call) => Some(step_model(&step.name, step.side, call, setup, &mut services)),
-                Kind::Wait(_) => None,
+                // Children were refused above.
+                Kind::Wait(_) | Kind::Saga(_) => None,
             })
             .collect();
         let mut signals: Vec<(SignalName, Arc<Value>)> = Vec::new();

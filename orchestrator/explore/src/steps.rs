@@ -28,7 +28,7 @@ pub(crate) fn step_model(
     let service = setup.service(&action.service).clone();
     let undo = match &call.undo {
         Undo::Call(undo) => Some(undo),
-        Undo::Nothing { .. } | Undo::Never => None,
+        Undo::Nothing { .. } | Undo::Child | Undo::Never => None,
     };
     let terms = terms(&service);
     let computes = |body: &Value| {
@@ -52,7 +52,8 @@ pub(crate) fn step_model(
         undo: match call.undo {
             Undo::Call(_) => Undone::ByCall,
             Undo::Nothing { .. } => Undone::Nothing,
-            Undo::Never => Undone::Never,
+            // A call is never undone by a child.
+            Undo::Child | Undo::Never => Undone::Never,
         },
         once: !call.idempotent,
         later: call.verdict_within.is_some(),

@@ -191,6 +191,16 @@ pub(crate) fn event(event: &Event) -> Option<String> {
         }
         Event::CancelRequested { .. } => return None,
         Event::CompensationStarted { cause } => format!("everything is undone: {}", why(cause)),
+        // Told of families, which are refused before anything is explored.
+        Event::ChildIntended { .. }
+        | Event::ChildPinned { .. }
+        | Event::ChildSucceeded { .. }
+        | Event::ChildUnusable { .. }
+        | Event::ChildUndoIntended { .. }
+        | Event::ChildCompensated { .. }
+        | Event::ChildSettled { .. }
+        | Event::SettledByParent => return None,
+        Event::SagaSucceeded { .. } => "its forward path is done".to_owned(),
         Event::SagaCompleted { .. } => "the saga is completed".to_owned(),
         Event::SagaCompensated => "the saga is compensated".to_owned(),
     })
@@ -201,6 +211,7 @@ fn why(cause: &Cause) -> String {
         Cause::StepFailed { step, .. } => format!("{step} failed"),
         Cause::Cancelled { .. } => "it was cancelled".to_owned(),
         Cause::DeadlinePassed => "the deadline passed".to_owned(),
+        Cause::UndoneByParent => "its parent is undone".to_owned(),
     }
 }
 

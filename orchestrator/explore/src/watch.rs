@@ -292,7 +292,14 @@ fn attention(model: &Model<'_>, node: &Node, call: &CallId, reason: AttentionRea
         (_, AttentionReason::Unusable) => {
             (Code::Useless, format!("a reply of `{name}` that is of no use waits for a person"))
         }
-        (_, AttentionReason::AttemptsExhausted | AttentionReason::StaleEpoch | AttentionReason::OtherBody) => return,
+        // Children were refused before anything was explored.
+        (
+            _,
+            AttentionReason::AttemptsExhausted
+            | AttentionReason::StaleEpoch
+            | AttentionReason::OtherBody
+            | AttentionReason::ChildCompensated,
+        ) => return,
     };
     let certain = code == Code::RefusedBehindPivot && model.step(model.key(call).unit).says_no;
     let severity = if certain { Severity::Error } else { code.severity() };

@@ -52,6 +52,7 @@ pub enum What {
     UpdatedAt,
     Name,
     Version,
+    Parent,
     Definition,
     DefinitionMissing,
     DefinitionText,
@@ -85,6 +86,7 @@ impl What {
             Self::UpdatedAt => "updated_at",
             Self::Name => "name",
             Self::Version => "version",
+            Self::Parent => "parent",
             Self::Definition => "definition",
             Self::DefinitionMissing => "definition_missing",
             Self::DefinitionText => "definition_text",
@@ -337,6 +339,9 @@ fn compare(head: &Head, state: &State, found: &mut Found) {
     found.differ(What::UpdatedAt, At(Some(head.updated_at)), At(Some(state.updated_at)));
     found.differ(What::Name, &head.name, &started.name);
     found.differ(What::Version, head.version, started.version);
+    let nobody = || "nobody".to_owned();
+    let parent = |parent: Option<SagaId>| parent.map_or_else(nobody, |parent| parent.to_string());
+    found.differ(What::Parent, parent(head.parent), parent(started.parent.as_ref().map(|parent| parent.saga)));
     found.differ(What::Definition, &head.definition, &started.definition);
     if head.epoch < state.epoch {
         let detail = format!("the journal was written in epoch {}, the row is at {}", state.epoch, head.epoch);

@@ -136,7 +136,8 @@ pub trait Store: Send + Sync + 'static {
     async fn ended(&self, before: Time, after: Option<Cursor>, limit: u32) -> Result<Page, StoreError>;
 
     /// Deletes terminal sagas: journals, notes, rows. Of one with a start key its row stays as a stub (`purged_at`), so that
-    /// a late repeat of the start meets it. Others are left alone. Answers how many were purged.
+    /// a late repeat of the start meets it. Others are left alone, and so is a child whose parent is not purged before. Answers how
+    /// many were purged.
     async fn purge(&self, sagas: Vec<SagaId>, at: Time) -> Result<u64, StoreError>;
 
     /// Every saga, stubs too, above `after` by id, in order of id, at most `limit`. A row that cannot be read is an error
@@ -230,6 +231,8 @@ pub struct Create {
     pub definition: Digest,
     /// The start's idempotency key and the digest of what it asked for: a repeat must ask for the same.
     pub key: Option<StartKey>,
+    /// Whose child it is.
+    pub parent: Option<SagaId>,
 }
 
 /// The key of an idempotent start.
@@ -285,6 +288,8 @@ pub struct Head {
     pub version: u32,
     pub definition: Digest,
     pub key: Option<StartKey>,
+    /// Whose child it is; a root is nobody's.
+    pub parent: Option<SagaId>,
     pub owner: Option<Uuid>,
     pub epoch: u64,
     /// One above the last row of the journal.
@@ -401,6 +406,8 @@ pub struct Page {
 pub struct Filter {
     pub statuses: Vec<Status>,
     pub name: Option<String>,
+    /// The children of this saga.
+    pub parent: Option<SagaId>,
     pub attention: Option<bool>,
     /// Inclusive.
     pub started_from: Option<Time>,

@@ -81,6 +81,7 @@ fn check_end(case: &Case<'_>, action: &Call, found: &mut Found) {
         (Status::Completed, _) if case.life.skipped.contains(&step.name) => (applied == 0 && undone == 0, "completed"),
         (Status::Completed, _) if step.reads => (undone == 0, "completed"),
         (Status::Completed, _) => (applied == 1 && undone == 0, "completed"),
+        (_, Undone::ByChild) => (applied == 0, "compensated"),
         (_, Undone::ByCall) => (applied == undone, "compensated"),
         (_, Undone::Nothing) => (undone == 0, "compensated"),
         // A pivot that was applied allows no way back.

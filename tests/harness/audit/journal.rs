@@ -60,6 +60,9 @@ pub enum Event {
         /// What it takes before its first step, in this order.
         #[serde(default)]
         locks: Vec<String>,
+        /// Whose child it is.
+        #[serde(default)]
+        parent: Option<Parent>,
     },
     /// Others came before.
     LockQueued {
@@ -171,6 +174,33 @@ pub enum Event {
         step: String,
         items: Vec<Value>,
     },
+    ChildIntended {
+        call: Call,
+        child: Uuid,
+    },
+    /// From here on it may be there.
+    ChildPinned {
+        call: Call,
+    },
+    ChildSucceeded {
+        call: Call,
+    },
+    ChildUnusable {
+        call: Call,
+    },
+    ChildUndoIntended {
+        call: Call,
+    },
+    ChildCompensated {
+        call: Call,
+    },
+    /// It was told that nothing undoes it any more.
+    ChildSettled {
+        call: Call,
+    },
+    SagaSucceeded {},
+    /// Its parent said so of it.
+    SettledByParent,
     StepFailed {
         step: String,
         #[serde(default)]
@@ -231,4 +261,14 @@ pub enum Cause {
     },
     Cancelled {},
     DeadlinePassed,
+    UndoneByParent,
+}
+
+/// Whose child a saga is.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Parent {
+    pub saga: Uuid,
+    pub step: String,
+    #[serde(default)]
+    pub index: Option<u32>,
 }

@@ -3,17 +3,24 @@
 
 mod begin;
 mod callbacks;
+mod family;
 mod probes;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use self::begin::{begin_without_call, intend, list, wait};
+pub(super) use self::family::Stands;
+use self::{
+    begin::{begin_without_call, intend, list, wait},
+    family::Kid,
+};
 use super::{
     Case, Found,
     journal::{Cause, Event, How, Recorded, Row, Saga, Verdict},
     shape::{Shape, Undone},
     waits::Waits,
 };
+use uuid::Uuid;
+
 use crate::words::{Call, Op};
 
 /// Where a saga stands, and how it got there.
@@ -24,6 +31,12 @@ pub(super) struct Life {
     pub(super) calls: BTreeMap<Call, CallLife>,
     /// By the action of the step, or of the item.
     failed: BTreeMap<Call, How>,
+    /// Children, by the action of the step or item that runs them.
+    pub(super) kids: BTreeMap<Call, Kid>,
+    /// Its parent, and the parent's step that it is.
+    pub(super) parent: Option<(Uuid, Call)>,
+    /// Its parent has said that nothing undoes it any more.
+    settled: bool,
     /// How many items a step calls for.
     pub(super) items: BTreeMap<String, usize>,
     pub(super) skipped: BTreeSet<String>,
@@ -48,6 +61,8 @@ pub(super) struct Life {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Status {
     Running,
+    /// Its forward path is done.
+    Succeeded,
     Compensating,
     Completed,
     Compensated,
@@ -61,6 +76,7 @@ impl Status {
     fn as_str(self) -> &'static str {
         match self {
             Self::Running => "running",
+            Self::Succeeded => "succeeded",
             Self::Compensating => "compensating",
             Self::Completed => "completed",
             Self::Compensated => "compensated",
@@ -170,7 +186,9 @@ impl Life {
     fn action_succeeded(&self, step: &str) -> bool {
         let of_it = |call: &Call| call.op == Op::Action && call.step == step;
         let succeeded = self.calls.iter().filter(|(call, life)| of_it(call) && life.succeeded().is_some()).count();
-        succeeded == self.items.get(step).copied().unwrap_or(1)
+        let done = |kid: &Kid| matches!(kid.stands, Stands::Succeeded | Stands::Settled);
+        let children = self.kids.iter().filter(|(call, kid)| of_it(call) && done(kid)).count();
+        succeeded + children == self.items.get(step).copied().unwrap_or(1)
     }
 
     /// It succeeded, or its `if` was false.
@@ -195,6 +213,7 @@ impl Life {
             .chain(accepted)
             .chain(between)
             .chain(lock)
+            .chain(family::due(self))
             .chain(self.deadline_at.filter(|_| self.status == Status::Running && !self.past_return))
             .min()
     }
@@ -206,6 +225,9 @@ pub(super) fn live(saga: &Saga, shape: &Shape, found: &mut Found) -> Life {
         status: Status::Running,
         calls: BTreeMap::new(),
         failed: BTreeMap::new(),
+        kids: BTreeMap::new(),
+        parent: None,
+        settled: false,
         items: BTreeMap::new(),
         skipped: BTreeSet::new(),
         refused: BTreeSet::new(),
@@ -255,7 +277,12 @@ fn frame(life: &Life, recorded: &Recorded, place: &str, found: &mut Found) {
 
 fn step(life: &mut Life, recorded: &Recorded, shape: &Shape) -> Result<(), String> {
     match &recorded.event {
-        Event::SagaStarted { deadline_at, .. } => life.deadline_at = *deadline_at,
+        Event::SagaStarted { deadline_at, parent, .. } => {
+            life.deadline_at = *deadline_at;
+            life.parent = parent
+                .as_ref()
+                .map(|parent| (parent.saga, Call { step: parent.step.clone(), index: parent.index, op: Op::Action }));
+        }
         Event::Adopted => adopt(life, recorded),
         Event::Released => life.released = true,
         Event::CallIntended { call, attempt, due_at, request } => {
@@ -303,6 +330,34 @@ fn step(life: &mut Life, recorded: &Recorded, shape: &Shape) -> Result<(), Strin
         Event::CallProbed { call, attempt, verdict, due_at } => {
             probes::answer(life, call, *attempt, *verdict, *due_at)?;
         }
+        Event::CallRefused { call } if shape.step(&call.step).is_some_and(|step| step.saga.is_some()) => {
+            family::refused(life, call)?;
+        }
+        Event::ChildIntended { call, child } => family::intended(life, shape, call, *child)?,
+        Event::ChildPinned { call } => family::becomes(life, call, &[Stands::Intended], Stands::UnderWay)?,
+        Event::ChildSucceeded { call } => {
+            life.attention.remove(call);
+            family::becomes(life, call, &[Stands::UnderWay], Stands::Succeeded)?;
+        }
+        Event::ChildUnusable { call } => family::becomes(life, call, &[Stands::UnderWay], Stands::Unusable)?,
+        Event::ChildUndoIntended { call } => family::undo(life, shape, call, recorded.seq)?,
+        Event::ChildCompensated { call } => family::compensated(life, call, recorded.seq)?,
+        Event::ChildSettled { call } => {
+            family::becomes(life, call, &[Stands::Succeeded, Stands::Unusable], Stands::Settled)?;
+        }
+        Event::SagaSucceeded {} => {
+            let undone = shape.steps.iter().find(|step| !life.done(&step.name));
+            over(life, Status::Running, Status::Succeeded)?;
+            if let Some(step) = undone {
+                return Err(format!("step {} is not done", step.name));
+            }
+        }
+        Event::SettledByParent => {
+            if life.status != Status::Succeeded || life.parent.is_none() || life.settled {
+                return Err("only a child that is done is settled, and once".to_owned());
+            }
+            life.settled = true;
+        }
         Event::CallRefused { call } => life.calls.entry(call.clone()).or_default().halted = true,
         Event::StepSkipped { step } => {
             begin_without_call(life, shape, step)?;
@@ -346,6 +401,7 @@ fn step(life: &mut Life, recorded: &Recorded, shape: &Shape) -> Result<(), Strin
                 Some(under_way) if reason == "timed_out" => callbacks::overdue(under_way, recorded.at)?,
                 Some(under_way) => under_way.halted |= halts,
                 None if call.op == Op::Action && life.refused.contains(&call.step) => {}
+                None if life.kids.contains_key(call) => {}
                 None if reason == "timed_out" => life.waits.goes_on(&call.step, recorded.at)?,
                 None => return Err("attention is about a call under way".to_owned()),
             }
@@ -353,15 +409,24 @@ fn step(life: &mut Life, recorded: &Recorded, shape: &Shape) -> Result<(), Strin
         Event::CancelRequested {} if life.status == Status::Running => before_pivot(life)?,
         Event::CancelRequested {} => return Err("only a running saga is cancelled".to_owned()),
         Event::CompensationStarted { cause } => {
-            if life.status != Status::Running {
-                return Err("only a running saga turns back".to_owned());
+            let told = *cause == Cause::UndoneByParent && life.status == Status::Succeeded && !life.settled;
+            if life.status != Status::Running && !told {
+                return Err("only a running saga turns back, or a child that its parent tells to".to_owned());
             }
             turn_back(life, cause)?;
             life.status = Status::Compensating;
         }
         Event::SagaCompleted {} => {
             let undone = shape.steps.iter().find(|step| !life.done(&step.name));
-            end(life, recorded, Status::Running, Status::Completed)?;
+            if life.parent.is_some() && !life.settled {
+                return Err("its parent has not settled it".to_owned());
+            }
+            let unsettled = |kid: &&Kid| matches!(kid.stands, Stands::Succeeded | Stands::Unusable);
+            if let Some(kid) = life.kids.values().find(unsettled) {
+                return Err(format!("its child {} is not settled", kid.saga));
+            }
+            let from = if life.status == Status::Succeeded { Status::Succeeded } else { Status::Running };
+            end(life, recorded, from, Status::Completed)?;
             if let Some(step) = undone {
                 return Err(format!("step {} is not done", step.name));
             }
@@ -416,6 +481,9 @@ fn fail(life: &mut Life, shape: &Shape, action: &Call, how: How) -> Result<(), S
         return Err("a step fails once".to_owned());
     }
     let step = action.step.as_str();
+    if let Some(kid) = life.kids.get(action) {
+        return family::fail(kid, how);
+    }
     if life.refused.contains(step) {
         return if how == How::NeverSent { Ok(()) } else { Err("it never came to a call".to_owned()) };
     }
@@ -455,6 +523,8 @@ fn turn_back(life: &Life, cause: &Cause) -> Result<(), String> {
             if life.failed.contains_key(&action) { Ok(()) } else { Err(format!("{action} has not failed")) }
         }
         Cause::Cancelled {} | Cause::DeadlinePassed => before_pivot(life),
+        Cause::UndoneByParent if life.parent.is_some() => before_pivot(life),
+        Cause::UndoneByParent => Err("it has no parent".to_owned()),
     }
 }
 
@@ -463,8 +533,16 @@ fn before_pivot(life: &Life) -> Result<(), String> {
 }
 
 fn end(life: &mut Life, recorded: &Recorded, from: Status, to: Status) -> Result<(), String> {
-    let was = std::mem::replace(&mut life.status, to);
     life.ended_at = Some(recorded.at);
+    over(life, from, to)
+}
+
+/// Nothing is under way.
+fn over(life: &mut Life, from: Status, to: Status) -> Result<(), String> {
+    let was = std::mem::replace(&mut life.status, to);
+    if let Some(kid) = life.kids.values().find(|kid| kid.is_under_way()) {
+        return Err(format!("its child {} is under way", kid.saga));
+    }
     if was != from {
         return Err(format!("not while the saga is {}", was.as_str()));
     }

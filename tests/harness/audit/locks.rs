@@ -69,6 +69,7 @@ fn check_saga(saga: Uuid, journal: &[Recorded], found: &mut Found) {
             | Event::SleepStarted { .. }
             | Event::AwaitStarted { .. }
             | Event::ItemsListed { .. }
+            | Event::ChildIntended { .. }
             | Event::StepSkipped { .. }
             | Event::SagaCompleted {} => {
                 found.unless(owed.as_slice().is_empty(), 2, || {

@@ -8,6 +8,7 @@
 mod controls;
 mod effects;
 mod epochs;
+mod families;
 mod intents;
 pub mod journal;
 pub mod ledger;
@@ -144,16 +145,19 @@ pub fn check(evidence: &Evidence) -> Vec<Violation> {
         let entries = entries.remove(&saga.id).unwrap_or_default();
         cases.insert(saga.id, Case { saga, shape, life, entries });
     }
+    let excused = families::excused(&cases);
     for case in cases.values() {
         life::check_row(case, &mut found);
         effects::check_saga(case, &mut found);
         order::check_saga(case, &mut found);
         epochs::check_saga(case, &mut found);
         if evidence.at_rest {
-            rest::check_saga(case, evidence.orders.get(&case.saga.id).map(String::as_str), &mut found);
+            let excused = excused.contains(&case.saga.id);
+            rest::check_saga(case, excused, evidence.orders.get(&case.saga.id).map(String::as_str), &mut found);
         }
     }
     intents::check(evidence, &cases, &mut found);
+    families::check(&cases, evidence.at_rest, &mut found);
     settle::check(evidence, &cases, &mut found);
     locks::check(&cases, evidence.skew_us, &mut found);
     epochs::check_wire(evidence, &cases, &mut found);

@@ -6,11 +6,11 @@ use super::{Case, Evidence, Found, ledger::Effect, life::Status};
 const CONFIRMED: &str = "confirmed";
 const REJECTED: &str = "rejected";
 
-/// 10: it has ended, or a person was told. 3: the order book agrees.
-pub(super) fn check_saga(case: &Case<'_>, order: Option<&str>, found: &mut Found) {
+/// 10: it has ended, or a person was told, of it or of one of its family. 3: the order book agrees.
+pub(super) fn check_saga(case: &Case<'_>, excused: bool, order: Option<&str>, found: &mut Found) {
     let saga = case.saga.id;
     let status = case.life.status;
-    found.unless(status.is_terminal() || case.life.needs_attention(), 10, || {
+    found.unless(status.is_terminal() || excused, 10, || {
         let calls: Vec<String> = case.life.calls.keys().map(ToString::to_string).collect();
         format!("saga {saga}: {status:?} at rest, and nobody was told; calls: {}", calls.join(", "))
     });
@@ -18,7 +18,7 @@ pub(super) fn check_saga(case: &Case<'_>, order: Option<&str>, found: &mut Found
     let legal = match status {
         Status::Completed => order == CONFIRMED,
         Status::Compensated => order == REJECTED,
-        Status::Running | Status::Compensating => true,
+        Status::Running | Status::Compensating | Status::Succeeded => true,
     };
     found.unless(legal, 3, || format!("saga {saga}: {status:?}, and its order is {order}"));
 }

@@ -20,6 +20,8 @@ pub struct Step {
     pub name: String,
     /// Empty for a step that waits.
     pub service: String,
+    /// The saga that it runs as a child, if it does.
+    pub saga: Option<String>,
     /// The word for its kind, if it only waits.
     pub waits: Option<String>,
     /// It reads only: no ledger knows it.
@@ -48,6 +50,8 @@ pub enum Undone {
     ByCall,
     /// `compensate: none`.
     Nothing,
+    /// By its child, before the pivot.
+    ByChild,
     /// At and after the pivot.
     Never,
 }
@@ -71,9 +75,10 @@ impl Shape {
             };
             let waits = ["sleep", "until", "await"].into_iter().find(|kind| step.get(*kind).is_some());
             let waits = waits.map(str::to_owned);
+            let saga = step.get("saga").and_then(Value::as_str).map(str::to_owned);
             let call = match step.get("call").and_then(Value::as_str) {
-                None if waits.is_some() => "",
-                call => call.context("every step of these tests calls or waits")?,
+                None if waits.is_some() || saga.is_some() => "",
+                call => call.context("every step of these tests calls, waits or runs a saga")?,
             };
             let mut words = call.split_whitespace();
             let service = words.next().unwrap_or_default().to_owned();
@@ -93,6 +98,7 @@ impl Shape {
             read.push(Step {
                 name,
                 service,
+                saga,
                 waits,
                 each,
                 later,
@@ -106,7 +112,21 @@ impl Shape {
                 needs,
             });
         }
-        Ok(Self { digest: digest.to_owned(), steps: read })
+        let mut shape = Self { digest: digest.to_owned(), steps: read };
+        shape.undone_by_children();
+        Ok(shape)
+    }
+
+    /// Children undo themselves, unless they are the pivot or behind it.
+    fn undone_by_children(&mut self) {
+        let pivot = self.steps.iter().find(|step| step.pivot).map(|step| step.name.clone());
+        let behind = |step: &Step| {
+            step.pivot || pivot.as_ref().is_some_and(|pivot| self.ancestors(&step.name).contains(pivot.as_str()))
+        };
+        let before: Vec<bool> = self.steps.iter().map(|step| step.saga.is_some() && !behind(step)).collect();
+        for (step, _) in self.steps.iter_mut().zip(before).filter(|(_, before)| *before) {
+            step.undone = Undone::ByChild;
+        }
     }
 
     pub fn step(&self, name: &str) -> Option<&Step> {

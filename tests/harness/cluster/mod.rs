@@ -91,7 +91,7 @@ impl Cluster {
         });
         let nodes = begun(programs).await?;
         let cluster = Self { nodes, scene, server, wire };
-        cluster.client(0)?.register(cluster.definition()).await?;
+        cluster.register(&cluster.client(0)?).await?;
         Ok(cluster)
     }
 

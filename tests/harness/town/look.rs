@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::Scene;
 use crate::{
     audit::{
-        journal::{Recorded, Saga},
+        journal::{Event, Recorded, Saga},
         ledger::{self, Effect, Entry},
         reader,
     },
@@ -74,11 +74,41 @@ impl Scene {
     /// # Errors
     /// A ledger cannot be read.
     pub async fn ledger(&self, saga: Uuid) -> Result<Vec<Entry>> {
+        self.ledger_of(&[saga]).await
+    }
+
+    /// A saga and all below it.
+    ///
+    /// # Errors
+    /// Their journals cannot be read.
+    pub async fn family(&self, root: Uuid) -> Result<Vec<Uuid>> {
+        let mut family = vec![root];
+        let mut all = self.journal.sagas().await?;
+        // A child is made after its parent, whatever the order in which they are read.
+        loop {
+            let below = |saga: &Saga| match saga.journal.first().map(|first| &first.event) {
+                Some(Event::SagaStarted { parent: Some(parent), .. }) => family.contains(&parent.saga),
+                _ => false,
+            };
+            let (found, rest): (Vec<Saga>, Vec<Saga>) = all.into_iter().partition(below);
+            if found.is_empty() {
+                return Ok(family);
+            }
+            family.extend(found.iter().map(|saga| saga.id));
+            all = rest;
+        }
+    }
+
+    /// Everything in the ledgers about some sagas, in order of time.
+    ///
+    /// # Errors
+    /// A ledger cannot be read.
+    pub async fn ledger_of(&self, sagas: &[Uuid]) -> Result<Vec<Entry>> {
         let mut all = Vec::new();
         for service in self.services.values() {
             all.extend(ledger::read(&service.database).await?);
         }
-        all.retain(|entry| entry.saga == saga);
+        all.retain(|entry| sagas.contains(&entry.saga));
         all.sort_by_key(|entry| entry.at);
         Ok(all)
     }

@@ -77,7 +77,7 @@ impl Town {
         let program = Program { binary: "amends", arguments, log: scene.folder().join("amends.log"), log_filter };
         let orchestrator = Process::start_at(program.clone(), address).await?;
         let town = Self { orchestrator, scene, program };
-        town.client()?.register(town.definition()).await?;
+        town.register(&town.client()?).await?;
         Ok(town)
     }
 

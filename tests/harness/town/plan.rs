@@ -18,6 +18,8 @@ pub struct Plan {
     pub(crate) services: Vec<(&'static str, &'static str)>,
     /// As registered.
     pub definition: String,
+    /// Definitions that it runs as children, those first that others run.
+    pub(crate) children: Vec<String>,
     pub(crate) moves: &'static [Move],
     /// Calls at once that a node makes to each service.
     pub(super) concurrency: u32,
@@ -69,6 +71,7 @@ impl Plan {
                 Move { step: "reserve", service: "inventory", whose: "sku", how_much: "quantity", sign: -1 },
                 Move { step: "charge", service: "payments", whose: "customer", how_much: "amount", sign: -1 },
             ],
+            children: vec![],
             concurrency: 64,
             books_after: None,
             talkative: false,
@@ -116,6 +119,17 @@ impl Plan {
         Self { definition: quick("ship-later.yaml"), books_after, ..Self::orders() }
     }
 
+    /// sagas/settle-claim.yaml with its two children, and services that do whatever they are asked to.
+    ///
+    /// # Panics
+    /// A definition is gone.
+    pub fn claims() -> Self {
+        let services = ["claims", "ledger", "bank", "warehouse", "carrier", "mail"].map(str::to_owned).into();
+        let replies = serde_json::json!({ "transfer": { "transfer": "p-1" }, "ship": { "tracking": "T-1" } });
+        Self::of_anything(&quick("settle-claim.yaml"), &services, &replies)
+            .with_children(&[quick("pay-claim.yaml"), quick("replace-item.yaml")])
+    }
+
     /// Everybody logs all that there is to say.
     pub fn talkative(self) -> Self {
         Self { talkative: true, ..self }
@@ -133,6 +147,7 @@ impl Plan {
                 Move { step: "withdraw", service: "bank-a", whose: "from", how_much: "amount", sign: -1 },
                 Move { step: "deposit", service: "bank-b", whose: "to", how_much: "amount", sign: 1 },
             ],
+            children: vec![],
             concurrency: 64,
             books_after: None,
             talkative: false,
@@ -151,6 +166,7 @@ impl Plan {
             services: services.iter().map(|service| (name(service), "amends-anything")).collect(),
             definition: definition.to_owned(),
             moves: &[],
+            children: vec![],
             concurrency: 64,
             books_after: None,
             talkative: false,
@@ -169,7 +185,14 @@ impl Plan {
 
     /// Actions are tried more often than anything these tests do can last.
     pub fn patient(self) -> Self {
-        Self { definition: self.definition.replace(&defaults(FEW), &defaults(MANY)), ..self }
+        let patient = |definition: &String| definition.replace(&defaults(FEW), &defaults(MANY));
+        let children = self.children.iter().map(patient).collect();
+        Self { definition: patient(&self.definition), children, ..self }
+    }
+
+    /// With these definitions, which others run as children.
+    pub fn with_children(self, children: &[String]) -> Self {
+        Self { children: children.to_vec(), ..self }
     }
 
     /// Another definition for the same services.

@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use amends_client::Start;
+use amends_client::{Client, Start};
 use amends_protocol::v1::StartRequest;
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
@@ -146,8 +146,18 @@ impl Scene {
     /// # Panics
     /// The definition has no such step.
     pub fn service_of(&self, step: &str) -> String {
-        let shape = Shape::read(&self.plan.definition, "").expect("a definition");
-        shape.step(step).expect("the definition has this step").service.clone()
+        let family = std::iter::once(&self.plan.definition).chain(&self.plan.children);
+        let shapes = family.map(|definition| Shape::read(definition, "").expect("a definition"));
+        let found = shapes.into_iter().find_map(|shape| shape.step(step).map(|step| step.service.clone()));
+        found.expect("a definition has this step")
+    }
+
+    /// Registers the plan's definitions.
+    pub(crate) async fn register(&self, client: &Client) -> Result<()> {
+        for definition in self.plan.children.iter().chain([&self.plan.definition]) {
+            client.register(definition).await?;
+        }
+        Ok(())
     }
 
     /// From now on requests are counted and held at their moments, at all services together.

@@ -133,6 +133,15 @@ impl Calls {
             | Event::StepFailed { .. }
             | Event::CancelRequested { .. }
             | Event::CompensationStarted { .. }
+            | Event::ChildIntended { .. }
+            | Event::ChildPinned { .. }
+            | Event::ChildSucceeded { .. }
+            | Event::ChildUnusable { .. }
+            | Event::ChildUndoIntended { .. }
+            | Event::ChildCompensated { .. }
+            | Event::ChildSettled { .. }
+            | Event::SagaSucceeded { .. }
+            | Event::SettledByParent
             | Event::SagaCompleted { .. }
             | Event::SagaCompensated => {}
         }

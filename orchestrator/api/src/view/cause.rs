@@ -24,11 +24,13 @@ fn kind(cause: &Cause) -> v1::CauseKind {
                 Failure::RefusedHere => v1::Failure::RefusedHere,
                 Failure::TimedOut => v1::Failure::TimedOut,
                 Failure::Unresolved => v1::Failure::Unresolved,
+                Failure::ChildCompensated => v1::Failure::ChildCompensated,
             },
             reason: reason.clone(),
         },
         Cause::Cancelled { reason } => v1::CauseKind::Cancelled { reason: reason.clone() },
         Cause::DeadlinePassed => v1::CauseKind::DeadlinePassed,
+        Cause::UndoneByParent => v1::CauseKind::UndoneByParent,
     }
 }
 
@@ -36,8 +38,17 @@ fn summary(cause: &Cause, deadline_at: Option<Time>, definition: &Definition) ->
     match cause {
         Cause::StepFailed { step, index, failure, reason } => {
             let reason = spoken(reason);
-            let service = service(step, definition);
+            let (child, service) = (child(step, definition), service(step, definition));
             let step = index.map_or_else(|| step.to_string(), |index| format!("{step}[{index}]"));
+            if let Some(child) = child {
+                return match failure {
+                    Failure::ChildCompensated => format!("{step}: its child, saga {child}, is undone: {reason}"),
+                    Failure::Unusable => {
+                        format!("{step} was done by saga {child}, but its output is of no use: {reason}")
+                    }
+                    _ => format!("{step} could not begin saga {child}: {reason}"),
+                };
+            }
             let Some(service) = service else {
                 // A step that waits has nobody to speak of.
                 return match failure {
@@ -51,6 +62,8 @@ fn summary(cause: &Cause, deadline_at: Option<Time>, definition: &Definition) ->
                 Failure::AttemptsExhausted => format!("{step} got no usable answer from {service}: {reason}"),
                 Failure::RefusedHere => format!("{step} could not be sent to {service}: {reason}"),
                 Failure::TimedOut => format!("{step} waited in vain: {reason}"),
+                // Of a step that calls nobody says so.
+                Failure::ChildCompensated => format!("{step} is undone: {reason}"),
                 Failure::Unresolved => {
                     format!("{step} may have been done by {service}, and must not be sent twice: {reason}")
                 }
@@ -62,7 +75,13 @@ fn summary(cause: &Cause, deadline_at: Option<Time>, definition: &Definition) ->
             Some(deadline) => format!("it was not done by its deadline, {}", deadline.to_rfc3339()),
             None => "it was not done by its deadline".to_owned(),
         },
+        Cause::UndoneByParent => "its parent is undone".to_owned(),
     }
+}
+
+fn child<'d>(step: &StepName, definition: &'d Definition) -> Option<&'d str> {
+    let (_, step) = definition.step(step)?;
+    step.child().map(|child| &*child.name)
 }
 
 fn service<'d>(step: &StepName, definition: &'d Definition) -> Option<&'d str> {

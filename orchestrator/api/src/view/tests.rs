@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use amends_core::{
     definition::Definition,
-    event::{AttentionReason, Cause, Event, FailedStep, Failure, Recorded, Started},
+    event::{AttentionReason, Cause, Event, FailedStep, Failure, Parent, Recorded, Started},
     ids::{CallId, Digest, SagaId},
     time::Time,
 };
@@ -52,6 +52,7 @@ impl Journal {
             deadline_at: Some(at(3600)),
             locks: [].into(),
             traceparent: None,
+            parent: None,
         })));
         journal
     }
@@ -306,4 +307,55 @@ fn a_journal_that_this_machine_did_not_write_has_no_view() {
     journal.then(Event::SagaCompensated);
     assert!(view(SAGA, &journal.events, &definition()).is_err());
     assert!(view(SAGA, &[], &definition()).is_err());
+}
+
+const FAMILY: &str = r#"
+saga: family
+steps:
+  one: { call: x POST /one, compensate: { call: x POST /one/undo } }
+  kid: { saga: kid }
+  each: { for_each: [1, 2], saga: kid }
+"#;
+
+#[test]
+fn a_step_shows_its_children_and_a_child_its_parent() {
+    let definition = Definition::parse(FAMILY, None).expect("a definition");
+    let (one, kid) = (CallId::action(&"one".into()), CallId::action(&"kid".into()));
+    let mut journal = Journal::started();
+    let Event::SagaStarted(started) = &mut journal.events[0].event else { unreachable!("it begins") };
+    let above = SagaId(Uuid::from_u128(3));
+    started.parent = Some(Parent {
+        saga: above,
+        step: "son".into(),
+        index: Some(1),
+        line: vec!["grandparent".into()],
+        locks: [].into(),
+    });
+    let child = SagaId::of_child(SAGA, "kid", None);
+    let intended =
+        Event::ChildIntended { call: kid.clone(), child, name: "kid".into(), input: Arc::new(json!({})), pivot: false };
+    journal.done(&one, json!(null)).then(intended);
+    let shown = |journal: &Journal| {
+        let view = view(SAGA, &journal.events, &definition).expect("it folds");
+        let children = view.steps[1].children.clone().expect("it runs children");
+        assert_eq!(children.definition, "kid");
+        (view.steps[1].status, children.sagas[0].clone(), view)
+    };
+    let (status, seen, view_now) = shown(&journal);
+    assert_eq!(
+        (status, seen.id, seen.version, seen.status),
+        (StepStatus::Waiting, child.0, None, v1::ChildStatus::UnderWay)
+    );
+    let parent = view_now.parent.expect("it is a child");
+    assert_eq!((parent.id, parent.step.as_str(), parent.index), (above.0, "son", Some(1)));
+    assert_eq!(view_now.steps[2].children.as_ref().map(|children| children.sagas.len()), Some(0));
+    assert_eq!(view_now.steps[0].children, None);
+    journal.then(Event::ChildPinned { call: kid.clone(), version: 4, definition: Digest::of(&[b"kid"]) });
+    journal.then(Event::ChildCompensated { call: kid.clone(), reason: "it was cancelled".into() });
+    journal.failed("kid", FailedStep::Rejected, Failure::ChildCompensated, "it was cancelled");
+    let (status, seen, view_now) = shown(&journal);
+    assert_eq!((status, seen.version, seen.status), (StepStatus::Rejected, Some(4), v1::ChildStatus::Compensated));
+    assert_eq!(seen.detail.as_deref(), Some("it was cancelled"));
+    let cause = view_now.cause.expect("why");
+    assert_eq!(cause.summary, "kid: its child, saga kid, is undone: it was cancelled");
 }

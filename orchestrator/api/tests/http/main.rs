@@ -7,6 +7,7 @@ mod cancel;
 mod definition_errors;
 mod definitions;
 mod failures;
+mod families;
 mod faults;
 mod health;
 mod kit;

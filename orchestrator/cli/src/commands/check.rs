@@ -1,8 +1,11 @@
 //! `amends check FILE…`: every finding with file, line and column.
 
-use std::{fs, path::PathBuf};
+use std::{fs, path::PathBuf, sync::Arc};
 
-use amends_core::{definition, ids::ServiceName};
+use amends_core::{
+    definition::{self, Known},
+    ids::ServiceName,
+};
 use amends_engine::Catalogue;
 use anyhow::Context;
 
@@ -53,16 +56,27 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Exit> {
     };
     let style = Style::of_stdout();
     let mut findings = vec![];
+    let mut files = vec![];
     for path in &args.files {
         let file = path.display().to_string();
         let source = fs::read_to_string(path).with_context(|| format!("cannot read {file}"))?;
         let checked = definition::parse(&source, services.as_ref());
-        let found: Vec<Finding> = checked.diagnostics.into_iter().map(|found| Finding::of_core(&file, found)).collect();
+        files.push((file, source, checked.definition.map(Arc::new), checked.diagnostics));
+    }
+    // The files are each other's children; what is not among them only a server knows.
+    let definitions = files.iter().filter_map(|(_, _, definition, _)| definition.clone());
+    let known: Known = definitions.map(|definition| (definition.name.clone(), definition)).collect();
+    for (file, source, definition, mut diagnostics) in files {
+        if let Some(definition) = &definition {
+            diagnostics.extend(definition::check_children(definition, &known, definition::Severity::Warning));
+            diagnostics.sort_by_key(|found| (found.line, found.column, found.code));
+        }
+        let found: Vec<Finding> = diagnostics.into_iter().map(|found| Finding::of_core(&file, found)).collect();
         if args.format == Format::Text {
             for finding in &found {
                 output::print(&format!("{}\n\n", snippet::render(finding, &source, style)))?;
             }
-            if let Some(definition) = &checked.definition {
+            if let Some(definition) = &definition {
                 output::say(&format!("{file}: {}", cost::sentence(definition, &timeout)));
             }
         }

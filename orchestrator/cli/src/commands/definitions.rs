@@ -3,6 +3,7 @@
 use std::{fs, path::PathBuf};
 
 use amends_client::ClientError;
+use amends_core::definition::Definition;
 use amends_protocol::{
     problem::{Problem, ProblemType},
     v1::{DefinitionView, Diagnostic, PAGE_LIMIT_MAX, Page, RegisterAnswer, Severity as WireSeverity},
@@ -151,9 +152,13 @@ async fn register(files: &[PathBuf], remote: &Remote) -> anyhow::Result<Exit> {
     let client = remote.client()?;
     let mut answers = vec![];
     let mut refused = 0;
+    let mut sources = Vec::with_capacity(files.len());
     for path in files {
         let file = path.display().to_string();
         let source = fs::read_to_string(path).with_context(|| format!("cannot read {file}"))?;
+        sources.push((file, source));
+    }
+    for (file, source) in children_first(sources) {
         match client.register(&source).await {
             Ok(answer) => {
                 tell(&file, &source, answer.warnings.iter().map(of_wire));
@@ -173,6 +178,27 @@ async fn register(files: &[PathBuf], remote: &Remote) -> anyhow::Result<Exit> {
         bail!("{refused} of {} definitions could not be registered", files.len());
     }
     Ok(Exit::Success)
+}
+
+/// A server takes a definition only when it knows the sagas that it runs as children; within that, in the order in which they are
+/// given. What cannot be read is for the server to refuse.
+fn children_first(mut left: Vec<(String, String)>) -> Vec<(String, String)> {
+    let read = |source: &str| Definition::parse(source, None).ok();
+    let mut ordered = Vec::with_capacity(left.len());
+    while !left.is_empty() {
+        let names: Vec<_> = left.iter().map(|(_, source)| read(source).map(|read| read.name)).collect();
+        let runs_none_of_them = |(_, source): &(String, String)| {
+            let of = read(source);
+            of.is_none_or(|read| {
+                let mut children = read.children();
+                children.all(|(_, child)| *child.name == *read.name || !names.contains(&Some(child.name.clone())))
+            })
+        };
+        // Sagas that run each other have no order; the server says so.
+        let next = left.iter().position(runs_none_of_them).unwrap_or(0);
+        ordered.push(left.remove(next));
+    }
+    ordered
 }
 
 fn is_invalid(problem: &Problem) -> bool {
@@ -257,4 +283,27 @@ fn table(items: &[DefinitionView]) -> String {
         ]
     });
     output::table(&["NAME", "VERSION", "REGISTERED (UTC)", "DIGEST", "STARTS"], rows.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn children_are_registered_before_the_sagas_that_run_them() {
+        let saga =
+            |name: &str, step: &str| (format!("{name}.yaml"), format!("saga: {name}\nsteps: {{ a: {{ {step} }} }}\n"));
+        let call = "call: x POST /a, compensate: { call: x POST /u }";
+        let files = vec![
+            saga("a", "saga: b"),
+            saga("b", "saga: d"),
+            ("c.yaml".to_owned(), "no saga".to_owned()),
+            saga("d", call),
+            saga("e", "saga: elsewhere"),
+        ];
+        let order: Vec<String> = children_first(files).into_iter().map(|(file, _)| file).collect();
+        assert_eq!(order, ["c.yaml", "d.yaml", "b.yaml", "a.yaml", "e.yaml"]);
+        let circle = children_first(vec![saga("a", "saga: b"), saga("b", "saga: a")]);
+        assert_eq!(circle.len(), 2, "the server refuses it");
+    }
 }

@@ -3,6 +3,7 @@
 use amends_client::List;
 use amends_protocol::v1::{PAGE_LIMIT_MAX, Page, SagaItem, SagaStatus};
 use chrono::{DateTime, Utc};
+use uuid::Uuid;
 
 use crate::{exit::Exit, output, remote::Remote};
 
@@ -15,6 +16,9 @@ pub(crate) struct Args {
     /// Only of this definition
     #[arg(long)]
     name: Option<String>,
+    /// Only the children of this saga
+    #[arg(long, value_name = "ID")]
+    parent: Option<Uuid>,
     /// Only those that need a person
     #[arg(long)]
     attention: bool,
@@ -44,6 +48,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
     let mut list = List {
         statuses: args.statuses,
         name: args.name,
+        parent: args.parent,
         attention: args.attention.then_some(true),
         started_from: args.started_from.map(|time| time.to_rfc3339()),
         started_before: args.started_before.map(|time| time.to_rfc3339()),

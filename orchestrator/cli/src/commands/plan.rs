@@ -1,6 +1,6 @@
 //! `amends plan DEFINITION --input x.json`: every request that a run would send.
 
-use std::{collections::BTreeMap, fs, path::PathBuf, sync::Arc, time::SystemTime};
+use std::{collections::BTreeMap, fs, path::PathBuf, time::SystemTime};
 
 use amends_core::{
     Begin,
@@ -82,13 +82,8 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
     };
     let labels: Map<String, Value> =
         args.labels.iter().map(|(key, value)| (key.clone(), Value::String(value.clone()))).collect();
-    let with = Begin {
-        version: registered.or(definition.version).unwrap_or(1),
-        input: Arc::new(input(&args)?),
-        labels,
-        locks: [].into(),
-        traceparent: None,
-    };
+    let version = registered.or(definition.version).unwrap_or(1);
+    let with = Begin { labels, ..Begin::root(version, input(&args)?) };
     let pretend = Pretend { outputs: outputs(&args)?, replies: replies(&args)? };
     let at = args.started_at.unwrap_or_else(now);
     let plan = plan::plan(&definition, saga, with, at, &pretend).map_err(refused)?;

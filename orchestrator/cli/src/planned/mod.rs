@@ -7,7 +7,7 @@ mod text;
 use amends_core::{
     definition::{Definition, Side, write_duration},
     ids::{CallId, Op},
-    plan::{self, Plan, Planned, PlannedCall, PlannedUndo, What},
+    plan::{self, Plan, Planned, PlannedCall, PlannedChildren, PlannedUndo, What},
 };
 use amends_engine::{Catalogue, call_headers, request_headers};
 use amends_protocol::participant::CallbackToken;
@@ -83,6 +83,24 @@ pub(crate) enum WhatView {
         signal: String,
         timeout: String,
     },
+    Saga {
+        definition: String,
+        /// The list hangs on a reply: one child stands for all.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        list: Option<String>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        concurrency: Option<u32>,
+        children: Vec<ChildView>,
+    },
+}
+
+#[derive(Debug, Serialize)]
+pub(crate) struct ChildView {
+    pub(crate) saga: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) index: Option<u32>,
+    /// As JSON, with placeholders in it.
+    pub(crate) input: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -172,6 +190,19 @@ impl Show<'_> {
             What::Await { signal, timeout } => {
                 WhatView::Await { signal: signal.to_string(), timeout: write_duration(*timeout) }
             }
+            What::Children(PlannedChildren { name, each, children }) => WhatView::Saga {
+                definition: name.to_string(),
+                list: each.as_ref().and_then(|each| each.unknown.as_ref()).map(|text| format!("‹{text}›")),
+                concurrency: each.as_ref().map(|each| each.concurrency),
+                children: children
+                    .iter()
+                    .map(|child| ChildView {
+                        saga: child.saga.to_string(),
+                        index: child.index,
+                        input: self.plan.placeholders.shown(&child.input.to_string()),
+                    })
+                    .collect(),
+            },
         };
         Ok(StepView {
             step: step.name.to_string(),

@@ -71,6 +71,24 @@ fn what(out: &mut String, what: &WhatView, style: Style) {
                 self::call(out, call, style);
             }
         }
+        WhatView::Saga { definition, list, concurrency, children } => {
+            let name = style.paint(Tone::Busy, &format!("saga {definition}"));
+            match (list, concurrency) {
+                (Some(list), Some(concurrency)) => {
+                    line(out, 1, &format!("for each of {list}, {concurrency} at once; one stands for all:"));
+                }
+                (None, Some(concurrency)) => {
+                    line(out, 1, &format!("{} items, {concurrency} at once", children.len()));
+                }
+                (_, None) => {}
+            }
+            for child in children {
+                line(out, 1, &format!("runs {name} as {}, with the input", child.saga));
+                line(out, 2, &child.input);
+            }
+            let would = format!("what a child would send: amends plan {definition}.yaml --input '…'");
+            line(out, 1, &style.paint(Tone::Dim, &would));
+        }
         WhatView::Sleep { time } => line(out, 1, &format!("sleeps {time}")),
         WhatView::Until { until } => line(out, 1, &format!("waits until {until}")),
         WhatView::Await { signal, timeout } => line(out, 1, &format!("awaits the signal {signal}, at most {timeout}")),

@@ -68,6 +68,10 @@ fn advice(raised: &AttentionView) -> (&'static str, &'static str) {
             "may have happened, and must not be sent twice",
             "nothing is sent until an operator decides; look into the service whether it happened",
         ),
+        AttentionReason::ChildCompensated => (
+            "ran a child that is undone, where nothing is undone any more",
+            "nothing goes on until an operator decides; see why the child failed (`amends get` shows it)",
+        ),
         AttentionReason::OtherBody => (
             "met a service that knows the same key with another body",
             "it goes on being tried; see whether the service's store belongs to this orchestrator",

@@ -4,7 +4,7 @@ use amends_protocol::v1::{AttemptOutcome, AttemptView, CallView, ProbeView, Step
 use chrono::{DateTime, Utc};
 
 use super::{
-    clock, waits,
+    children, clock, waits,
     words::{self, Look},
 };
 use crate::style::{Style, Tone, tame};
@@ -43,6 +43,9 @@ impl Columns {
 
 /// `payments POST /charges`, as the definition has it; of a step that waits, what it waits for.
 fn does(step: &StepView, call: Option<&CallView>) -> String {
+    if let Some(children) = &step.children {
+        return tame(&children::does(children), CALL_CHARS);
+    }
     match (call, &step.wait) {
         (Some(call), _) => {
             let path = call.path.as_deref().unwrap_or("");

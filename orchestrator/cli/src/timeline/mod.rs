@@ -6,6 +6,7 @@
 
 mod attention;
 mod calls;
+mod children;
 mod items;
 mod locks;
 #[cfg(test)]
@@ -56,6 +57,9 @@ fn header(saga: &SagaView, style: Style) -> Vec<String> {
     };
     let facts = format!("{} · version {} · started {}{owners}", saga.id, saga.version, clock(saga.started_at));
     lines.push(format!("  {}", style.paint(Tone::Dim, &facts)));
+    if let Some(parent) = children::of_parent(saga) {
+        lines.push(format!("  {}", style.paint(Tone::Dim, &parent)));
+    }
     if let Some(cause) = &saga.cause {
         lines.push(format!("  {}  {}", style.paint(Tone::Strong, "why"), tame(&cause.summary, 2 * VALUE_CHARS)));
     }
@@ -76,13 +80,21 @@ fn steps(saga: &SagaView, style: Style) -> Vec<String> {
         let look = Look::of_step(step.status, saga.status);
         let pivot = if step.pivot { " · point of no return" } else { "" };
         // Only a call can have been sent or not.
-        let word = if step.wait.is_some() && step.status == StepStatus::Failed { "failed" } else { look.word };
+        let word = match step.status {
+            StepStatus::Failed if step.wait.is_some() => "failed",
+            StepStatus::Failed if step.children.is_some() => "failed, never begun",
+            StepStatus::Rejected if step.children.is_some() => "failed, its child is undone",
+            _ => look.word,
+        };
         let status = format!("{}{}", style.paint(look.tone, word), style.paint(Tone::Dim, pivot));
         lines.push(columns.line(step, step.action.as_ref(), &look, &status, style));
         if let Some(call) = &step.action {
             lines.extend(calls::attempts(call, saga.started_at, saga.status.is_terminal(), style));
         }
-        lines.extend(step.items.iter().flat_map(|items| items::lines(items, saga, style)));
+        match &step.children {
+            Some(children) => lines.extend(children::lines(children, saga, style)),
+            None => lines.extend(step.items.iter().flat_map(|items| items::lines(items, saga, style))),
+        }
         lines.extend(step.wait.as_ref().and_then(|wait| waits::line(wait, saga.started_at, style)));
     }
     lines
@@ -94,6 +106,9 @@ fn undone(saga: &SagaView, style: Style) -> Vec<String> {
         .steps
         .iter()
         .filter_map(|step| {
+            if let Some(children) = &step.children {
+                return children.sagas.iter().filter_map(|child| child.undo_at).min().map(|at| (step, at));
+            }
             let call = step.compensation.as_ref()?;
             let of_items = step.items.iter().flatten().filter_map(|item| item.undo_attempts.first());
             let first = call.attempts.iter().chain(of_items).map(|attempt| attempt.intended_at).min();
@@ -110,10 +125,13 @@ fn undone(saga: &SagaView, style: Style) -> Vec<String> {
     let columns = calls::Columns::of(begun.iter().map(|(step, _)| (*step, step.compensation.as_ref())));
     let mut lines = vec![String::new(), format!("  {}", style.paint(Tone::Strong, "undone, in this order"))];
     for (step, _) in begun {
-        let Some(call) = &step.compensation else { continue };
         let look = Look::of_compensation(step.status);
         let status = style.paint(look.tone, look.word);
-        lines.push(columns.line(step, Some(call), &look, &status, style));
+        lines.push(columns.line(step, step.compensation.as_ref(), &look, &status, style));
+        if let Some(children) = &step.children {
+            lines.extend(children::undone(children, saga, style));
+        }
+        let Some(call) = &step.compensation else { continue };
         lines.extend(calls::attempts(call, saga.started_at, saga.status.is_terminal(), style));
         lines.extend(step.items.iter().flat_map(|items| items::undone(items, saga, style)));
     }

@@ -247,3 +247,62 @@ fn a_saga_that_waits_for_a_lock_says_for_whom() {
     let ended = timeline(&saga("completed", 9, steps(), json!({ "locks": over, "ended_at": at(9) })), Style::PLAIN);
     assert!(!ended.contains("account:ada"), "{ended}");
 }
+
+fn child(id: u32, index: Option<u32>, status: &str, from: i64, more: Value) -> Value {
+    let mut child = json!({
+        "id": format!("0198c1a2-0000-8000-8000-{id:012}"), "version": 2, "status": status, "intended_at": at(from),
+    });
+    if let Some(index) = index {
+        child["index"] = json!(index);
+    }
+    for (key, value) in more.as_object().expect("an object") {
+        child[key] = value.clone();
+    }
+    child
+}
+
+fn runs(name: &str, status: &str, definition: &str, sagas: Vec<Value>) -> Value {
+    let children = json!({ "definition": definition, "sagas": sagas });
+    json!({ "name": name, "status": status, "pivot": false, "needs": [], "children": children })
+}
+
+#[test]
+fn children_are_told_with_what_came_of_them() {
+    let reason = "step ship failed: 409: nobody drives";
+    let steps = vec![
+        runs(
+            "pay",
+            "compensated",
+            "pay-claim",
+            vec![child(
+                1,
+                None,
+                "compensated",
+                5,
+                json!({ "undo_at": at(60), "told_at": at(80), "detail": "its parent is undone" }),
+            )],
+        ),
+        runs(
+            "replace",
+            "rejected",
+            "replace-item",
+            vec![child(2, None, "compensated", 20, json!({ "told_at": at(60), "detail": reason }))],
+        ),
+        runs("tell", "pending", "tell-all", vec![]),
+    ];
+    let parent = json!({ "id": "0198c1a2-0000-7000-8000-000000000009", "step": "settle", "index": 3 });
+    let view = saga("compensated", 90, steps, json!({ "ended_at": at(90), "parent": parent }));
+    insta::assert_snapshot!(timeline(&view, Style::PLAIN));
+    let steps = vec![runs(
+        "pay",
+        "waiting",
+        "pay-claim",
+        vec![
+            child(1, Some(0), "succeeded", 5, json!({ "told_at": at(30) })),
+            child(2, Some(1), "under_way", 6, json!({})),
+            child(3, Some(2), "under_way", 7, json!({ "version": null })),
+            child(4, Some(3), "refused", 8, json!({ "version": null, "detail": "there is no saga pay-claim" })),
+        ],
+    )];
+    insta::assert_snapshot!(timeline(&saga("running", 90, steps, json!({})), Style::PLAIN));
+}

@@ -178,3 +178,22 @@ fn a_document_that_cannot_be_read_is_told_with_its_file_and_its_place() {
     shell.file("server.toml", &format!("{CATALOGUE}openapi = \"nowhere.yaml\"\n"));
     shell.amends(&["check", "--config", "server.toml", "pay.yaml"]).expect(1).says("nowhere.yaml").says("No such file");
 }
+
+#[test]
+fn files_that_are_given_together_are_each_others_children() {
+    let shell = Shell::new();
+    let settle = "saga: settle\ndeadline: 1m\nsteps:\n  pay: { saga: pay }\n";
+    shell.file("pay.yaml", GOOD);
+    shell.file("settle.yaml", settle);
+    shell.file("server.toml", CATALOGUE);
+    let check = ["check", "--config", "server.toml", "--deny-warnings"];
+    shell.amends(&[&check[..], &["settle.yaml"]].concat()).expect(1).prints("warning[W0504]");
+    shell
+        .amends(&[&check[..], &["settle.yaml", "pay.yaml"]].concat())
+        .expect(0)
+        .says("not counted: what its children cost (pay)");
+    let pivot = GOOD
+        .replace("    compensate: { call: \"payments POST /charges/${{ saga.id }}/refund\" }\n", "    pivot: true\n");
+    shell.file("pay.yaml", &pivot);
+    shell.amends(&[&check[..], &["settle.yaml", "pay.yaml"]].concat()).expect(1).prints("error[E0321]");
+}

@@ -71,6 +71,7 @@ const DAMAGES: &[(&str, &[&str])] = &[
         update sagas set version = 7 where id = LOOK",
         &["version"],
     ),
+    ("update sagas set parent = id where id = LOOK", &["parent"]),
     ("update sagas set definition = '00' where id = LOOK", &["definition"]),
     ("delete from definitions where name = 'slow'", &["definition_missing"]),
     ("update definitions set source = source || ' ' where name = 'slow'", &["definition_text"]),

@@ -68,3 +68,19 @@ fn what_a_start_would_refuse_is_refused_with_its_places() {
     planned(&shell, &["--reply", "ship={}"]).expect(2).says("step `ship`: from this reply its output cannot be taken");
     planned(&shell, &["--reply", "ship"]).expect(2).says("write STEP=JSON");
 }
+
+#[test]
+fn children_are_named_with_what_they_begin_with() {
+    let shell = Shell::new();
+    shell.file("claim.yaml", include_str!("../../../../sagas/settle-claim.yaml"));
+    let data = r#"{"customer":"ada","policy":"p-7","sku":"kettle","amount":4200}"#;
+    let plan = [&["plan", "claim.yaml", "--data", data], &FIXED[..]].concat();
+    let ran = shell.amends(&plan);
+    ran.expect(0).prints("runs saga pay-claim as ").prints(r#""amount":4200,"#);
+    ran.prints("amends plan pay-claim.yaml").prints("replace (pivot");
+    let view: Value =
+        serde_json::from_str(&shell.amends(&[&plan[..], &["--json"]].concat()).expect(0).stdout).expect("JSON");
+    assert_eq!((&view["steps"][1]["kind"], &view["steps"][1]["definition"]), (&"saga".into(), &"pay-claim".into()));
+    let close = shell.amends(&[&plan[..], &["--json", "--reply", r#"pay={"payout":"p-1"}"#]].concat());
+    close.expect(0).prints(r#"\"payout\":\"p-1\""#);
+}

@@ -6,9 +6,9 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use serde_json::Value;
 
-use super::{Draft, point_of_no_return};
+use super::{Draft, owes_undo, point_of_no_return};
 use crate::{
-    definition::{CallStep, Kind, Side, Step, StepIx, Undo},
+    definition::{Kind, Side, Step, StepIx},
     event::{AttentionReason, Cause, Event, FailedStep, Failure},
     ids::{CallId, Op},
     render::{self, render},
@@ -21,6 +21,9 @@ impl Draft<'_> {
     pub(super) fn advance(&mut self) {
         if self.state.status == Status::Running {
             self.advance_forward();
+        }
+        if self.state.status == Status::Succeeded {
+            self.advance_settling();
         }
         if self.state.status == Status::Compensating {
             self.advance_back();
@@ -47,7 +50,12 @@ impl Draft<'_> {
                 Ok(output) => (output, None),
                 Err(why) => (Value::Null, Some(why)),
             };
-            self.push(Event::SagaCompleted { output: Arc::new(output), output_error });
+            let output = Arc::new(output);
+            if self.state.started.parent.is_some() || self.state.unsettled().next().is_some() {
+                self.push(Event::SagaSucceeded { output, output_error });
+            } else {
+                self.push(Event::SagaCompleted { output, output_error });
+            }
         }
     }
 
@@ -72,10 +80,10 @@ impl Draft<'_> {
     fn begin(&mut self, step: &Step) -> bool {
         let runs = step.condition.as_ref().map_or(Ok(true), |condition| render::condition(condition, self.state));
         match runs {
-            Ok(true) => match &step.kind {
-                Kind::Call(CallStep { each: Some(each), .. }) => self.list_items(step, each),
-                Kind::Call(_) => self.intend(&CallId::action(&step.name), self.now),
-                Kind::Wait(wait) => self.begin_wait(step, wait),
+            Ok(true) => match (&step.kind, step.each()) {
+                (Kind::Wait(wait), _) => self.begin_wait(step, wait),
+                (Kind::Call(_) | Kind::Saga(_), Some(each)) => self.list_items(step, each),
+                (Kind::Call(_) | Kind::Saga(_), None) => self.intend(&CallId::action(&step.name), self.now),
             },
             Ok(false) => self.push(Event::StepSkipped { step: step.name.clone() }),
             Err(why) => self.refuse(step, why),
@@ -130,6 +138,9 @@ impl Draft<'_> {
                 | Phase::Postponed { .. }
                 | Phase::Probing(_) => self.fail_step_in_doubt(&id),
                 Phase::Told { .. } => {}
+                // A child that may be there is told to undo itself, and awaited.
+                Phase::Child if call.may_have_happened => {}
+                Phase::Child => self.fail_step_in_doubt(&id),
             }
         }
     }
@@ -150,9 +161,13 @@ impl Draft<'_> {
             return;
         }
         let definition = self.definition;
-        let owed: BTreeSet<StepIx> = (0..definition.steps.len()).filter(|ix| self.owes_undo(*ix)).collect();
-        if owed.is_empty() {
-            return self.push(Event::SagaCompensated);
+        let owes = |ix: &StepIx| owes_undo(&definition.steps[*ix], self.state);
+        let owed: BTreeSet<StepIx> = (0..definition.steps.len()).filter(owes).collect();
+        match (owed.is_empty(), &self.state.started.parent) {
+            (true, None) => return self.push(Event::SagaCompensated),
+            // A child ends when its parent has that in writing.
+            (true, Some(_)) => return,
+            (false, _) => {}
         }
         for ix in owed.iter().rev() {
             let step = &definition.steps[*ix];
@@ -166,18 +181,12 @@ impl Draft<'_> {
         }
     }
 
-    /// Something of this step is to be undone and is not undone yet (invariant 5).
-    fn owes_undo(&self, ix: StepIx) -> bool {
-        let step: &Step = &self.definition.steps[ix];
-        match step.undo() {
-            Undo::Nothing { .. } | Undo::Never => false,
-            Undo::Call(_) => self.state.step(&step.name).is_some_and(StepState::owes_undo),
-        }
-    }
-
     /// Intends the next attempt of a call, if it can be made with the bytes it has always had; otherwise refuses it here.
     pub(super) fn intend(&mut self, id: &CallId, due_at: Time) {
         let (_, step) = self.definition.step(&id.step).expect("invariant: only steps of the definition are intended");
+        if let Some(child) = step.child() {
+            return self.intend_child(step, child, id);
+        }
         let side = step.side;
         let before = self.state.call(id).cloned();
         let rendered = render(self.definition, self.state, id).and_then(|rendered| match id.op {

@@ -48,7 +48,7 @@ impl Draft<'_> {
     /// The next item's call, if there is a place for it.
     fn next_item(&self, step: &Step, op: Op, next: impl Fn(&[Option<Life>]) -> Option<usize>) -> Option<CallId> {
         let Some(StepState::Each(each)) = self.state.step(&step.name) else { return None };
-        let places = step.call().and_then(|call| call.each.as_ref()).map_or(1, |each| each.concurrency);
+        let places = step.each().map_or(1, |each| each.concurrency);
         let busy = |life: &&Life| life.under_way().is_some_and(|(way, _)| way == op);
         if each.lives.iter().flatten().filter(busy).count() >= places as usize {
             return None;

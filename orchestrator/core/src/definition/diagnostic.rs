@@ -51,7 +51,6 @@ pub mod code {
     pub const BAD_DURATION: &str = "E0205";
     pub const OUT_OF_RANGE: &str = "E0206";
     pub const BAD_SCHEMA: &str = "E0207";
-    pub const NOT_YET: &str = "E0208";
     pub const BAD_TIME: &str = "E0209";
     pub const BAD_CALL: &str = "E0301";
     pub const HOST_IN_CALL: &str = "E0302";
@@ -76,6 +75,14 @@ pub mod code {
     pub const BAD_PROBE: &str = "E0318";
     /// What may have happened at the pivot, and must not be sent again, has to be asked after.
     pub const PIVOT_WITHOUT_PROBE: &str = "E0319";
+    /// A saga that would run itself as a child, itself or through others.
+    pub const OWN_DESCENDANT: &str = "E0320";
+    /// A child with a pivot, before the parent's.
+    pub const CHILD_WITH_PIVOT: &str = "E0321";
+    /// A child with locks, of a parent without.
+    pub const CHILD_WITH_LOCKS: &str = "E0322";
+    /// A child that no definition describes.
+    pub const UNKNOWN_CHILD: &str = "E0323";
     pub const BAD_EXPRESSION: &str = "E0401";
     pub const UNKNOWN_REFERENCE: &str = "E0402";
     pub const NOT_SUCCEEDED_BY_THEN: &str = "E0403";
@@ -100,6 +107,8 @@ pub mod code {
     pub const SERVICE_NOT_CHECKED: &str = "W0501";
     pub const INPUT_MAY_BE_MISSING: &str = "W0502";
     pub const INPUT_NOT_IN_SCHEMA: &str = "W0503";
+    /// A child whose definition is not among what is checked.
+    pub const CHILD_NOT_CHECKED: &str = "W0504";
     pub const ONLY_WITH_REPLY: &str = "W0601";
     pub const EMPTY_WITHOUT_REPLY: &str = "W0602";
     pub const DEADLINE_TOO_SHORT: &str = "W0603";

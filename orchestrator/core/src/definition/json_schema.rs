@@ -138,6 +138,8 @@ fn step_value(key: &str) -> Value {
         "sleep" => json!({ "$ref": "#/$defs/duration" }),
         "until" => json!({ "type": "string", "examples": ["${{ input.starts_at }}", "2026-12-24T18:00:00Z"] }),
         "await" => json!({ "type": "string", "pattern": NAME }),
+        "saga" => json!({ "type": "string", "pattern": NAME_WITH_DOTS }),
+        "input" => json!({}),
         "for_each" => json!({ "anyOf": [{ "type": "array" }, { "$ref": "#/$defs/expression" }] }),
         "concurrency" => json!({ "type": "integer", "minimum": 1, "maximum": limits::CONCURRENCY }),
         "if" => json!({ "$ref": "#/$defs/expression" }),

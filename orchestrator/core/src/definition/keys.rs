@@ -5,8 +5,6 @@ pub(crate) struct Keys {
     /// For messages: "a step".
     pub(crate) what: &'static str,
     pub(crate) known: &'static [Key],
-    /// Part of the language, and refused with a word of their own until this version runs them.
-    pub(crate) not_yet: &'static [&'static str],
 }
 
 pub(crate) struct Key {
@@ -37,7 +35,6 @@ pub(crate) const SAGA: Keys = Keys {
         required("steps", "The steps in source order, each under its name."),
         key("output", "What a completed saga answers; may refer to the output of every step."),
     ],
-    not_yet: &[],
 };
 
 pub(crate) const DEFAULTS: Keys = Keys {
@@ -46,7 +43,6 @@ pub(crate) const DEFAULTS: Keys = Keys {
         key("timeout", "Longest time for one attempt, e.g. `2s`."),
         key("retry", "When an action is tried again."),
     ],
-    not_yet: &[],
 };
 
 pub(crate) const STEP: Keys = Keys {
@@ -56,6 +52,8 @@ pub(crate) const STEP: Keys = Keys {
         key("sleep", "Waits so long, e.g. `30m`."),
         key("until", "Waits until this time, RFC 3339; evaluated once."),
         key("await", "Waits for a signal of this name, at most `timeout`."),
+        key("saga", "Runs the saga of this name as a child, which is settled when this saga knows how it ends."),
+        key("input", "What the child is started with; `${{ … }}` may stand anywhere in it."),
         key("body", "JSON body of the call; `${{ … }}` may stand anywhere in it."),
         key("headers", "Further headers of the call."),
         key("for_each", "A list, or `${{ … }}` that is one: the step calls once for each `item`. Evaluated once."),
@@ -68,7 +66,7 @@ pub(crate) const STEP: Keys = Keys {
             "Longest time for one attempt of a call; of an `await` for the signal, of an `async` call for the verdict.",
         ),
         key("retry", "When the action is tried again."),
-        key("output", "Computed from `response`, or from `signal`; what later steps may refer to."),
+        key("output", "Computed from `response`, from `signal` or from `child`; what later steps may refer to."),
         key("idempotent", "`false`: what may have happened is not sent again, unless `probe` says it was not applied."),
         key("probe", "A GET that says whether the action was applied: 2xx yes, 404 no, 202 and 409 in progress."),
         key("reject_on", "The statuses that are a definite no, e.g. `[409, 422]`; other 4xx are unknown then."),
@@ -76,11 +74,10 @@ pub(crate) const STEP: Keys = Keys {
         key("compensate", "The call that undoes this step, or `none` with a `reason`."),
         key("reason", "Why `compensate: none` is right."),
     ],
-    not_yet: &["saga", "input"],
 };
 
 /// What a step may do. It does exactly one of these, and each has keys of its own; `if` and `needs` go with all of them.
-pub(crate) const KINDS: [(&str, &[&str]); 4] = [
+pub(crate) const KINDS: [(&str, &[&str]); 5] = [
     (
         "call",
         &[
@@ -103,6 +100,7 @@ pub(crate) const KINDS: [(&str, &[&str]); 4] = [
     ("sleep", &[]),
     ("until", &[]),
     ("await", &["timeout", "output"]),
+    ("saga", &["input", "output", "pivot", "for_each", "concurrency"]),
 ];
 /// Keys that go with every kind.
 pub(crate) const WITH_EVERY_KIND: [&str; 2] = ["if", "needs"];
@@ -117,7 +115,6 @@ pub(crate) const COMPENSATE: Keys = Keys {
         key("retry", "When it is tried again; `attempts` says when a person is asked to look."),
         key("success_on", "Statuses that mean undone beside 2xx, e.g. `[404, 410]`."),
     ],
-    not_yet: &[],
 };
 
 pub(crate) const PROBE: Keys = Keys {
@@ -128,7 +125,6 @@ pub(crate) const PROBE: Keys = Keys {
         key("timeout", "Longest time for one probe; without it the step's."),
         key("settle", "So long after the last attempt *not applied* is believed; by default twice the step's timeout."),
     ],
-    not_yet: &[],
 };
 
 pub(crate) const RETRY: Keys = Keys {
@@ -139,5 +135,4 @@ pub(crate) const RETRY: Keys = Keys {
         key("factor", "Growth of the backoff from attempt to attempt."),
         key("max_backoff", "The longest backoff."),
     ],
-    not_yet: &[],
 };

@@ -73,6 +73,8 @@ pub const PATH_BYTES: usize = 8 * 1024;
 /// Headers of one call, and the bytes of each value.
 pub const HEADERS: usize = 32;
 pub const HEADER_BYTES: usize = 4 * 1024;
+/// A family from its root down to its youngest.
+pub const GENERATIONS: usize = 8;
 /// An output of a step or a saga as JSON; it lives in memory and journal as long as the saga.
 pub const OUTPUT_BYTES: usize = 256 * 1024;
 /// A service's OpenAPI document: those of the largest public services have some six megabytes. It is read once, at the start, and kept.

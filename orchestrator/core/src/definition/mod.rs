@@ -4,6 +4,7 @@
 
 mod callback;
 mod calls;
+mod children;
 pub(crate) mod diagnostic;
 mod documents;
 mod duration;
@@ -28,11 +29,13 @@ mod strict;
 mod waits;
 mod worst;
 
+pub use children::{Known, check_children};
 pub use diagnostic::{Diagnostic, Mark, Severity, code};
 pub use duration::{parse as parse_duration, write as write_duration};
 pub use json_schema::json_schema;
 pub use model::{
-    Await, Call, CallStep, Definition, Each, InputError, Kind, Method, Probe, Retry, Side, Step, StepIx, Undo, Wait,
+    Await, Call, CallStep, ChildStep, Definition, Each, InputError, Kind, Method, Probe, Retry, Side, Step, StepIx,
+    Undo, Wait,
 };
 pub use pages::{Page, explain, pages};
 pub use parse::{Checked, parse};

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use serde_json::Value;
 
-use super::schema::InputSchema;
+use super::{diagnostic::Mark, schema::InputSchema};
 use crate::{
     expr::{Expression, Piece, Template},
     ids::{Digest, Op, ServiceName, SignalName, StepName},
@@ -65,6 +65,25 @@ pub enum Kind {
     Call(CallStep),
     /// Waits, and has no effect that could be undone.
     Wait(Wait),
+    /// Runs another saga as a child.
+    Saga(ChildStep),
+}
+
+/// A step that runs another saga as a child, which this one settles when it knows how it ends itself.
+#[derive(Debug)]
+pub struct ChildStep {
+    /// Of its definition. Which version of it is decided when the child begins.
+    pub name: Arc<str>,
+    /// Where the step stands, for what is found out when the child's definition is known.
+    pub at: Mark,
+    /// What it is started with; `None`: `{}`.
+    pub input: Option<Template>,
+    /// Computed from the child; without it, it is the child's output.
+    pub output: Option<Template>,
+    /// A child for each of these.
+    pub each: Option<Each>,
+    /// [`Undo::Child`] before the pivot.
+    pub undo: Undo,
 }
 
 /// What a step waits for.
@@ -138,6 +157,8 @@ pub enum Undo {
     Call(Call),
     /// Not at all: there is nothing to undo, and the definition says why.
     Nothing { reason: String },
+    /// By its child, which is told to undo itself.
+    Child,
     /// Never: it is the pivot or behind it, or only waits.
     Never,
 }
@@ -221,6 +242,11 @@ impl Definition {
         self.steps.iter().enumerate().find(|(_, step)| step.name == *name)
     }
 
+    /// It has a point of no return.
+    pub fn has_pivot(&self) -> bool {
+        self.steps.iter().any(|step| step.side == Side::Pivot)
+    }
+
     /// The names of all services it calls.
     pub fn services(&self) -> BTreeSet<&ServiceName> {
         self.steps
@@ -231,11 +257,16 @@ impl Definition {
             .collect()
     }
 
+    /// The names of the sagas that it runs as children, in source order, with their steps.
+    pub fn children(&self) -> impl Iterator<Item = (&Step, &ChildStep)> {
+        self.steps.iter().filter_map(|step| Some((step, step.child()?)))
+    }
+
     /// The steps that await a signal of that name, in source order.
     pub fn awaiting<'d>(&'d self, signal: &SignalName) -> impl Iterator<Item = (&'d Step, &'d Await)> {
         self.steps.iter().filter_map(move |step| match &step.kind {
             Kind::Wait(Wait::Signal(awaited)) if awaited.signal == *signal => Some((step, awaited)),
-            Kind::Wait(_) | Kind::Call(_) => None,
+            Kind::Wait(_) | Kind::Call(_) | Kind::Saga(_) => None,
         })
     }
 
@@ -243,7 +274,7 @@ impl Definition {
     pub fn awaited(&self) -> impl Iterator<Item = &SignalName> {
         self.steps.iter().filter_map(|step| match &step.kind {
             Kind::Wait(Wait::Signal(awaited)) => Some(&awaited.signal),
-            Kind::Wait(_) | Kind::Call(_) => None,
+            Kind::Wait(_) | Kind::Call(_) | Kind::Saga(_) => None,
         })
     }
 
@@ -261,6 +292,23 @@ impl Step {
     pub fn call(&self) -> Option<&CallStep> {
         match &self.kind {
             Kind::Call(call) => Some(call),
+            Kind::Wait(_) | Kind::Saga(_) => None,
+        }
+    }
+
+    /// The child it runs, if it runs one.
+    pub fn child(&self) -> Option<&ChildStep> {
+        match &self.kind {
+            Kind::Saga(child) => Some(child),
+            Kind::Call(_) | Kind::Wait(_) => None,
+        }
+    }
+
+    /// What it runs for, one by one, if it does.
+    pub fn each(&self) -> Option<&Each> {
+        match &self.kind {
+            Kind::Call(call) => call.each.as_ref(),
+            Kind::Saga(child) => child.each.as_ref(),
             Kind::Wait(_) => None,
         }
     }
@@ -270,13 +318,17 @@ impl Step {
         match (op, self.undo()) {
             (Op::Action, _) => self.call().map(|call| &call.action),
             (Op::Compensate, Undo::Call(call)) => Some(call),
-            (Op::Compensate, Undo::Nothing { .. } | Undo::Never) => None,
+            (Op::Compensate, Undo::Nothing { .. } | Undo::Child | Undo::Never) => None,
         }
     }
 
     /// How it is undone.
     pub fn undo(&self) -> &Undo {
-        self.call().map_or(&Undo::Never, |call| &call.undo)
+        match &self.kind {
+            Kind::Call(call) => &call.undo,
+            Kind::Saga(child) => &child.undo,
+            Kind::Wait(_) => &Undo::Never,
+        }
     }
 }
 

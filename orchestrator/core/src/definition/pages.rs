@@ -32,6 +32,11 @@ impl Page {
         self.example("## Right")
     }
 
+    /// The definition of the child that both run, if the code is about children.
+    pub fn child(&self) -> Option<&'static str> {
+        Some(self.example("## Child")).filter(|example| !example.is_empty())
+    }
+
     fn example(&self, heading: &str) -> &'static str {
         let section = self.text.split_once(heading).map_or("", |(_, section)| section);
         let section = section.split("\n## ").next().unwrap_or_default();
@@ -50,7 +55,7 @@ pub fn explain(code: &str) -> Option<&'static Page> {
     PAGES.iter().find(|page| page.code.eq_ignore_ascii_case(code))
 }
 
-static PAGES: [Page; 65] = [
+static PAGES: [Page; 69] = [
     Page { code: "E0101", text: include_str!("pages/E0101.md") },
     Page { code: "E0102", text: include_str!("pages/E0102.md") },
     Page { code: "E0103", text: include_str!("pages/E0103.md") },
@@ -61,7 +66,6 @@ static PAGES: [Page; 65] = [
     Page { code: "E0205", text: include_str!("pages/E0205.md") },
     Page { code: "E0206", text: include_str!("pages/E0206.md") },
     Page { code: "E0207", text: include_str!("pages/E0207.md") },
-    Page { code: "E0208", text: include_str!("pages/E0208.md") },
     Page { code: "E0209", text: include_str!("pages/E0209.md") },
     Page { code: "E0301", text: include_str!("pages/E0301.md") },
     Page { code: "E0302", text: include_str!("pages/E0302.md") },
@@ -82,6 +86,10 @@ static PAGES: [Page; 65] = [
     Page { code: "E0317", text: include_str!("pages/E0317.md") },
     Page { code: "E0318", text: include_str!("pages/E0318.md") },
     Page { code: "E0319", text: include_str!("pages/E0319.md") },
+    Page { code: "E0320", text: include_str!("pages/E0320.md") },
+    Page { code: "E0321", text: include_str!("pages/E0321.md") },
+    Page { code: "E0322", text: include_str!("pages/E0322.md") },
+    Page { code: "E0323", text: include_str!("pages/E0323.md") },
     Page { code: "E0401", text: include_str!("pages/E0401.md") },
     Page { code: "E0402", text: include_str!("pages/E0402.md") },
     Page { code: "E0403", text: include_str!("pages/E0403.md") },
@@ -101,6 +109,7 @@ static PAGES: [Page; 65] = [
     Page { code: "W0501", text: include_str!("pages/W0501.md") },
     Page { code: "W0502", text: include_str!("pages/W0502.md") },
     Page { code: "W0503", text: include_str!("pages/W0503.md") },
+    Page { code: "W0504", text: include_str!("pages/W0504.md") },
     Page { code: "W0601", text: include_str!("pages/W0601.md") },
     Page { code: "W0602", text: include_str!("pages/W0602.md") },
     Page { code: "W0603", text: include_str!("pages/W0603.md") },

@@ -4,6 +4,7 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use super::{
     calls::Defaults,
+    children,
     diagnostic::{Diagnostic, Findings, Severity, code},
     documents, keys, labels, limits, lints, locks,
     model::Definition,
@@ -102,6 +103,9 @@ fn definition(reader: &mut Reader<'_>, root: &Node) -> Option<Definition> {
     let output = fields.get("output").and_then(|node| reader.template(node));
     references::check(reader, root, &order, entries);
     documents::check(reader, entries, &steps);
+    if let Some(name) = &name {
+        children::not_itself(reader, name, entries);
+    }
 
     let steps: Vec<_> = steps.into_iter().collect::<Option<_>>()?;
     let digest = Digest::of(&[reader.source.as_bytes()]);

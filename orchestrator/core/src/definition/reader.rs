@@ -55,16 +55,7 @@ impl Reader<'_> {
         };
         for (key, _) in entries {
             let name = key.name.as_str();
-            if keys.not_yet.contains(&name) {
-                let message =
-                    format!("`{name}` is part of the language, but this version of Amends does not run it yet");
-                self.error(
-                    code::NOT_YET,
-                    key.at,
-                    message,
-                    "leave it out, or wait for a later version: see its CHANGELOG",
-                );
-            } else if !keys.known.iter().any(|known| known.name == name) {
+            if !keys.known.iter().any(|known| known.name == name) {
                 let hint = match self.findings.nearest(name, names(keys)) {
                     Some(near) => format!("did you mean `{near}`?"),
                     None => format!("its keys: {}", names(keys).join(", ")),

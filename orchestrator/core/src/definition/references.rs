@@ -27,6 +27,8 @@ enum Place {
     Callback,
     /// The `output` of a step that awaits a signal.
     Signal,
+    /// The `output` of a step that runs a child.
+    Child,
     /// The saga's `output`.
     End,
     /// The saga's `labels`, computed before anything runs.
@@ -58,7 +60,7 @@ pub(super) fn check(reader: &mut Reader<'_>, root: &Node, order: &Order, entries
         for name in ["if", "until", "for_each"] {
             checker.all(step.get(name), Place::Begin(ix));
         }
-        for name in ["call", "body", "headers"] {
+        for name in ["call", "body", "headers", "input"] {
             checker.all(step.get(name), Place::Action(ix));
             checker.all(step.get("compensate").and_then(|undo| undo.get(name)), Place::Compensation(ix));
         }
@@ -66,6 +68,7 @@ pub(super) fn check(reader: &mut Reader<'_>, root: &Node, order: &Order, entries
         checker.all(step.get("probe"), Place::Action(ix));
         let answer = match step.get("await") {
             Some(_) => Place::Signal,
+            None if step.get("saga").is_some() => Place::Child,
             None if is_async(step.get("async")) => Place::Callback,
             None => Place::Response,
         };
@@ -118,8 +121,21 @@ impl Checker<'_, '_, '_> {
                 let hint = "`signal` is what a step with `await` computes its `output` from";
                 self.unknown(at, "`signal` exists only in the `output` of an `await`", hint);
             }
-            ("input" | "saga" | "steps", Place::Response | Place::Callback | Place::Signal) => {
-                let from = if matches!(place, Place::Signal) { "signal" } else { "response" };
+            ("child", Place::Child) => match names.get(1) {
+                Some(&"output") => {}
+                Some(&"id") if names.len() == 2 => {}
+                _ => self.unknown(at, "a child has no such field", "child.output, child.id"),
+            },
+            ("child", _) => {
+                let hint = "`child` is what a step with `saga` computes its `output` from";
+                self.unknown(at, "`child` exists only in the `output` of a step that runs a saga", hint);
+            }
+            ("input" | "saga" | "steps", Place::Response | Place::Callback | Place::Signal | Place::Child) => {
+                let from = match place {
+                    Place::Signal => "signal",
+                    Place::Child => "child",
+                    _ => "response",
+                };
                 let message = format!("this `output` is computed from `{from}` alone, not from `{}`", names[0]);
                 self.unknown(
                     at,
@@ -148,6 +164,7 @@ impl Checker<'_, '_, '_> {
                 let known = match place {
                     Place::Response | Place::Callback => &["response"][..],
                     Place::Signal => &["signal"],
+                    Place::Child => &["child"],
                     Place::Start | Place::Locks => &["input", "saga"],
                     Place::Begin(_) | Place::Action(_) | Place::Compensation(_) | Place::End => {
                         &["input", "saga", "steps"]

@@ -3,9 +3,10 @@
 use super::{
     callback,
     calls::{self, Defaults, Role},
+    children,
     diagnostic::code,
     keys, limits,
-    model::{CallStep, Each, Kind, Retry, Side, Step, Undo},
+    model::{CallStep, ChildStep, Each, Kind, Retry, Side, Step, Undo},
     node::{Key, Node, Tree},
     order::Place,
     probe,
@@ -33,6 +34,7 @@ pub(super) fn read(
     }
     let kind = match waits::kind(reader, &key.name, key.at, &fields)? {
         "call" => Kind::Call(call(reader, key, &fields, place.side, defaults, has_deadline)?),
+        "saga" => Kind::Saga(child(reader, key, &fields, place.side)?),
         wait => Kind::Wait(waits::read(reader, &fields, wait)?),
     };
     Some(Step {
@@ -68,14 +70,7 @@ fn call(
         Some(node) => Some(reader.template(node)?),
         None => None,
     };
-    let each = match fields.get("for_each") {
-        Some(node) => Some(each(reader, fields, node, side)?),
-        None => None,
-    };
-    if each.is_none() && fields.get("concurrency").is_some() {
-        let hint = "it says how many items of `for_each` are called at once";
-        reader.error(code::OF_ANOTHER_KIND, fields.key_at("concurrency"), "`concurrency` without `for_each`", hint);
-    }
+    let each = each_of(reader, fields, side)?;
     let verdict_within = callback::verdict_within(reader, key, fields);
     let undo = undo(reader, key, fields, side, defaults, action.as_ref().and_then(|action| action.timeout));
     let idempotent = probe::idempotent(reader, fields, side);
@@ -85,6 +80,23 @@ fn call(
     };
     let verdict_within = verdict_within.ok()?;
     Some(CallStep { action: action?, undo: undo?, output, verdict_within, each, idempotent: idempotent?, probe })
+}
+
+fn child(reader: &mut Reader<'_>, key: &Key, fields: &Fields<'_>, side: Side) -> Option<ChildStep> {
+    let each = each_of(reader, fields, side)?;
+    children::read(reader, (key, fields.get("saga")?), fields, side, each)
+}
+
+/// `None`: what it says about items is wrong.
+fn each_of(reader: &mut Reader<'_>, fields: &Fields<'_>, side: Side) -> Option<Option<Each>> {
+    if let Some(node) = fields.get("for_each") {
+        return each(reader, fields, node, side).map(Some);
+    }
+    if fields.get("concurrency").is_some() {
+        let hint = "it says how many items of `for_each` are called at once";
+        reader.error(code::OF_ANOTHER_KIND, fields.key_at("concurrency"), "`concurrency` without `for_each`", hint);
+    }
+    Some(None)
 }
 
 fn each(reader: &mut Reader<'_>, fields: &Fields<'_>, node: &Node, side: Side) -> Option<Each> {

@@ -75,7 +75,11 @@ pub(super) fn kind(reader: &mut Reader<'_>, name: &str, at: Mark, fields: &Field
         let goes = key == *kind || keys::WITH_EVERY_KIND.contains(&key) || own.contains(&key);
         if !goes && fields.get(key).is_some() {
             let own: Vec<_> = own.iter().chain(&keys::WITH_EVERY_KIND).copied().collect();
-            let hint = format!("with `{kind}` go: {}", own.join(", "));
+            let hint = match (*kind, key) {
+                ("saga", "compensate") => "a child undoes itself when it is told to: leave it out".to_owned(),
+                ("saga", "timeout" | "retry") => "a child has a `deadline`, and its own steps have these".to_owned(),
+                _ => format!("with `{kind}` go: {}", own.join(", ")),
+            };
             let message = format!("`{key}` does not go with `{kind}`");
             reader.error(code::OF_ANOTHER_KIND, fields.key_at(key), message, hint);
         }

@@ -2,7 +2,7 @@
 //!
 //! Who asks: `amends check`, to print it, and the lint on deadlines.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use super::{
     limits,
@@ -32,6 +32,8 @@ pub struct WorstCase {
     pub has_pivot: bool,
     /// It first waits for its locks, without a limit.
     pub locks: bool,
+    /// Sagas that it runs as children, whose cost is not counted in.
+    pub children: Vec<Arc<str>>,
 }
 
 /// The most that one step before the pivot costs.
@@ -66,6 +68,9 @@ impl Definition {
             self.steps.iter().filter(before).filter_map(|step| unknown_timeout(step, timeout)).collect();
         not_counted.sort();
         not_counted.dedup();
+        let mut children: Vec<Arc<str>> = self.children().map(|(_, child)| child.name.clone()).collect();
+        children.sort();
+        children.dedup();
         WorstCase {
             forward,
             stretched,
@@ -75,6 +80,7 @@ impl Definition {
             not_counted,
             has_pivot,
             locks: !self.locks.is_empty(),
+            children,
         }
     }
 
@@ -116,7 +122,7 @@ fn rank(duration: Option<Duration>) -> (bool, Duration) {
 /// What a step costs with all its items, of which there may be as many as are allowed.
 fn of_step(step: &Step, timeout: &ServiceTimeout<'_>) -> Cost {
     let one = of_one(step, timeout);
-    let Some(each) = step.call().and_then(|call| call.each.as_ref()) else { return one };
+    let Some(each) = step.each() else { return one };
     let items = calls_of(step);
     let rounds = u32::try_from(items).unwrap_or(u32::MAX).div_ceil(each.concurrency.max(1));
     let all = |duration: Option<Duration>| duration.map(|duration| duration.saturating_mul(rounds));
@@ -132,6 +138,8 @@ pub(super) fn of_one(step: &Step, timeout: &ServiceTimeout<'_>) -> Cost {
     let waits = |duration| Cost { duration, stretched: duration, requests: Some(0) };
     match &step.kind {
         Kind::Call(call) => with_verdict(of_call(call, timeout), call.verdict_within),
+        // What it costs its own definition says: it is not counted in.
+        Kind::Saga(_) => waits(Some(Duration::ZERO)),
         Kind::Wait(Wait::Sleep(duration)) => waits(Some(*duration)),
         Kind::Wait(Wait::Signal(signal)) => waits(Some(signal.timeout)),
         // Only a start says which time.

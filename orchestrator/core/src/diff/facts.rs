@@ -7,7 +7,9 @@ use serde_json::Value;
 
 use super::Map;
 use crate::{
-    definition::{Await, Call, CallStep, Definition, Each, Kind, Probe, Retry, Side, Step, Undo, Wait, write_duration},
+    definition::{
+        Await, Call, CallStep, ChildStep, Definition, Each, Kind, Probe, Retry, Side, Step, Undo, Wait, write_duration,
+    },
     expr::{Piece, Template},
 };
 
@@ -83,6 +85,7 @@ pub(super) fn of_step(definition: &Definition, step: &Step) -> Facts {
     let mut facts = match kind {
         Kind::Call(call) => of_call(call),
         Kind::Wait(wait) => of_wait(wait),
+        Kind::Saga(child) => of_child(child),
     };
     let needs: Vec<&str> = needs.iter().map(|need| definition.steps[*need].name.as_str()).collect();
     facts.put("needs", if needs.is_empty() { "nothing".to_owned() } else { needs.join(", ") });
@@ -124,6 +127,27 @@ fn of_wait(wait: &Wait) -> Facts {
     }
 }
 
+fn of_child(step: &ChildStep) -> Facts {
+    let ChildStep { name, at: _, input, output, each, undo: _ } = step;
+    let mut facts = Facts::new(format!("saga {name}"));
+    facts.put("saga", name.to_string());
+    if let Some(input) = input {
+        templates(&mut facts, "input", input);
+    }
+    if let Some(output) = output {
+        templates(&mut facts, "output", output);
+    }
+    put_each(&mut facts, each.as_ref());
+    facts
+}
+
+fn put_each(facts: &mut Facts, each: Option<&Each>) {
+    if let Some(Each { list, concurrency }) = each {
+        facts.put("for_each", template_text(list));
+        facts.put("concurrency", concurrency.to_string());
+    }
+}
+
 fn of_call(step: &CallStep) -> Facts {
     let CallStep { action, undo, output, verdict_within, each, idempotent, probe } = step;
     let mut facts = Facts::new(call_line(action));
@@ -131,7 +155,7 @@ fn of_call(step: &CallStep) -> Facts {
     match undo {
         Undo::Call(undo) => call(&mut facts, "compensate", undo),
         Undo::Nothing { reason } => facts.put("compensate", format!("none: {reason}")),
-        Undo::Never => {}
+        Undo::Child | Undo::Never => {}
     }
     if let Some(output) = output {
         templates(&mut facts, "output", output);
@@ -146,10 +170,7 @@ fn of_call(step: &CallStep) -> Facts {
         call(&mut facts, "probe", asked);
         facts.put("probe.settle", settle.map_or_else(|| "twice the timeout".to_owned(), write_duration));
     }
-    if let Some(Each { list, concurrency }) = each {
-        facts.put("for_each", template_text(list));
-        facts.put("concurrency", concurrency.to_string());
-    }
+    put_each(&mut facts, each.as_ref());
     facts
 }
 

@@ -33,7 +33,9 @@ pub(super) fn called_back(
         return Err("a call is called back once");
     }
     match call_mut(state, id) {
-        Some(call) if id.op == Op::Action && call.attempt > 0 => call.phase = Phase::Told { verdict },
+        Some(call) if id.op == Op::Action && call.attempt > 0 && call.phase != Phase::Child => {
+            call.phase = Phase::Told { verdict }
+        }
         _ => return Err("only an action that was sent and is under way is called back"),
     }
     state.callbacks.insert(id.clone(), CalledBack { verdict, digest: digest.clone() });
@@ -59,6 +61,7 @@ pub(super) fn judged<'s>(
             | Phase::Closed
             | Phase::Postponed { .. }
             | Phase::Probing(_)
+            | Phase::Child
             | Phase::Halted => Err("this attempt is not open"),
         },
         _ => Err("this attempt is not open"),

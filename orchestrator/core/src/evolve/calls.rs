@@ -20,6 +20,7 @@ pub(super) fn again(call: CallState, due_at: Time, request: &Digest) -> Result<C
     match call.phase {
         Phase::Open { .. } | Phase::Told { .. } => Err("the attempt before it has no outcome yet"),
         Phase::Accepted { .. } => Err("what is accepted is not asked for again"),
+        Phase::Child => Err("a child begins once"),
         Phase::Probing(_) | Phase::Applied => Err("whether the attempt before it was applied is still being asked"),
         Phase::Closed | Phase::Postponed { .. } | Phase::Halted
             if call.request.as_ref().is_some_and(|before| before != request) =>
@@ -40,7 +41,10 @@ pub(super) fn halted(call: CallState) -> Result<CallState, &'static str> {
         Phase::Open { .. } | Phase::Accepted { .. } | Phase::Told { .. } | Phase::Probing(_) | Phase::Applied => {
             Err("the attempt has no outcome yet")
         }
-        Phase::Closed | Phase::Postponed { .. } | Phase::Halted => Ok(CallState { phase: Phase::Halted, ..call }),
+        Phase::Child if call.may_have_happened => Err("the child may be there already"),
+        Phase::Child | Phase::Closed | Phase::Postponed { .. } | Phase::Halted => {
+            Ok(CallState { phase: Phase::Halted, ..call })
+        }
     }
 }
 
@@ -65,6 +69,8 @@ pub(super) fn call_failed(call: Option<&CallState>, how: FailedStep) -> Result<(
         Phase::Closed | Phase::Halted | Phase::Postponed { .. } | Phase::Probing(_) | Phase::Applied => {}
         Phase::Accepted { .. } if how == FailedStep::Unresolved => return Ok(()),
         Phase::Accepted { .. } => return Err("what is accepted may have happened"),
+        Phase::Child if *may_have_happened => return Err("the child has not said what came of it"),
+        Phase::Child => {}
         Phase::Open { .. } | Phase::Told { .. } => return Err("only a step whose attempts are over can fail"),
     }
     match (how, may_have_happened) {

@@ -15,7 +15,6 @@ pub(super) const PLAN: Keys = Keys {
         ),
         Key { name: "rules", required: true, doc: "An attempt falls under the first rule that fits it." },
     ],
-    not_yet: &[],
 };
 
 pub(super) const RULE: Keys = Keys {
@@ -44,7 +43,6 @@ pub(super) const RULE: Keys = Keys {
             "The process dies: `before-send`, its intent being durable, or `after-send`, nothing being written of the answer.",
         ),
     ],
-    not_yet: &[],
 };
 
 /// A rule has exactly one of these.

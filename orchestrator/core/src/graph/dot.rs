@@ -22,7 +22,8 @@ pub(super) fn write(graph: &Graph) -> String {
     put(&mut text, format_args!("node [shape=box, style=rounded, fontname=\"sans-serif\"]"));
     for (ix, node) in graph.nodes.iter().enumerate() {
         let pivot = if node.side == Side::Pivot { ", penwidth=4" } else { "" };
-        put(&mut text, format_args!("s{ix} [label=\"{}\"{pivot}]", label(node)));
+        let child = if node.child { ", peripheries=2" } else { "" };
+        put(&mut text, format_args!("s{ix} [label=\"{}\"{pivot}{child}]", label(node)));
         if let Undoing::By(undo) = &node.undo {
             put(&mut text, format_args!("u{ix} [label=\"{}\", style=\"rounded,dashed\"]", escaped(undo, LINE_CHARS)));
             put(&mut text, format_args!("{{ rank=same; s{ix}; u{ix} }}"));

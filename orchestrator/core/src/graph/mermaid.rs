@@ -16,7 +16,8 @@ pub(super) fn write(graph: &Graph) -> String {
         graph.locked().map_or(String::new(), |locked| format!("<br/><i>{}</i>", escaped(&locked, TITLE_CHARS)));
     put(&mut text, format_args!("title[\"<b>{}</b>{title}{locked}\"]:::title", escaped(&graph.name, LINE_CHARS)));
     for (ix, node) in graph.nodes.iter().enumerate() {
-        put(&mut text, format_args!("s{ix}[\"{}\"]:::{}", label(node), class(node.side)));
+        let (open, close) = if node.child { ("[[", "]]") } else { ("[", "]") };
+        put(&mut text, format_args!("s{ix}{open}\"{}\"{close}:::{}", label(node), class(node.side)));
         if let Undoing::By(undo) = &node.undo {
             put(&mut text, format_args!("u{ix}([\"{}\"]):::undo", escaped(undo, LINE_CHARS)));
             put(&mut text, format_args!("s{ix} -. undo .-> u{ix}"));

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::label;
-use crate::definition::{Call, CallStep, Definition, Kind, Side, Step, StepIx, Undo, Wait, write_duration};
+use crate::definition::{Call, CallStep, Definition, Each, Kind, Side, Step, StepIx, Undo, Wait, write_duration};
 
 /// A definition as nodes and edges.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +35,8 @@ pub struct Node {
     pub does: String,
     pub undo: Undoing,
     pub side: Side,
+    /// It runs another saga, and is drawn with a line more.
+    pub child: bool,
 }
 
 /// How a step is undone.
@@ -78,9 +80,12 @@ fn node(step: &Step) -> Node {
     let (does, undo) = match &step.kind {
         Kind::Call(call) => (action(call), undoing(&call.undo)),
         Kind::Wait(wait) => (waiting(wait), Undoing::Never),
+        Kind::Saga(child) => {
+            (for_each(child.each.as_ref(), format!("saga {}, as a child", child.name)), undoing(&child.undo))
+        }
     };
     let does = if step.condition.is_some() { format!("if its condition holds: {does}") } else { does };
-    Node { step: step.name.to_string(), does, undo, side: step.side }
+    Node { step: step.name.to_string(), does, undo, side: step.side, child: step.child().is_some() }
 }
 
 fn action(call: &CallStep) -> String {
@@ -93,7 +98,11 @@ fn action(call: &CallStep) -> String {
         (false, Some(_)) => format!("never twice, asked after: {line}"),
         (false, None) => format!("never twice: {line}"),
     };
-    match &call.each {
+    for_each(call.each.as_ref(), line)
+}
+
+fn for_each(each: Option<&Each>, line: String) -> String {
+    match each {
         Some(each) if each.concurrency > 1 => format!("for each item, {} at once: {line}", each.concurrency),
         Some(_) => format!("for each item: {line}"),
         None => line,
@@ -112,6 +121,7 @@ fn undoing(undo: &Undo) -> Undoing {
     match undo {
         Undo::Call(call) => Undoing::By(line(call)),
         Undo::Nothing { reason } => Undoing::Nothing(reason.clone()),
+        Undo::Child => Undoing::By("the child undoes itself".to_owned()),
         Undo::Never => Undoing::Never,
     }
 }

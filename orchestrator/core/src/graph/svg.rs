@@ -15,6 +15,7 @@ const STYLE: &str = "\
 .amends text{fill:#1b2430}.amends .name{font-weight:700}.amends .dim{fill:#5b6675;font-size:11px}\
 .amends .paper{fill:#ffffff}.amends .box{fill:#f4f6f8;stroke:#8593a3;stroke-width:1.5}\
 .amends .pivot{stroke:#a15c00;stroke-width:4}.amends .mark{fill:#a15c00;font-size:11px;font-weight:700}\
+.amends .child{stroke-dasharray:9 3}\
 .amends .undo{fill:none;stroke:#b3261e;stroke-width:1.5;stroke-dasharray:5 4}\
 .amends .way{fill:none;stroke:#8593a3;stroke-width:1.5}.amends .tip{fill:#8593a3}.amends .back{fill:#b3261e}\
 @media(prefers-color-scheme:dark){\
@@ -68,7 +69,13 @@ pub(super) fn write(graph: &Graph) -> String {
 fn step(svg: &mut String, node: &Node, layout: &Layout, ix: usize) {
     let at = layout.steps[ix];
     let pivot = node.side == Side::Pivot;
-    rect(svg, at, if pivot { "box pivot" } else { "box" });
+    let class = match (pivot, node.child) {
+        (true, true) => "box pivot child",
+        (true, false) => "box pivot",
+        (false, true) => "box child",
+        (false, false) => "box",
+    };
+    rect(svg, at, class);
     words(svg, Point { x: at.x + PAD, y: at.y + 23 }, "name", &node.step, LINE_CHARS);
     words(svg, Point { x: at.x + PAD, y: at.y + 41 }, "dim", &node.does, LINE_CHARS);
     let last = Point { x: at.x + PAD, y: at.y + 57 };

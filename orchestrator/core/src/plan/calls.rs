@@ -86,15 +86,12 @@ fn items(
     world: &World<'_>,
     pretend: &Pretend,
 ) -> Result<(Listed, Vec<Seen>, Seen), String> {
-    let unknown = each.list.expressions().into_iter().any(|expression| world.hangs(None, expression));
-    let list = render::items_by(&each.list, &|expression, budget| world.evaluate(None, expression, budget));
-    if unknown {
-        let text: Vec<&str> = each.list.expressions().into_iter().map(|expression| expression.text()).collect();
-        let output = pretended(step, pretend).unwrap_or(Seen::Unknown);
-        return Ok((Ok((vec![Seen::Unknown], Some(text.join(", ")))), vec![Seen::Unknown], output));
-    }
-    let list = match list {
-        Ok(list) => list,
+    let list = match list(each, world) {
+        Ok((items, unknown @ Some(_))) => {
+            let output = pretended(step, pretend).unwrap_or(Seen::Unknown);
+            return Ok((Ok((items, unknown)), vec![Seen::Unknown], output));
+        }
+        Ok((items, None)) => items,
         Err(why) => return Ok((Err(why), vec![], Seen::Absent)),
     };
     let told = match (pretend.outputs.get(&step.name), pretend.replies.get(&step.name)) {
@@ -110,10 +107,21 @@ fn items(
         Some(outputs) => (outputs.iter().cloned().map(Seen::Known).collect(), Seen::Known(Value::Array(outputs))),
         None => (vec![Seen::Unknown; list.len()], Seen::Unknown),
     };
-    Ok((Ok((list.into_iter().map(Seen::Known).collect(), None)), outputs, output))
+    Ok((Ok((list, None)), outputs, output))
 }
 
-fn of_each(value: &Value, items: usize) -> Result<&Vec<Value>, String> {
+/// The items of a list; of one that hangs on a reply one stands for all, and what it hangs on is said.
+pub(super) fn list(each: &Each, world: &World<'_>) -> Listed {
+    let expressions = each.list.expressions();
+    if expressions.iter().any(|expression| world.hangs(None, expression)) {
+        let text: Vec<&str> = expressions.into_iter().map(|expression| expression.text()).collect();
+        return Ok((vec![Seen::Unknown], Some(text.join(", "))));
+    }
+    let list = render::items_by(&each.list, &|expression, budget| world.evaluate(None, expression, budget))?;
+    Ok((list.into_iter().map(Seen::Known).collect(), None))
+}
+
+pub(super) fn of_each(value: &Value, items: usize) -> Result<&Vec<Value>, String> {
     match value {
         Value::Array(values) if values.len() == items => Ok(values),
         Value::Array(values) => Err(format!("it calls for {items} items, and here are {}", values.len())),
@@ -145,7 +153,7 @@ fn one(
     let id = |op| CallId { step: step.name.clone(), index: item.as_ref().map(|(_, index)| *index), op };
     let seeing = |output: Seen| Own { step: step.name.as_str(), output, item: item.clone() };
     let undo = match &call.undo {
-        Undo::Never => PlannedUndo::Never,
+        Undo::Child | Undo::Never => PlannedUndo::Never,
         Undo::Nothing { reason } => PlannedUndo::Nothing { reason: reason.clone() },
         Undo::Call(undo) => PlannedUndo::Call {
             id: id(Op::Compensate),

@@ -7,10 +7,11 @@
 //! Who calls it: `amends plan`. **What it must never know:** how it is shown, and which headers the engine adds.
 
 mod calls;
+mod children;
 mod waits;
 mod world;
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use serde_json::Value;
 
@@ -113,6 +114,33 @@ pub enum What {
         signal: SignalName,
         timeout: Duration,
     },
+    /// It would run these sagas as children.
+    Children(PlannedChildren),
+}
+
+/// The children of a step: one, or one for each item.
+#[derive(Debug)]
+pub struct PlannedChildren {
+    pub name: Arc<str>,
+    pub each: Option<PlannedItems>,
+    pub children: Vec<PlannedChild>,
+}
+
+/// How a step runs for each item.
+#[derive(Debug)]
+pub struct PlannedItems {
+    /// The list, if it hangs on a reply: then one stands for all.
+    pub unknown: Option<String>,
+    pub concurrency: u32,
+}
+
+/// One child.
+#[derive(Debug)]
+pub struct PlannedChild {
+    pub saga: SagaId,
+    pub index: Option<u32>,
+    /// Placeholders in it are to be shown by [`Placeholders::shown`].
+    pub input: Value,
 }
 
 /// A step that calls once for each item.
@@ -213,6 +241,7 @@ fn planned(step: &Step, world: &mut World<'_>, pretend: &Pretend) -> Result<(Opt
     let what = match &step.kind {
         Kind::Call(call) => calls::plan(step, call, world, pretend).map_err(unfit)?,
         Kind::Wait(wait) => waits::plan(step, wait, world, pretend).map_err(unfit)?,
+        Kind::Saga(child) => children::plan(step, child, world, pretend).map_err(unfit)?,
     };
     Ok((condition, what))
 }

@@ -90,6 +90,10 @@ impl<'a> World<'a> {
         Self { saga, started, at, outputs: BTreeMap::new(), placeholders }
     }
 
+    pub(super) fn saga(&self) -> SagaId {
+        self.saga
+    }
+
     pub(super) fn into_placeholders(self) -> Placeholders {
         self.placeholders
     }

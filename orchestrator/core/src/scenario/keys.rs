@@ -16,7 +16,6 @@ pub(crate) const FILE: Keys = Keys {
         key("replies", "Step → the body its service answers its action with. Without one it answers `{}`."),
         required("scenarios", "The scenarios, one after the other."),
     ],
-    not_yet: &[],
 };
 
 pub(crate) const SCENARIO: Keys = Keys {
@@ -37,7 +36,6 @@ pub(crate) const SCENARIO: Keys = Keys {
         key("cancel", "When somebody cancels."),
         required("expect", "What must come of it."),
     ],
-    not_yet: &[],
 };
 
 pub(crate) const FAULT: Keys = Keys {
@@ -58,7 +56,6 @@ pub(crate) const FAULT: Keys = Keys {
         key("delay", "It arrives so much later."),
         key("duplicate", "The network makes so many of it, which arrive at once."),
     ],
-    not_yet: &[],
 };
 
 /// A fault is exactly one of these.
@@ -71,7 +68,6 @@ pub(crate) const SIGNAL: Keys = Keys {
         required("when", "The step that must be waiting, whichever signal it waits for; or `start`: at once."),
         key("data", "Its payload; `null` without it."),
     ],
-    not_yet: &[],
 };
 
 pub(crate) const CALLBACK: Keys = Keys {
@@ -82,14 +78,10 @@ pub(crate) const CALLBACK: Keys = Keys {
         key("body", "The body it is called back with when it is done; `{}` without it."),
         key("reject", "Why it is refused after all."),
     ],
-    not_yet: &[],
 };
 
-pub(crate) const CANCEL: Keys = Keys {
-    what: "`cancel`",
-    known: &[required("when", "The step that must be waiting."), key("reason", "Why.")],
-    not_yet: &[],
-};
+pub(crate) const CANCEL: Keys =
+    Keys { what: "`cancel`", known: &[required("when", "The step that must be waiting."), key("reason", "Why.")] };
 
 pub(crate) const EXPECT: Keys = Keys {
     what: "`expect`",
@@ -110,5 +102,4 @@ pub(crate) const EXPECT: Keys = Keys {
         key("bodies", "Step → what the first body of its action has; compared like `output`."),
         key("never", "Of these steps no request was sent."),
     ],
-    not_yet: &[],
 };

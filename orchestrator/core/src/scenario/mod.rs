@@ -14,5 +14,5 @@ mod schema;
 pub use model::{
     After, Asked, CalledBack, Cancelled, Ended, Expect, Fault, Scenario, Scenarios, Signalled, Verdict, Wrong, fits,
 };
-pub use parse::parse;
+pub use parse::{parse, parse_family};
 pub use schema::{documented, json_schema};

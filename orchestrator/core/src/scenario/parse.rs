@@ -1,6 +1,6 @@
 //! From YAML to [`Scenarios`], as strictly as a definition is read, with the same codes and places.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeSet, ops::Deref, time::Duration};
 
 use serde_json::{Map, Value};
 
@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     definition::{
-        Definition, Diagnostic, Severity, Step, code,
+        Definition, Diagnostic, Known, Severity, Step, code,
         diagnostic::{Findings, Mark},
         keys::Keys,
         limits,
@@ -30,11 +30,21 @@ const SCENARIOS: usize = 200;
 /// # Errors
 /// Every mistake with its place.
 pub fn parse(source: &str, definition: &Definition) -> Result<Scenarios, Vec<Diagnostic>> {
+    parse_family(source, definition, &Known::new())
+}
+
+/// The same for a saga that runs others: steps of those that are known can be named as its own.
+///
+/// # Errors
+/// Every mistake with its place.
+pub fn parse_family(source: &str, definition: &Definition, known: &Known) -> Result<Scenarios, Vec<Diagnostic>> {
     let mut findings = Findings::default();
     let read = node::read(source, &mut findings);
     let (root, scalars) = read.map_or_else(Default::default, |(root, scalars)| (Some(root), scalars));
     let mut reader = Reader { source, services: None, findings, scalars, not_looked_up: BTreeSet::new() };
-    let scenarios = root.and_then(|root| file(&mut reader, &root, &definition.steps));
+    let family = std::iter::once(definition).chain(known.values().map(|child| &**child));
+    let steps: Vec<Named<'_>> = family.flat_map(Named::all).collect();
+    let scenarios = root.and_then(|root| file(&mut reader, &root, &steps));
     let mut found = reader.findings.list;
     found.sort_by_key(|found| (found.line, found.column, found.code));
     match scenarios {
@@ -43,9 +53,31 @@ pub fn parse(source: &str, definition: &Definition) -> Result<Scenarios, Vec<Dia
     }
 }
 
-type Steps = [Step];
+/// A step that scenarios can name, of the saga or of one that it runs.
+struct Named<'d> {
+    step: &'d Step,
+    /// Those that are done before it begins, of the same saga.
+    before: Vec<&'d Step>,
+}
 
-fn file(reader: &mut Reader<'_>, root: &Node, steps: &Steps) -> Option<Scenarios> {
+impl<'d> Named<'d> {
+    fn all(definition: &'d Definition) -> impl Iterator<Item = Self> {
+        let before = |step: &Step| step.ancestors.iter().map(|before| &definition.steps[*before]).collect();
+        definition.steps.iter().map(move |step| Self { step, before: before(step) })
+    }
+}
+
+impl Deref for Named<'_> {
+    type Target = Step;
+
+    fn deref(&self) -> &Step {
+        self.step
+    }
+}
+
+type Steps<'d> = [Named<'d>];
+
+fn file(reader: &mut Reader<'_>, root: &Node, steps: &Steps<'_>) -> Option<Scenarios> {
     let fields = reader.fields(root, &keys::FILE)?;
     let replies = fields.get("replies").map_or_else(Vec::new, |node| {
         by_step(reader, node, steps, "replies").into_iter().map(|(step, node)| (step, node.to_json())).collect()
@@ -71,7 +103,7 @@ fn file(reader: &mut Reader<'_>, root: &Node, steps: &Steps) -> Option<Scenarios
     Some(Scenarios { replies, scenarios: scenarios.into_iter().collect::<Option<_>>()? })
 }
 
-fn scenario(reader: &mut Reader<'_>, node: &Node, steps: &Steps) -> Option<Scenario> {
+fn scenario(reader: &mut Reader<'_>, node: &Node, steps: &Steps<'_>) -> Option<Scenario> {
     let fields = reader.fields(node, &keys::SCENARIO)?;
     let name = fields.get("name").and_then(|node| reader.text(node, "the name")).map(str::to_owned);
     let input = fields.get("input").map_or_else(|| Value::Object(Map::new()), Node::to_json);
@@ -113,7 +145,7 @@ fn scenario(reader: &mut Reader<'_>, node: &Node, steps: &Steps) -> Option<Scena
 
 const EMPTY: Node = Node { at: Mark { line: 1, column: 1 }, value: Tree::List(Vec::new()) };
 
-fn fault(reader: &mut Reader<'_>, node: &Node, steps: &Steps) -> Option<Fault> {
+fn fault(reader: &mut Reader<'_>, node: &Node, steps: &Steps<'_>) -> Option<Fault> {
     let fields = reader.fields(node, &keys::FAULT)?;
     let at_step = fields.get("step")?;
     let step = step(reader, at_step, steps);
@@ -150,7 +182,7 @@ const LOST: [(&str, Wrong); 3] =
 const COPIES: u32 = 10;
 
 /// What can be brought about whenever the step is called.
-fn can_befall(reader: &mut Reader<'_>, fault: &Fault, counted: bool, at: (Mark, Mark), steps: &Steps) -> bool {
+fn can_befall(reader: &mut Reader<'_>, fault: &Fault, counted: bool, at: (Mark, Mark), steps: &Steps<'_>) -> bool {
     let Some(place) = steps.iter().position(|step| step.name == fault.step) else { return false };
     let (step, call) = (&steps[place], steps[place].call());
     if fault.of == Asked::Probe && call.is_none_or(|call| call.probe.is_none()) {
@@ -176,7 +208,7 @@ fn can_befall(reader: &mut Reader<'_>, fault: &Fault, counted: bool, at: (Mark, 
     }
     // The door is shut from the start on: nobody may have to pass it before.
     let service = |step: &Step| step.call().map(|call| call.action.service.clone());
-    let before = step.ancestors.iter().map(|before| &steps[*before]).find(|before| service(before) == service(step));
+    let before = step.before.iter().copied().find(|before| service(before) == service(step));
     if let Some(before) = before {
         let message = format!("`{}` calls the same service before it", before.name);
         reader.error(code::UNKNOWN_REFERENCE, at.1, message, "a step that is the first to call its service");
@@ -184,7 +216,7 @@ fn can_befall(reader: &mut Reader<'_>, fault: &Fault, counted: bool, at: (Mark, 
     before.is_none()
 }
 
-fn callback(reader: &mut Reader<'_>, node: &Node, steps: &Steps) -> Option<CalledBack> {
+fn callback(reader: &mut Reader<'_>, node: &Node, steps: &Steps<'_>) -> Option<CalledBack> {
     let fields = reader.fields(node, &keys::CALLBACK)?;
     let at = fields.get("step")?;
     let step = step(reader, at, steps)?;
@@ -213,7 +245,7 @@ fn status(reader: &mut Reader<'_>, node: &Node, what: &str, least: u32, most: u3
     reader.integer(node, what, least, most).and_then(|status| u16::try_from(status).ok())
 }
 
-fn signal(reader: &mut Reader<'_>, node: &Node, steps: &Steps) -> Option<Signalled> {
+fn signal(reader: &mut Reader<'_>, node: &Node, steps: &Steps<'_>) -> Option<Signalled> {
     let fields = reader.fields(node, &keys::SIGNAL)?;
     let name_node = fields.get("name")?;
     let name = reader.text(name_node, "a signal's name")?;
@@ -226,13 +258,13 @@ fn signal(reader: &mut Reader<'_>, node: &Node, steps: &Steps) -> Option<Signall
     named.then(|| Signalled { name: name.into(), when, data })
 }
 
-fn cancel(reader: &mut Reader<'_>, node: &Node, steps: &Steps) -> Option<Cancelled> {
+fn cancel(reader: &mut Reader<'_>, node: &Node, steps: &Steps<'_>) -> Option<Cancelled> {
     let fields = reader.fields(node, &keys::CANCEL)?;
     let reason = fields.get("reason").and_then(|node| reader.text(node, "reason")).map(str::to_owned);
     Some(Cancelled { when: step(reader, fields.get("when")?, steps)?, reason })
 }
 
-fn expect(reader: &mut Reader<'_>, node: &Node, steps: &Steps) -> Option<Expect> {
+fn expect(reader: &mut Reader<'_>, node: &Node, steps: &Steps<'_>) -> Option<Expect> {
     let fields = reader.fields(node, &keys::EXPECT)?;
     let status = [Ended::Completed, Ended::Compensated].map(|ended| (ended.as_str(), ended));
     let status = fields.get("status").and_then(|node| word(reader, node, "status", &status));
@@ -268,12 +300,12 @@ fn expect(reader: &mut Reader<'_>, node: &Node, steps: &Steps) -> Option<Expect>
     })
 }
 
-fn names(reader: &mut Reader<'_>, fields: &Fields<'_>, key: &str, steps: &Steps) -> Option<Vec<StepName>> {
+fn names(reader: &mut Reader<'_>, fields: &Fields<'_>, key: &str, steps: &Steps<'_>) -> Option<Vec<StepName>> {
     let items = list(reader, fields.get(key)?, key)?;
     Some(items.iter().filter_map(|item| step(reader, item, steps)).collect())
 }
 
-fn groups(reader: &mut Reader<'_>, fields: &Fields<'_>, steps: &Steps) -> Option<Vec<Vec<StepName>>> {
+fn groups(reader: &mut Reader<'_>, fields: &Fields<'_>, steps: &Steps<'_>) -> Option<Vec<Vec<StepName>>> {
     let items = list(reader, fields.get("undone")?, "undone")?;
     let mut groups = Vec::with_capacity(items.len());
     for item in items {
@@ -305,17 +337,17 @@ fn map<'n>(reader: &mut Reader<'_>, node: &'n Node, what: &str) -> Option<&'n [(
     }
 }
 
-fn by_step<'n>(reader: &mut Reader<'_>, node: &'n Node, steps: &Steps, what: &str) -> Vec<(StepName, &'n Node)> {
+fn by_step<'n>(reader: &mut Reader<'_>, node: &'n Node, steps: &Steps<'_>, what: &str) -> Vec<(StepName, &'n Node)> {
     let entries = map(reader, node, what).unwrap_or_default();
     entries.iter().filter_map(|(key, value)| Some((known_step(reader, &key.name, key.at, steps)?, value))).collect()
 }
 
-fn step(reader: &mut Reader<'_>, node: &Node, steps: &Steps) -> Option<StepName> {
+fn step(reader: &mut Reader<'_>, node: &Node, steps: &Steps<'_>) -> Option<StepName> {
     let name = reader.text(node, "a step")?;
     known_step(reader, name, node.at, steps)
 }
 
-fn known_step(reader: &mut Reader<'_>, name: &str, at: Mark, steps: &Steps) -> Option<StepName> {
+fn known_step(reader: &mut Reader<'_>, name: &str, at: Mark, steps: &Steps<'_>) -> Option<StepName> {
     let found = steps.iter().map(|step| &step.name).find(|step| step.as_str() == name).cloned();
     if found.is_none() {
         let near = reader.findings.nearest(name, steps.iter().map(|step| step.name.as_str()));

@@ -146,7 +146,7 @@ steps:
 fn labelled(input: Value, given: Value) -> Result<Value, String> {
     let definition = Definition::parse(LABELLED, None).expect("a definition");
     let Value::Object(given) = given else { panic!("labels are a map") };
-    let with = Begin { version: 3, input: input.into(), labels: given, locks: [].into(), traceparent: None };
+    let with = Begin { labels: given, ..Begin::root(3, input) };
     labels(&definition, SagaId(uuid::Uuid::from_u128(7)), &with, Time(0)).map(Value::Object)
 }
 

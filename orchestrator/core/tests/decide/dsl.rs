@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use amends_core::{
-    Answer, Begin, Callback, CanCallBack, CanCancel, CanSignal, Command, Input, RefusedThere, Reply, Said, Signal,
-    Terms, begin, can_call_back, can_cancel, can_signal, decide,
+    Answer, Begin, Callback, CanCallBack, CanCancel, CanSignal, Command, Errand, Input, RefusedThere, Reply, Said,
+    Signal, Terms, begin, can_call_back, can_cancel, can_signal, decide,
     definition::Definition,
     event::{Event, Recorded},
     evolve, fold,
@@ -112,17 +112,16 @@ impl Run {
     }
 
     pub(crate) fn with_input(yaml: &str, input: Value) -> Self {
+        Self::begun(yaml, Begin::root(1, input))
+    }
+
+    pub(crate) fn begun(yaml: &str, mut with: Begin) -> Self {
         let definition = Definition::parse(yaml, None).expect("a definition");
         let saga = SagaId(uuid::Uuid::from_u128(7));
         let now = Time(1_000_000_000);
-        let mut with = Begin {
-            version: 1,
-            input: input.into(),
-            labels: serde_json::Map::new(),
-            locks: [].into(),
-            traceparent: None,
-        };
-        with.locks = amends_core::locks(&definition, saga, &with, now).expect("locks that can be rendered");
+        if with.parent.is_none() {
+            with.locks = amends_core::locks(&definition, saga, &with, now).expect("locks that can be rendered");
+        }
         let journal = begin(&definition, saga, with, now);
         let state = fold(saga, &journal).expect("a start folds");
         let last = journal.clone();
@@ -296,9 +295,24 @@ impl Run {
         let owed = outstanding(&self.definition, &self.state).into_iter();
         owed.filter_map(|command| match command {
             Command::Call { call, .. } => Some(call),
-            Command::Wake { .. } | Command::Probe { .. } | Command::Lock { .. } | Command::Finish => None,
+            Command::Wake { .. }
+            | Command::Probe { .. }
+            | Command::Lock { .. }
+            | Command::Family(_)
+            | Command::Finish => None,
         })
         .collect()
+    }
+
+    /// What is owed to the family is exactly this.
+    #[track_caller]
+    pub(crate) fn owes_family<const N: usize>(self, expected: [Errand; N]) -> Self {
+        let owed = outstanding(&self.definition, &self.state).into_iter();
+        let owed: Vec<Errand> = owed
+            .filter_map(|command| if let Command::Family(errand) = command { Some(errand) } else { None })
+            .collect();
+        assert_eq!(owed, expected);
+        self
     }
 
     pub(crate) fn attempt(&self, call: &CallId) -> u32 {
@@ -370,6 +384,15 @@ pub(crate) fn words(event: &Event) -> String {
         Event::AttentionRaised { call, reason, .. } => format!("attention {call} {}", word(reason)),
         Event::CancelRequested { .. } => "cancel requested".to_owned(),
         Event::CompensationStarted { .. } => "compensating".to_owned(),
+        Event::ChildIntended { call, .. } => format!("child intended {call}"),
+        Event::ChildPinned { call, .. } => format!("child pinned {call}"),
+        Event::ChildSucceeded { call, .. } => format!("child succeeded {call}"),
+        Event::ChildUnusable { call, .. } => format!("child unusable {call}"),
+        Event::ChildUndoIntended { call } => format!("child to be undone {call}"),
+        Event::ChildCompensated { call, .. } => format!("child compensated {call}"),
+        Event::ChildSettled { call } => format!("child settled {call}"),
+        Event::SagaSucceeded { .. } => "succeeded".to_owned(),
+        Event::SettledByParent => "settled".to_owned(),
         Event::SagaCompleted { .. } => "completed".to_owned(),
         Event::SagaCompensated => "compensated".to_owned(),
     }

@@ -155,13 +155,7 @@ fn no_journal_has_a_step_before_all_locks_or_a_lock_out_of_order() {
 fn a_lock_without_a_name_is_no_start() {
     let definition = Definition::parse(&LOCKED.replace("account:", ""), None).expect("a definition");
     let names = |input: Value| {
-        let with = Begin {
-            version: 1,
-            input: input.into(),
-            labels: serde_json::Map::new(),
-            locks: [].into(),
-            traceparent: None,
-        };
+        let with = Begin::root(1, input);
         amends_core::locks(&definition, SagaId(uuid::Uuid::nil()), &with, Time(0))
             .map(|locks| locks.iter().map(ToString::to_string).collect::<Vec<_>>())
     };

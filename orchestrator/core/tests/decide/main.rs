@@ -3,6 +3,7 @@
 mod adoption;
 mod callbacks;
 mod cancel_and_deadline;
+mod children;
 mod conditions;
 mod dsl;
 mod forward;

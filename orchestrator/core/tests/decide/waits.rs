@@ -22,7 +22,9 @@ fn wakes(run: &Run) -> Vec<Time> {
     let owed = outstanding(&run.definition, &run.state).into_iter();
     owed.filter_map(|command| match command {
         Command::Wake { at } => Some(at),
-        Command::Call { .. } | Command::Probe { .. } | Command::Lock { .. } | Command::Finish => None,
+        Command::Call { .. } | Command::Probe { .. } | Command::Lock { .. } | Command::Family(_) | Command::Finish => {
+            None
+        }
     })
     .collect()
 }

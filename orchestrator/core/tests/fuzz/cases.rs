@@ -229,6 +229,19 @@ pub(crate) fn definition(dice: &mut Dice) -> String {
         if step != pivot && dice.one_in(5) {
             text += "    for_each: '${{ input.list | default([]) }}'\n";
         }
+        if dice.one_in(6) {
+            text += &format!("    saga: {}\n", dice.of(&["kid", "kid.2", "k"]));
+            if dice.one_in(2) {
+                text += &format!("    input: {{ a: {}, b: [1, {}] }}\n", quoted(dice, ""), quoted(dice, "t "));
+            }
+            if dice.one_in(3) {
+                text += "    output: { a: '${{ child.output.a | default(child.id) }}' }\n";
+            }
+            if step == pivot {
+                text += "    pivot: true\n";
+            }
+            continue;
+        }
         text += &format!("    call: {}\n", quoted(dice, "x POST /a/b?q="));
         if dice.one_in(2) {
             text += &format!("    headers: {{ X-A: {} }}\n", quoted(dice, ""));

@@ -80,13 +80,7 @@ pub(crate) fn rendering(dice: &mut Dice, source: &str) -> bool {
     input.insert("list".into(), (0..dice.below(4)).map(|_| cases::value(dice, 1)).collect());
     let (saga, now) =
         (SagaId(uuid::Uuid::from_u128(u128::from(dice.next()))), Time(dice.next() as i64 >> dice.below(64)));
-    let mut with = Begin {
-        version: 1,
-        input: Value::Object(input).into(),
-        labels: Map::new(),
-        locks: [].into(),
-        traceparent: None,
-    };
+    let mut with = Begin::root(1, Value::Object(input));
     with.labels = in_time("labels", source, || labels(&definition, saga, &with, now)).unwrap_or_default();
     with.locks = in_time("locks", source, || amends_core::locks(&definition, saga, &with, now)).unwrap_or_default();
     assert!(with.locks.is_sorted_by(|a, b| a < b), "in order, each once:\n{source}");

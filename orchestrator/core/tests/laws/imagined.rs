@@ -23,7 +23,7 @@ const SAGA: SagaId = SagaId(Uuid::from_u128(7));
 const START: Time = Time(1_000_000_000_000);
 
 fn with() -> Begin {
-    Begin { version: 1, input: Arc::new(input()), labels: serde_json::Map::new(), locks: [].into(), traceparent: None }
+    Begin::root(1, input())
 }
 
 /// Every request of a run until it ends, or until `turn_back` of its calls have been answered: then it is cancelled.
@@ -36,7 +36,7 @@ fn driven(definition: &Definition, turn_back: Option<usize>) -> (State, BTreeMap
     };
     for wait in definition.steps.iter().filter_map(|step| match &step.kind {
         Kind::Wait(Wait::Signal(awaited)) => Some(awaited),
-        Kind::Wait(_) | Kind::Call(_) => None,
+        Kind::Wait(_) | Kind::Call(_) | Kind::Saga(_) => None,
     }) {
         let signal = Signal { name: wait.signal.clone(), key: None, payload: Arc::new(json!("go")) };
         take(&mut state, Input::Signalled(signal), now);
@@ -61,7 +61,7 @@ fn driven(definition: &Definition, turn_back: Option<usize>) -> (State, BTreeMap
                 take(&mut state, Input::TimePassed, now);
             }
             // Where every answer is well there is nothing to ask after.
-            Some(Command::Probe { .. } | Command::Finish) | None => break,
+            Some(Command::Probe { .. } | Command::Family(_) | Command::Finish) | None => break,
         }
     }
     (state, sent)
@@ -79,7 +79,7 @@ fn replies(definition: &Definition) -> BTreeMap<StepName, Value> {
             None => Some(json!({ "id": "r" })),
         },
         Kind::Wait(Wait::Signal(_)) => Some(json!("go")),
-        Kind::Wait(Wait::Sleep(_) | Wait::Until(_)) => None,
+        Kind::Wait(Wait::Sleep(_) | Wait::Until(_)) | Kind::Saga(_) => None,
     };
     definition.steps.iter().filter_map(|step| Some((step.name.clone(), reply(step)?))).collect()
 }
@@ -101,6 +101,7 @@ fn planned(definition: &Definition) -> BTreeMap<CallId, Rendered> {
             What::Call(call) => put(call),
             What::Each(each) => each.calls.iter().for_each(&mut put),
             What::NotReached | What::Refused { .. } => panic!("{step:?}"),
+            What::Children(_) => panic!("nobody plans children: {step:?}"),
             What::Skipped | What::Sleep { .. } | What::Until { .. } | What::Await { .. } => {}
         }
     }

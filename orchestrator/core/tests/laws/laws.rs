@@ -33,7 +33,7 @@ pub(crate) fn of_the_effects(
             (Status::Completed, _) => (applied, undone) == (1, 0),
             (Status::Compensated, Undo::Call(_)) => applied == undone && applied <= 1,
             (Status::Compensated, Undo::Nothing { .. }) => applied <= 1 && undone == 0,
-            (Status::Compensated, Undo::Never) => (applied, undone) == (0, 0),
+            (Status::Compensated, Undo::Child | Undo::Never) => (applied, undone) == (0, 0),
             _ => false,
         };
         if !lawful {

@@ -133,8 +133,7 @@ impl Run {
                 _ => {}
             }
         }
-        let with =
-            Begin { version: 1, input: plan::input().into(), labels: serde_json::Map::new(), locks, traceparent: None };
+        let with = Begin { locks, ..Begin::root(1, plan::input()) };
         let now = Time(1_000_000_000_000);
         let journal = begin(&definition, saga, with, now);
         let state = fold(saga, &journal).expect("a start folds");
@@ -387,7 +386,7 @@ impl Run {
             Command::Call { due_at, .. } => Some(due_at),
             Command::Probe { due_at, .. } => Some(due_at),
             Command::Wake { at } => Some(at),
-            Command::Lock { .. } | Command::Finish => None,
+            Command::Lock { .. } | Command::Family(_) | Command::Finish => None,
         });
         if let Some(next) = next.filter(|due| *due > self.now).min() {
             self.now = next;

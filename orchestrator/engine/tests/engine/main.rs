@@ -2,6 +2,7 @@
 
 mod callbacks;
 mod driving;
+mod families;
 mod faults;
 mod locks;
 mod nodes;

@@ -173,3 +173,29 @@ async fn what_has_not_ended_is_kept_whatever_its_age() {
     gone(&town, old).await;
     assert!(!town.journal(saga).await.is_empty());
 }
+
+#[tokio::test]
+async fn a_child_is_forgotten_and_purged_after_its_parent_and_not_before() {
+    let town = keeping_a_day().await;
+    town.register("saga: kid\nsteps: { k: { call: a POST /k, compensate: { call: a DELETE /k } } }").await;
+    let waits = "go: { await: go, timeout: 300d }";
+    town.register(&format!("saga: family\nsteps:\n  kid: {{ saga: kid, pivot: true }}\n  {waits}\n")).await;
+    let parent = town.start("family").await;
+    let child = SagaId::of_child(parent, "kid", None);
+    town.until(parent, |head| head.owner.is_none()).await;
+    town.ended(child).await;
+    town.clock.pass(DAY * 2);
+    // Something else that is as old goes meanwhile.
+    let other = ended(&town, None).await;
+    town.clock.pass(DAY * 2);
+    gone(&town, other).await;
+    assert!(!town.journal(child).await.is_empty(), "its parent waits");
+    assert!(!town.services.forgotten().contains(&format!("a {child}")));
+    let signal = amends_core::Signal { name: "go".into(), key: None, payload: serde_json::json!(null).into() };
+    town.engine.signal(parent, signal).await.expect("it is awaited");
+    assert_eq!(town.ended(parent).await, Status::Completed);
+    town.clock.pass(DAY * 2);
+    gone(&town, parent).await;
+    gone(&town, child).await;
+    assert!(town.services.forgotten().contains(&format!("a {child}")));
+}

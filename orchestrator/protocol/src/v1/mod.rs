@@ -4,6 +4,7 @@
 
 mod callback;
 mod definition;
+mod family;
 mod fault;
 mod health;
 mod lock;
@@ -17,6 +18,7 @@ pub use callback::CallbackRequest;
 pub use definition::{
     CheckAnswer, DefinitionChange, DefinitionView, Diagnostic, DiffAnswer, RegisterAnswer, Severity, StartChange,
 };
+pub use family::{ChildStatus, ChildView, ChildrenView, ParentView};
 pub use fault::{FaultRuleView, FaultsView};
 pub use health::{Live, Ready, Version};
 pub use lock::{HeldLock, LockStatus, LockView, QueuedSaga};

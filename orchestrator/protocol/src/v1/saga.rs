@@ -8,7 +8,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{LockView, StepView};
+use super::{LockView, ParentView, StepView};
 
 /// Everything there is to know of a saga, short of its journal.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -19,6 +19,9 @@ pub struct SagaView {
     pub version: u32,
     /// Digest of the very text it was started with and finishes on.
     pub definition: String,
+    /// Whose child it is; absent for one that was started by somebody.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<ParentView>,
     pub status: SagaStatus,
     /// What a person has to look at; empty when all is well.
     pub attention: Vec<AttentionView>,
@@ -71,6 +74,9 @@ pub struct SagaItem {
     pub id: Uuid,
     pub name: String,
     pub version: u32,
+    /// Whose child it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<Uuid>,
     pub status: SagaStatus,
     /// A person has to look.
     pub attention: bool,
@@ -94,7 +100,7 @@ pub enum SagaStatus {
     Compensated,
     /// Ended by a named operator, with the residual effects listed.
     Abandoned,
-    /// A child that finished its forward path and waits for its parent to settle it. Not an end.
+    /// Its forward path is done: a child waits for its parent to settle it, a parent settles its children. Not an end.
     Succeeded,
 }
 
@@ -168,6 +174,8 @@ pub enum AttentionReason {
     TimedOut,
     /// It may have happened, must not be sent again, and there is no probe to ask; waits for an operator.
     Unresolved,
+    /// Its child ended compensated where nothing is undone any more; waits for an operator.
+    ChildCompensated,
 }
 
 /// Why a saga is undone.
@@ -198,8 +206,10 @@ pub enum CauseKind {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<String>,
     },
-    /// The forward path took longer than the definition's `deadline`.
+    /// The forward path took longer than the definition's `deadline`, or a parent's.
     DeadlinePassed,
+    /// Its parent is undone.
+    UndoneByParent,
 }
 
 /// Why a step failed.
@@ -218,4 +228,6 @@ pub enum Failure {
     TimedOut,
     /// It may have happened, and must not be sent again.
     Unresolved,
+    /// Its child ended compensated.
+    ChildCompensated,
 }

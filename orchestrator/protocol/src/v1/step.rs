@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
+use super::ChildrenView;
+
 /// One step.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct StepView {
@@ -22,6 +24,9 @@ pub struct StepView {
     /// What it waits for, if it is a step that waits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wait: Option<WaitView>,
+    /// The sagas that it runs as children, if it is a step that does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub children: Option<ChildrenView>,
     /// One for each item, if it is a step that calls once for each; then `action` and `compensation` have no attempts of their own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub items: Option<Vec<ItemView>>,
@@ -41,7 +46,7 @@ pub enum StepStatus {
     Pending,
     /// Its action is under way.
     Calling,
-    /// It sleeps, awaits a signal or the verdict on what was accepted, or cannot begin and waits for a person.
+    /// It sleeps, awaits a signal, the verdict on what was accepted or its child, or cannot begin and waits for a person.
     Waiting,
     /// It is done.
     Succeeded,

@@ -56,6 +56,7 @@ pub(super) async fn the_head_says_what_was_last_committed(store: Arc<dyn Store>)
         version: u32::MAX,
         definition: made.definition,
         key: made.key,
+        parent: made.parent,
         owner: Some(made.owner),
         epoch: 1,
         next_seq: 3,

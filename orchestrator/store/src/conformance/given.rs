@@ -30,6 +30,7 @@ pub fn create_with_id(saga: SagaId, at: i64) -> Append {
         deadline_at: None,
         locks: [].into(),
         traceparent: None,
+        parent: None,
     }));
     Append {
         saga,
@@ -40,7 +41,14 @@ pub fn create_with_id(saga: SagaId, at: i64) -> Append {
             Recorded { seq: 2, epoch: 1, at: Time(at + 1), event: withdrawn("open") },
         ],
         summary: summary(Status::Running),
-        create: Some(Create { owner: Uuid::nil(), name: "place-order".into(), version: 1, definition, key: None }),
+        create: Some(Create {
+            owner: Uuid::nil(),
+            name: "place-order".into(),
+            version: 1,
+            definition,
+            key: None,
+            parent: None,
+        }),
         release: false,
         verdicts: Vec::new(),
     }

@@ -100,6 +100,7 @@ pub(super) async fn filters_by_name_attention_and_time_combine(store: Arc<dyn St
                         let filter = Filter {
                             statuses: statuses.to_vec(),
                             name: name.map(str::to_owned),
+                            parent: None,
                             attention,
                             started_from: from.map(Time),
                             started_before: before.map(Time),

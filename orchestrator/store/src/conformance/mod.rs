@@ -10,6 +10,7 @@ mod appends;
 mod asleep;
 mod batches;
 mod definitions;
+mod families;
 pub mod given;
 mod inbox;
 mod keys;
@@ -51,6 +52,9 @@ macro_rules! conformance_cases {
             batches::batches_of_every_size_are_whole,
             batches::commits_of_many_tasks_are_all_kept,
             batches::a_caller_who_goes_away_cancels_nothing_half_way,
+            families::the_children_of_a_saga_are_listed,
+            families::a_child_is_kept_as_long_as_its_parent,
+            families::a_child_can_be_made_asleep,
             adoption::an_adopter_fences_the_old_owner,
             adoption::of_two_adopters_one_wins,
             adoption::one_batch_adopts_a_saga_once,

@@ -96,6 +96,7 @@ impl Rows {
             head.purged_at.is_none()
                 && (filter.statuses.is_empty() || filter.statuses.contains(&head.summary.status))
                 && filter.name.as_deref().is_none_or(|name| *name == *head.name)
+                && filter.parent.is_none_or(|parent| head.parent == Some(parent))
                 && filter.attention.is_none_or(|attention| attention == head.summary.attention)
                 && filter.started_from.is_none_or(|from| from <= head.started_at)
                 && filter.started_before.is_none_or(|before| head.started_at < before)
@@ -132,6 +133,11 @@ impl Rows {
     pub(super) fn purge(&mut self, sagas: Vec<SagaId>, at: Time) -> u64 {
         let mut purged = 0;
         for id in sagas.into_iter().collect::<BTreeSet<_>>() {
+            let Some(parent) = self.sagas.get(&id).map(|saga| saga.head.parent) else { continue };
+            let above = parent.and_then(|parent| self.sagas.get(&parent));
+            if above.is_some_and(|above| above.head.purged_at.is_none()) {
+                continue;
+            }
             let Some(saga) = self.sagas.get_mut(&id) else { continue };
             if !saga.head.summary.status.is_terminal() || saga.head.purged_at.is_some() {
                 continue;
@@ -160,6 +166,7 @@ impl Saga {
             version: create.version,
             definition: create.definition.clone(),
             key: create.key.clone(),
+            parent: create.parent,
             owner: (!append.release).then_some(create.owner),
             epoch: append.epoch,
             next_seq: append.next_seq(),

@@ -37,6 +37,9 @@ pub(super) fn select(filter: &Filter, below: Option<Cursor>, limit: u32) -> Quer
     if let Some(name) = &filter.name {
         query.push("\n    and name = ").push_bind(name.clone());
     }
+    if let Some(parent) = filter.parent {
+        query.push("\n    and parent = ").push_bind(parent.0);
+    }
     if !filter.statuses.is_empty() {
         let statuses: Vec<&str> = filter.statuses.iter().map(|status| status.as_str()).collect();
         query.push("\n    and status = any (").push_bind(statuses).push(")");
@@ -63,7 +66,9 @@ fn walk(filter: &Filter) -> &'static str {
     let all = |belongs: fn(Status) -> bool| {
         !filter.statuses.is_empty() && filter.statuses.iter().all(|status| belongs(*status))
     };
-    if filter.attention == Some(true) {
+    if filter.parent.is_some() {
+        "parent is not null and purged_at is null"
+    } else if filter.attention == Some(true) {
         // No stub has it.
         "attention"
     } else if all(|status| !status.is_terminal()) {

@@ -83,6 +83,15 @@ pub(super) const PURGE: &str = "-- purge
             and ended_at is not null
             -- Put so that it is no condition of an index, see `adopt`.
             and case when purged_at is null then true else false end
+            -- A child is kept as long as its parent. By the primary key, once for each, whatever the planner thinks of the table.
+            and case
+                when sagas.parent is null then true
+                else (
+                    select coalesce(bool_and(above.purged_at is not null), true)
+                    from sagas as above
+                    where above.id = any (array[sagas.parent])
+                )
+            end
     ),
     journals as (
         delete from journal

@@ -35,6 +35,7 @@ pub(super) fn head(row: &PgRow) -> Result<Head, StoreError> {
             (None, None) => None,
             _ => return Err(corrupt(place, "a start key and its request go together")),
         },
+        parent: get::<Option<Uuid>>(row, "parent", place)?.map(SagaId),
         owner: get(row, "owner", place)?,
         epoch: unsigned(row, "epoch", place)?,
         next_seq: unsigned(row, "next_seq", place)?,

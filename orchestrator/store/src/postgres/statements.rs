@@ -44,7 +44,7 @@ pub(super) fn write(parts: Parts) -> AssertSqlSafe<&'static str> {
 pub(super) const EVENTS: &[&str] = &["uuid", "bigint", "bigint", "bigint", "text"];
 const CREATES: &[&str] = &[
     "uuid", "text", "bigint", "text", "text", "text", "text", "boolean", "bigint", "bigint", "bigint", "bigint",
-    "bigint", "uuid", "bigint", "bigint", "uuid",
+    "bigint", "uuid", "bigint", "bigint", "uuid", "uuid",
 ];
 const ADVANCES: &[&str] =
     &["uuid", "bigint", "bigint", "text", "boolean", "bigint", "bigint", "bigint", "bigint", "uuid", "boolean"];
@@ -67,7 +67,7 @@ fn text(parts: Parts) -> String {
             "created as (
                 insert into sagas (
                     id, name, version, definition, start_key, request, status, attention, started_at, updated_at,
-                    ended_at, wake_at, asleep_until, owner, epoch, next_seq, last_commit
+                    ended_at, wake_at, asleep_until, owner, epoch, next_seq, last_commit, parent
                 )
                 select *
                 from {} as made (

@@ -115,6 +115,7 @@ fn bind_creates<'q>(asked: Asked<'q>, creates: &[(&Append, &Create)]) -> Asked<'
         .bind(column(creates, |(append, _)| signed(append.epoch)))
         .bind(column(creates, |(append, _)| signed(append.next_seq())))
         .bind(column(creates, |(append, _)| append.commit))
+        .bind(column(creates, |(_, create)| create.parent.map(|parent| parent.0)))
 }
 
 fn bind_advances<'q>(asked: Asked<'q>, advances: &[&Append]) -> Asked<'q> {

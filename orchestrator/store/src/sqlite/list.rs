@@ -24,6 +24,9 @@ pub(super) fn select(filter: &Filter, below: Option<Cursor>, limit: u32) -> Quer
     if let Some(name) = &filter.name {
         query.push("\n    and name = ").push_bind(name.clone());
     }
+    if let Some(parent) = filter.parent {
+        query.push("\n    and parent = ").push_bind(parent.0);
+    }
     if !filter.statuses.is_empty() {
         query.push("\n    and status in (");
         let mut list = query.separated(", ");
@@ -54,7 +57,9 @@ fn walk(filter: &Filter) -> &'static str {
     let all = |belongs: fn(Status) -> bool| {
         !filter.statuses.is_empty() && filter.statuses.iter().all(|status| belongs(*status))
     };
-    if filter.attention == Some(true) {
+    if filter.parent.is_some() {
+        "sagas_children\nwhere parent is not null and purged_at is null"
+    } else if filter.attention == Some(true) {
         // No stub has it, and none lives.
         "sagas_attention\nwhere attention = 1"
     } else if all(|status| !status.is_terminal()) {

@@ -20,7 +20,7 @@ macro_rules! head_columns {
     () => {
         "sagas.id, sagas.name, sagas.version, sagas.definition, sagas.start_key, sagas.request, sagas.status,
             sagas.attention, sagas.started_at, sagas.updated_at, sagas.ended_at, sagas.wake_at, sagas.owner, sagas.epoch,
-            sagas.next_seq, sagas.purged_at"
+            sagas.next_seq, sagas.purged_at, sagas.parent"
     };
 }
 pub(super) use head_columns;

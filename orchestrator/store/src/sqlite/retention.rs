@@ -97,7 +97,9 @@ pub(super) const PURGEABLE: &str = "-- purgeable
     from sagas
     where id = ?
         and ended_at is not null
-        and purged_at is null";
+        and purged_at is null
+        -- A child is kept as long as its parent.
+        and not exists (select 1 from sagas as above where above.id = sagas.parent and above.purged_at is null)";
 
 pub(super) const DELETE_JOURNAL: &str = "-- delete_journal
     delete from journal

@@ -115,9 +115,9 @@ fn apply(statements: &mut Statements<'_>, ready: &Ready) -> rusqlite::Result<boo
 pub(super) const CREATE_SAGA: &str = "-- create_saga
     insert into sagas (
         id, name, version, definition, start_key, request, status, attention, started_at, updated_at, ended_at, wake_at,
-        owner, epoch, next_seq, last_commit, asleep_until
+        owner, epoch, next_seq, last_commit, asleep_until, parent
     )
-    select ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17
+    select ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18
     -- Of what is deleted nothing is made: whoever deletes looks afterwards for what was made before.
     where not exists (
         select 1
@@ -148,6 +148,7 @@ fn create_saga(statements: &mut Statements<'_>, append: &Append, create: &Create
         signed(append.next_seq()),
         append.commit.as_bytes(),
         append.asleep_until().map(|time| time.0),
+        create.parent.as_ref().map(|parent| parent.0.as_bytes()),
     ])
 }
 

@@ -3,6 +3,7 @@
 
 mod broken;
 mod callbacks;
+mod families;
 mod locks;
 mod made;
 mod probes;

@@ -51,6 +51,23 @@ fn needs_are_met(life: &Life, needs: &[String]) -> Result<(), String> {
     }
 }
 
+/// Whether this child may be decided upon now.
+pub(super) fn intend_child(life: &Life, shape: &Shape, call: &Call) -> Result<(), String> {
+    let step = shape.step(&call.step).filter(|step| step.saga.is_some()).ok_or("this step runs no child")?;
+    let right = match (step.each, call.index, life.items.get(&call.step)) {
+        (false, None, _) => true,
+        (true, Some(index), Some(items)) => (index as usize) < *items,
+        _ => false,
+    };
+    if life.status != Status::Running || call.op != Op::Action || !right {
+        return Err("it cannot run a child now, or not this one".to_owned());
+    }
+    if life.skipped.contains(&call.step) || life.refused.contains(&call.step) {
+        return Err("the step does not run".to_owned());
+    }
+    needs_are_met(life, &step.needs)
+}
+
 /// A step is found to have no call to make.
 pub(super) fn begin_without_call(life: &Life, shape: &Shape, name: &str) -> Result<(), String> {
     let step = shape.step(name).ok_or("the definition has no such step")?;
@@ -63,6 +80,7 @@ pub(super) fn begin_without_call(life: &Life, shape: &Shape, name: &str) -> Resu
 fn may_begin(life: &Life, step: &Step) -> Result<(), String> {
     let name = &step.name;
     let begun = life.calls.keys().any(|call| call.step == *name)
+        || life.kids.keys().any(|call| call.step == *name)
         || life.skipped.contains(name)
         || life.refused.contains(name)
         || life.waits.knows(name)

@@ -9,7 +9,7 @@ use super::diagnostic;
 use crate::{
     body::Yaml,
     error::ApiError,
-    openapi::{BadRequest, BodyTooLarge, NotYaml},
+    openapi::{BadRequest, BodyTooLarge, NotYaml, Unavailable},
     query::NoQuery,
 };
 
@@ -24,7 +24,7 @@ use crate::{
     request_body(content = String, description = "The definition's YAML, at most 256 KiB", content_type = "application/yaml"),
     responses(
         (status = 200, description = "What is to be said of it", body = CheckAnswer),
-        BadRequest, BodyTooLarge, NotYaml,
+        BadRequest, BodyTooLarge, NotYaml, Unavailable,
     ),
 )]
 pub(crate) async fn check(
@@ -32,7 +32,7 @@ pub(crate) async fn check(
     NoQuery: NoQuery,
     Yaml(source): Yaml,
 ) -> Result<Json<CheckAnswer>, ApiError> {
-    let found = engine.check(&source);
+    let found = engine.check(&source).await?;
     let ok = found.iter().all(|found| found.severity != Severity::Error);
     Ok(Json(CheckAnswer { ok, diagnostics: found.iter().map(diagnostic).collect() }))
 }

@@ -1,10 +1,11 @@
 //! `GET /v1/sagas`
 
-use amends_core::summary::Status;
+use amends_core::{ids::SagaId, summary::Status};
 use amends_engine::Engine;
 use amends_protocol::v1::{Page, SagaItem, SagaStatus};
 use amends_store::{Cursor, Filter, Head};
 use axum::{Json, extract::State};
+use uuid::Uuid;
 
 use crate::{
     cursor,
@@ -26,6 +27,7 @@ use crate::{
     params(
         ("status" = Option<Vec<SagaStatus>>, Query, description = "Any of these; repeated, or with commas between them"),
         ("name" = Option<String>, Query, description = "The name of their definition", max_length = 64, pattern = "^[A-Za-z][A-Za-z0-9_.-]*$"),
+        ("parent" = Option<Uuid>, Query, description = "The children of this saga"),
         ("attention" = Option<bool>, Query, description = "Whether a person has to look"),
         ("started_from" = Option<DateTime<Utc>>, Query, description = "Inclusive"),
         ("started_before" = Option<DateTime<Utc>>, Query, description = "Exclusive"),
@@ -41,7 +43,7 @@ pub(crate) async fn list(State(engine): State<Engine>, mut query: Query) -> Resu
     let filter = filter(&mut query)?;
     let limit = query.limit()?;
     let cursor = query.one("cursor")?;
-    query.end(&["status", "name", "attention", "started_from", "started_before", "limit", "cursor"])?;
+    query.end(&["status", "name", "parent", "attention", "started_from", "started_before", "limit", "cursor"])?;
     let scope = scope(&filter);
     let below = cursor.map(|cursor| cursor::to_saga(&scope, &cursor)).transpose()?;
 
@@ -70,6 +72,7 @@ fn filter(query: &mut Query) -> Result<Filter, ApiError> {
     Ok(Filter {
         statuses,
         name: query.one("name")?,
+        parent: query.parsed::<Uuid>("parent", "the id of a saga")?.map(SagaId),
         attention: query.parsed("attention", "`true` or `false`")?,
         started_from: query.time("started_from")?,
         started_before: query.time("started_before")?,
@@ -81,7 +84,8 @@ fn scope(filter: &Filter) -> String {
     let statuses: Vec<_> = filter.statuses.iter().map(|status| status.as_str()).collect();
     let times = [filter.started_from, filter.started_before].map(|time| time.map(|time| time.0));
     let name = filter.name.as_deref();
-    format!("sagas {} {:?} {times:?} {name:?}", statuses.join(","), filter.attention)
+    let parent = filter.parent.map(|parent| format!(" {parent}")).unwrap_or_default();
+    format!("sagas {} {:?} {times:?} {name:?}{parent}", statuses.join(","), filter.attention)
 }
 
 fn item(head: &Head) -> SagaItem {
@@ -89,6 +93,7 @@ fn item(head: &Head) -> SagaItem {
         id: head.saga.0,
         name: head.name.to_string(),
         version: head.version,
+        parent: head.parent.map(|parent| parent.0),
         status: view::status(head.summary.status),
         attention: head.summary.attention,
         started_at: view::time(head.started_at),

@@ -71,6 +71,8 @@ impl Checker<'_, '_, '_> {
                     "what it waited for is known before: refer to that",
                 );
             }
+            // It is the child's: what that has, its definition says.
+            (None, _) if self.has(ix, "saga") => {}
             (None, _) => {
                 let from = if self.has(ix, "await") { "signal" } else { "response.body" };
                 let hint = format!("give `{name}` an output, e.g. `output: {{ id: \"${{{{ {from}.id }}}}\" }}`");

@@ -194,6 +194,7 @@ async fn lists_and_sweeps_walk_an_index_in_their_order() {
     let filter = |statuses: &[Status], name: Option<&str>, attention| Filter {
         statuses: statuses.to_vec(),
         name: name.map(str::to_owned),
+        parent: None,
         attention,
         started_from: Some(Time(1)),
         started_before: Some(Time(i64::from(MANY))),
@@ -208,6 +209,7 @@ async fn lists_and_sweeps_walk_an_index_in_their_order() {
         (filter(&undone, None, None), "sagas_undone", true),
         // So few that sorting them is nothing.
         (filter(&[Status::Abandoned], Some("name3"), None), "sagas_undone", false),
+        (Filter { parent: Some(SagaId(Uuid::max())), ..filter(&[], None, None) }, "sagas_children", false),
         (filter(&[Status::Running], Some("name3"), Some(true)), "sagas_attention", true),
     ] {
         for below in [None, Some(Cursor { started_at: Time(9000), saga: SagaId(Uuid::max()) })] {

@@ -105,7 +105,6 @@ async fn assert_by_primary_key(store: &SqliteStore) {
         (STANDING, "SEARCH sagas USING PRIMARY KEY (id=?)"),
         (ADOPT_SAGA, "SEARCH sagas USING PRIMARY KEY (id=?)"),
         (MAY_SETTLE, "SEARCH sagas USING PRIMARY KEY (id=?)"),
-        (PURGEABLE, "SEARCH sagas USING PRIMARY KEY (id=?)"),
         (DELETE_SAGA, "SEARCH sagas USING PRIMARY KEY (id=?)"),
         (LEAVE_STUB, "SEARCH sagas USING PRIMARY KEY (id=?)"),
         (DELETE_JOURNAL, "SEARCH journal USING PRIMARY KEY (saga=?)"),
@@ -115,6 +114,11 @@ async fn assert_by_primary_key(store: &SqliteStore) {
     ] {
         assert_eq!(plan(store, sql).await, [expected], "{sql}");
     }
+    // Its parent, too.
+    let purgeable = plan(store, PURGEABLE).await;
+    let of = |table: &str| format!("SEARCH {table} USING PRIMARY KEY (id=?)");
+    assert!(purgeable.contains(&of("sagas")) && purgeable.contains(&of("above")), "{purgeable:?}");
+    assert!(!purgeable.iter().any(|line| line.starts_with("SCAN")), "{purgeable:?}");
 }
 
 /// `in (…)` over more than two words, also in a condition of the schema, makes a table for every row that is written.
@@ -137,6 +141,7 @@ async fn lists_walk_an_index_in_their_order() {
     let filter = |statuses: &[Status], name: Option<&str>, attention| Filter {
         statuses: statuses.to_vec(),
         name: name.map(str::to_owned),
+        parent: None,
         attention,
         started_from: Some(Time(1)),
         started_before: Some(Time(2)),
@@ -148,6 +153,7 @@ async fn lists_walk_an_index_in_their_order() {
         (filter(&[], Some("a"), None), "sagas_named"),
         (filter(&[Status::Completed], Some("a"), None), "sagas_named"),
         (filter(&undone, Some("a"), None), "sagas_undone"),
+        (Filter { parent: Some(SagaId(Uuid::nil())), ..filter(&undone, None, None) }, "sagas_children"),
         (filter(&[Status::Running], Some("a"), Some(true)), "sagas_attention"),
     ] {
         for below in [None, Some(Cursor { started_at: Time(9), saga: SagaId(Uuid::nil()) })] {
