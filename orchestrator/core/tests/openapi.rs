@@ -124,7 +124,9 @@ const BODY: u32 = 8 + ORDER.len() as u32;
 #[test]
 fn each_mistake_is_told_with_its_code_and_its_place() {
     let output_at = u32::try_from(output("").find("${{ ").expect("an expression")).expect("a column") + 8 + 4;
-    let cases: Vec<(&str, String, Vec<(&str, u32)>)> = vec![
+    // What it is, the text, and each code with its column.
+    type Case = (&'static str, String, Vec<(&'static str, u32)>);
+    let cases: Vec<Case> = vec![
         // ---- paths and methods
         ("another path", "call: shop POST /orderz".into(), vec![("E0701", 24)]),
         ("one segment more", "call: shop POST /orders/1/confirm/now".into(), vec![("E0701", 24)]),
@@ -345,7 +347,7 @@ fn aliases_that_multiply_are_not_written_out() {
     let mut text = "openapi: 3.1.0\nl0: &l0 [a, a, a, a, a, a, a, a, a, a]\n".to_owned();
     for level in 1..12 {
         let alias = format!("*l{}", level - 1);
-        text += &format!("l{level}: &l{level} [{}]\n", vec![alias.as_str(); 10].join(", "));
+        text += &format!("l{level}: &l{level} [{}]\n", [alias.as_str(); 10].join(", "));
     }
     let before = thread_time();
     let refused = Api::read(&(text + "paths: {}\n")).expect_err("too much");

@@ -49,7 +49,7 @@ impl Default for Looks {
 impl Looks {
     /// `None`: there are not so many left.
     pub(super) fn spend(&mut self, looks: usize) -> Option<()> {
-        self.0 = self.0.checked_sub(looks).unwrap_or_default();
+        self.0 = self.0.saturating_sub(looks);
         (self.0 > 0).then_some(())
     }
 }

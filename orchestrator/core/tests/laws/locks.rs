@@ -251,16 +251,15 @@ impl Model {
         let mut ended = vec![None; self.runs.len()];
         loop {
             let mut went_on = false;
-            for one in 0..self.runs.len() {
-                if ended[one].is_some() {
+            for (one, end) in ended.iter_mut().enumerate() {
+                if end.is_some() {
                     continue;
                 }
                 let places = self.look(one);
                 self.runs[one].input(Input::LocksAnswered(places))?;
                 self.keeps_the_laws()?;
                 if self.runs[one].state.next_lock().is_none() {
-                    ended[one] =
-                        Some(self.runs[one].to_the_end(&town.sagas[one].0).map_err(|why| format!("{one}: {why}"))?);
+                    *end = Some(self.runs[one].runs_out(&town.sagas[one].0).map_err(|why| format!("{one}: {why}"))?);
                     self.keeps_the_laws()?;
                     went_on = true;
                     let queued = |row: &amends_core::event::Recorded| matches!(row.event, Event::LockQueued { .. });
@@ -275,7 +274,7 @@ impl Model {
             }
         }
         let left = ended.iter().filter(|ended| ended.is_none()).count();
-        let persons = ended.iter().any(|ended| *ended == Some(Outcome::WaitsForAPerson));
+        let persons = ended.contains(&Some(Outcome::WaitsForAPerson));
         if left > 0 && !persons {
             return Err(format!("{left} sagas wait for each other"));
         }

@@ -88,7 +88,7 @@ pub(crate) fn run(plan: &Plan, broken: Broken) -> Result<Outcome, String> {
     for step in &plan.moves {
         run.make(step)?;
     }
-    run.to_the_end(plan)
+    run.runs_out(plan)
 }
 
 /// The journal of a plan.
@@ -157,7 +157,7 @@ impl Run {
     }
 
     /// Fine weather until the end, then everything that was late arrives; and every law.
-    pub(crate) fn to_the_end(&mut self, plan: &Plan) -> Result<Outcome, String> {
+    pub(crate) fn runs_out(&mut self, plan: &Plan) -> Result<Outcome, String> {
         let outcome = self.fine_weather()?;
         for request in std::mem::take(&mut self.late) {
             // Twice: the network may double what it delays.

@@ -11,7 +11,7 @@ use std::{
 
 use anyhow::Result;
 use tokio::{
-    sync::mpsc::{UnboundedReceiver, unbounded_channel},
+    sync::mpsc::{Receiver, channel},
     task::{JoinSet, LocalSet},
 };
 
@@ -26,14 +26,16 @@ type Pool = Rc<RefCell<Vec<(Line, Instant)>>>;
 
 /// Tells each moment at which a saga is due. From a thread of its own: the runtime's timers go by whole milliseconds and are up
 /// to two late, which would be counted as the time of whoever is measured.
-fn ticks(began: Instant, per_s: f64) -> UnboundedReceiver<Instant> {
-    let (tick, ticks) = unbounded_channel();
+fn ticks(began: Instant, per_s: f64) -> Receiver<Instant> {
+    let (tick, ticks) = channel(IN_FLIGHT_MOST);
     thread::spawn(move || {
         for number in 0_u32.. {
             let due = began + Duration::from_secs_f64(f64::from(number) / per_s);
-            thread::sleep(due.saturating_duration_since(Instant::now()));
+            while let Some(left) = due.checked_duration_since(Instant::now()) {
+                thread::park_timeout(left);
+            }
             // Nobody listens any more once all are started.
-            if tick.send(due).is_err() {
+            if tick.blocking_send(due).is_err() {
                 return;
             }
         }
