@@ -89,7 +89,12 @@ fn every_format_shows_every_step_the_pivot_and_what_is_undone() {
         assert_eq!(Format::parse(format.as_str()), Some(format));
     }
     let svg = draw(&definition, Format::Svg);
-    assert!(svg.contains("prefers-color-scheme:dark") && svg.matches("stroke-dasharray").count() == 1);
+    assert!(svg.contains("prefers-color-scheme:dark") && svg.contains(".undo{fill:none"));
+    assert_eq!(
+        svg.matches("stroke-dasharray").count(),
+        2,
+        "in the styles of children and of undoing, and nowhere else"
+    );
     assert_eq!(svg.matches("<rect").count(), 1 + 3 + 1, "paper, three steps, one compensation");
     let mermaid = draw(&definition, Format::Mermaid);
     assert!(mermaid.starts_with("flowchart TD\n") && mermaid.contains("s0 --> s2") && mermaid.contains(":::pivot"));

@@ -82,6 +82,11 @@ fn the_definitions_of_the_page_on_isolation_are_accepted() {
     assert_eq!(checked, page.matches("\n### ").count(), "each countermeasure has its example");
 }
 
+/// A file of the sample services.
+fn sample(file: &str) -> String {
+    fs::read_to_string(root().join("services").join(file)).expect("a file of the samples")
+}
+
 #[test]
 fn every_configuration_that_a_page_shows_is_read_by_a_server() {
     let mut checked = 0;
@@ -95,6 +100,8 @@ fn every_configuration_that_a_page_shows_is_read_by_a_server() {
             for block in page.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next()) {
                 let shell = Shell::new();
                 shell.file("amends.toml", block);
+                // What a page's configuration names, it says stands beside it.
+                shell.file("payments.openapi.yaml", &sample("payments/openapi.yaml"));
                 let ran = shell.amends(&["config", "check"]);
                 assert_eq!(ran.code, Some(0), "{}:\n{block}\n{ran:#?}", path.display());
                 checked += 1;
