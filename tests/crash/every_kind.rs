@@ -21,8 +21,12 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 const DEFINITION: &str = include_str!("every-kind.yaml");
+/// What it runs as a child.
+const CHILD: &str = include_str!("every-kind-child.yaml");
 /// What must not be sent twice.
 const ONCE: &[&str] = &["pay", "points"];
+/// Of the child: it is at work when everybody is killed, but no moment hangs on its requests.
+const OF_CHILD: &[&str] = &["look", "note"];
 /// Of a busy machine.
 const SOON: Duration = Duration::from_secs(60);
 /// So many requests of a saga that recovers are a moment of the next kill.
@@ -74,16 +78,20 @@ impl Stage {
 }
 
 fn plan() -> Plan {
-    let services = ["pricing", "orders", "inventory", "payments", "packing", "shipping", "insurance", "loyalty"];
+    let services =
+        ["pricing", "orders", "inventory", "payments", "packing", "shipping", "insurance", "loyalty", "survey"];
     let replies = json!({
         "price": { "amount": 700 }, "reserve": { "id": "r-1" }, "pay": { "id": "c-1" }, "wrap": { "paper": "red" },
+        "look": { "value": 900 },
     });
     let later = json!({
         "carrier": { "when": { "after_ms": 20 }, "verdict": { "done": { "tracking": "T-1" } } },
         "insure": { "when": "early", "verdict": { "done": { "policy": "P-1" } } },
         "drive": { "when": { "after_ms": 20 } },
     });
-    Plan::of_anything(DEFINITION, &services.map(str::to_owned).into(), &replies).deciding_later(&later)
+    Plan::of_anything(DEFINITION, &services.map(str::to_owned).into(), &replies)
+        .deciding_later(&later)
+        .with_children(&[CHILD.to_owned()])
 }
 
 /// Every second one wraps a gift; the others send a card.
@@ -155,7 +163,7 @@ async fn killed_at_every_request(mut stage: Stage, end: SagaStatus) -> Result<()
     for saga in &waiting {
         waits_for_its_signal(&stage.client()?, *saga).await?;
     }
-    let mut traps = Traps::new(points.clone(), ONCE);
+    let mut traps = Traps::new(points.clone(), ONCE, OF_CHILD);
     stage.scene().trap(&traps);
     for number in 0..points.len() {
         let saga = begin(&stage, 100 + number).await?;
@@ -171,7 +179,7 @@ async fn killed_at_every_request(mut stage: Stage, end: SagaStatus) -> Result<()
     for round in 0..=rounds()? {
         stage.kill(&traps).await.with_context(|| format!("round {round}"))?;
         let before = traps;
-        traps = Traps::new(every(WHILE_RECOVERING), ONCE);
+        traps = Traps::new(every(WHILE_RECOVERING), ONCE, OF_CHILD);
         stage.scene().trap(&traps);
         stage.restart().await?;
         before.taken_over();
@@ -263,7 +271,7 @@ async fn every_kind_of_step_is_undone_after_a_kill_at_every_request_on_many_node
 fn the_definition_says_everything_that_a_definition_can_say() {
     let schema = amends_core::definition::json_schema();
     // Ways to say the same, or nothing that a kill could meet.
-    let elsewhere = ["version", "description", "headers", "saga"];
+    let elsewhere = ["version", "description", "headers"];
     for map in ["step", "compensation"]
         .map(|map| &schema["$defs"][map]["properties"])
         .into_iter()

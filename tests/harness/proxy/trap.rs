@@ -49,6 +49,8 @@ struct Set {
     /// Steps whose requests are never late: they must not be sent twice, and their definition promises that nothing arrives when they
     /// have been asked after.
     punctual: &'static [&'static str],
+    /// Steps whose requests pass and count for nothing: those of children, whose sagas have no point.
+    passing: &'static [&'static str],
     seen: Mutex<BTreeMap<Uuid, Seen>>,
     phase: watch::Sender<Phase>,
 }
@@ -69,13 +71,14 @@ pub(super) struct Caught {
 
 impl Traps {
     /// One point for each saga, in the order in which they are first seen; further sagas begin again at the first point. Requests of
-    /// these steps are never late.
+    /// the `punctual` steps are never late; those of the `passing` ones are not seen at all.
     ///
     /// # Panics
     /// There is no point.
-    pub fn new(points: Vec<Point>, punctual: &'static [&'static str]) -> Self {
+    pub fn new(points: Vec<Point>, punctual: &'static [&'static str], passing: &'static [&'static str]) -> Self {
         assert!(!points.is_empty(), "a trap is somewhere");
-        Self(Arc::new(Set { points, punctual, seen: Mutex::default(), phase: watch::Sender::new(Phase::Armed) }))
+        let phase = watch::Sender::new(Phase::Armed);
+        Self(Arc::new(Set { points, punctual, passing, seen: Mutex::default(), phase }))
     }
 
     /// The sagas that are held now, or were.
@@ -100,7 +103,7 @@ impl Traps {
     /// Counts a request.
     pub(super) fn meet(&self, saga: Uuid, step: &str) -> Option<Caught> {
         let phase = self.0.phase.subscribe();
-        if *phase.borrow() != Phase::Armed {
+        if *phase.borrow() != Phase::Armed || self.0.passing.contains(&step) {
             return None;
         }
         let mut seen = self.0.seen.lock().expect("invariant: nobody panics under this lock");
