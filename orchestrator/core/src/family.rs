@@ -26,10 +26,10 @@ use crate::{
 /// Something that a saga owes its family.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Errand {
-    /// Find the version that this child will be, see whether [`child`] allows it, and feed [`crate::Input::ChildPinned`] or
+    /// Find the version that this child will be, see whether [`crate::child_may_begin`] allows it, and feed [`crate::Input::ChildPinned`] or
     /// [`crate::Input::ChildRefused`].
     Pin { call: CallId },
-    /// Make the child, if it is not there: [`Family::begins`].
+    /// Make the child, if it is not there: [`child_begins`].
     Begin { call: CallId },
     /// Tell the child to undo itself. One that is not there is made as one that is undone, so that nobody can make it any more
     /// who was asked to before.
@@ -63,6 +63,10 @@ pub enum Settlement {
 
 /// What is owed now.
 pub(crate) fn errands(definition: &Definition, state: &State) -> Vec<Errand> {
+    // Nearly every saga is nobody's child and has none, and this is asked at every step.
+    if state.children.is_empty() && state.started.parent.is_none() {
+        return Vec::new();
+    }
     let mut owed = Vec::new();
     for (call, under_way) in state.calls().filter(|(_, call)| call.phase == Phase::Child) {
         let action = CallId { op: Op::Action, ..call.clone() };

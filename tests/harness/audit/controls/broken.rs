@@ -321,7 +321,12 @@ fn an_effect_for_an_owner_whose_saga_was_adopted_is_reported() {
     reported(&story, 7, "money had done something under epoch 2 and answered a call under epoch 1 by 200");
     let copy = story.evidence.wire[1].copies.last_mut().expect("there is one");
     let answer = copy.answer.as_mut().expect("it was answered");
+    let done = answer.clone();
     (answer.status, answer.acked, answer.refused) = (409, false, Some("stale-epoch".to_owned()));
+    assert_eq!(check(&story.evidence), []);
+    // But to a read there is no fence.
+    story.evidence.wire[1].copies.last_mut().expect("there is one").answer = Some(done);
+    story.evidence.wire.iter_mut().for_each(|request| request.sent.method = "GET".to_owned());
     assert_eq!(check(&story.evidence), []);
 }
 
