@@ -1,7 +1,7 @@
 //! What one step of a saga costs the pure machine, and the guard over it: `cargo bench -p amends-core --bench step` fails
 //! when one is slower than its limit. The order saga of `sagas/` is what is measured.
 
-use std::{fs, path::PathBuf, process::ExitCode, time::Duration};
+use std::{collections::BTreeMap, fs, path::PathBuf, process::ExitCode, time::Duration};
 
 use amends_core::{
     Answer, Begin, Input, Reply, Terms, begin, decide_in_place,
@@ -23,34 +23,31 @@ const LIMITS: [(&str, f64); 4] = [
     ("fold a journal", 12_000.0),
 ];
 
+/// A busy neighbour lasts longer than one measurement, so that all are made up to so many times over: what counts is the quickest
+/// sample of all, and nothing ever makes it quicker than it is.
+const ROUNDS: usize = 5;
+
 fn main() -> ExitCode {
-    let mut criterion = Criterion::default()
-        .warm_up_time(Duration::from_millis(500))
-        .measurement_time(Duration::from_secs(2))
-        .configure_from_args();
     let order = Order::new();
-    let middle = order.until("charge");
-    let call = CallId::action(&"charge".into());
-    criterion.bench_function(LIMITS[0].0, |bench| {
-        let answer = || (middle.clone(), ok(&call));
-        bench.iter_batched(answer, |(state, input)| order.step(state, input), BatchSize::SmallInput);
-    });
-    criterion.bench_function(LIMITS[1].0, |bench| {
-        bench.iter(|| render(&order.definition, &middle, &call).expect("it can be rendered"));
-    });
-    criterion.bench_function(LIMITS[2].0, |bench| bench.iter(|| order.begin()));
-    let journal = order.journal();
-    criterion.bench_function(LIMITS[3].0, |bench| bench.iter(|| fold(order.saga, &journal).expect("it can be folded")));
-    criterion.final_summary();
-    verdict()
+    let mut least_of_all: BTreeMap<&str, f64> = BTreeMap::new();
+    for _ in 0..ROUNDS {
+        order.measure();
+        // No measurement (a filter) is no verdict.
+        for (name, least) in LIMITS.iter().filter_map(|(name, _)| Some((*name, least_ns(name)?))) {
+            least_of_all.entry(name).and_modify(|before| *before = before.min(least)).or_insert(least);
+        }
+        if LIMITS.iter().all(|(name, limit_ns)| least_of_all.get(name).is_none_or(|least_ns| least_ns <= limit_ns)) {
+            break;
+        }
+    }
+    verdict(&least_of_all)
 }
 
-/// Reads what was measured back, and holds the quickest sample of each against its limit: what a neighbour on the machine adds
-/// is no fault of ours, and nothing ever makes it quicker than it is. No measurement (a filter) is no verdict.
-fn verdict() -> ExitCode {
+/// Holds each against its limit.
+fn verdict(least_of_all: &BTreeMap<&str, f64>) -> ExitCode {
     let mut exit = ExitCode::SUCCESS;
     for (name, limit_ns) in LIMITS {
-        let Some(least_ns) = least_ns(name) else { continue };
+        let Some(&least_ns) = least_of_all.get(name) else { continue };
         let met = least_ns <= limit_ns;
         let word = if met { "ok    " } else { "FAILED" };
         println!("{word} {name}: {:.2} µs of {:.1} µs", least_ns / 1e3, limit_ns / 1e3);
@@ -82,6 +79,28 @@ impl Order {
         let source = include_str!("../../../sagas/place-order.yaml");
         let definition = Definition::parse(source, None).expect("the order saga is valid");
         Self { definition, saga: SagaId::derived("place-order", "bench") }
+    }
+
+    fn measure(&self) {
+        let mut criterion = Criterion::default()
+            .warm_up_time(Duration::from_millis(500))
+            .measurement_time(Duration::from_secs(2))
+            .configure_from_args();
+        let middle = self.until("charge");
+        let call = CallId::action(&"charge".into());
+        criterion.bench_function(LIMITS[0].0, |bench| {
+            let answer = || (middle.clone(), ok(&call));
+            bench.iter_batched(answer, |(state, input)| self.step(state, input), BatchSize::SmallInput);
+        });
+        criterion.bench_function(LIMITS[1].0, |bench| {
+            bench.iter(|| render(&self.definition, &middle, &call).expect("it can be rendered"));
+        });
+        criterion.bench_function(LIMITS[2].0, |bench| bench.iter(|| self.begin()));
+        let journal = self.journal();
+        criterion.bench_function(LIMITS[3].0, |bench| {
+            bench.iter(|| fold(self.saga, &journal).expect("it can be folded"));
+        });
+        criterion.final_summary();
     }
 
     fn begin(&self) -> Vec<amends_core::event::Recorded> {
