@@ -5,14 +5,16 @@
 use std::{sync::Arc, time::Duration};
 
 use amends_core::{
-    Signal,
+    Answer, Begin, Input, Reply, Signal, Terms, begin_with, decide_in_place,
+    definition::Definition,
     event::Event,
     ids::{CallId, SagaId},
     summary::Status,
 };
-use amends_engine::{CancelError, RegisterError, Setup};
-use amends_store::{Filter, Store, memory::MemoryStore};
+use amends_engine::{CancelError, Clock, RegisterError, Setup};
+use amends_store::{Append, Create, Deleted, Filter, Store, memory::MemoryStore};
 use serde_json::json;
+use uuid::Uuid;
 
 use crate::town::{Does, HandClock, SOON, Services, Town, memory};
 
@@ -371,6 +373,67 @@ async fn children_run_under_the_locks_of_their_root_and_nobody_waits_in_a_circle
     let (call, why) = refused.expect("it is refused");
     assert_eq!(call, CallId::action(&"b".into()));
     assert!(why.contains("locks that its root does not take: z"), "{why}");
+}
+
+/// Written by a process that lost its lease when it had pinned the child and not made it.
+async fn pinned_and_not_made(store: &MemoryStore, town: &Town, cancelled: bool) -> SagaId {
+    let definition = Definition::parse(FAMILY, None).expect("a definition");
+    let kid = Definition::parse(KID, None).expect("a definition");
+    let (saga, now) = (SagaId(Uuid::now_v7()), town.clock.now());
+    let (mut state, begun) = begin_with(&definition, saga, Begin::root(1, json!({})), now);
+    let one = CallId::action(&"one".into());
+    let answer = Answer { status: 200, acked: true, body: b"{}".to_vec(), ..Answer::default() };
+    let terms = Terms { barrier: true, ..Terms::default() };
+    let inputs = [
+        Some(Input::Answered { call: one, attempt: 1, reply: Reply::Answered(answer), terms }),
+        Some(Input::ChildPinned { call: CallId::action(&"kid".into()), version: 1, definition: kid.digest }),
+        cancelled.then_some(Input::CancelRequested { reason: None }),
+    ];
+    let mut events = begun.events;
+    for input in inputs.into_iter().flatten() {
+        events.extend(decide_in_place(&definition, &mut state, input, now).events);
+    }
+    let (digest, owner) = (definition.digest.clone(), town.engine.identity().0);
+    let create = Create {
+        owner: Uuid::new_v4(),
+        name: "family".into(),
+        version: 1,
+        definition: digest,
+        key: None,
+        parent: None,
+    };
+    let append = Append {
+        saga,
+        commit: Uuid::new_v4(),
+        epoch: 1,
+        events,
+        summary: state.summary(),
+        create: Some(create),
+        release: false,
+        verdicts: vec![],
+    };
+    assert!(town.store.commit(vec![append]).await[0].is_ok());
+    store.end_lease(owner);
+    saga
+}
+
+#[tokio::test]
+async fn a_child_whose_version_is_deleted_before_it_is_there_never_comes_and_its_parent_is_undone() {
+    let (store, town) = shared().await;
+    town.register(KID).await;
+    town.register(FAMILY).await;
+    let deleted = town.store.delete_definition("kid", 1, town.clock.now()).await.expect("deletes");
+    assert!(matches!(deleted, Deleted::Gone), "{deleted:?}");
+    for cancelled in [false, true] {
+        let saga = pinned_and_not_made(&store, &town, cancelled).await;
+        assert_eq!(town.ended(saga).await, Status::Compensated);
+        assert!(town.store.head(kid_of(saga)).await.expect("readable").is_none(), "nobody made it");
+        let why = town.journal(saga).await.into_iter().find_map(|row| match row.event {
+            Event::ChildCompensated { reason, .. } => Some(reason),
+            _ => None,
+        });
+        assert_eq!(why.as_deref(), Some("its version was deleted before it began"));
+    }
 }
 
 #[tokio::test]
