@@ -1,12 +1,12 @@
 //! What `amends plan` shows is what participants receive: method, path, headers and bytes.
 
-use std::fs;
+use std::{fs, path::Path};
 
 use amends_protocol::v1::SagaStatus;
 use amends_tests::{
     process,
     proxy::{Action, WireRequest},
-    town::{Plan, Town},
+    town::{CUSTOMER, Plan, Town},
     words::Op,
 };
 use anyhow::{Context as _, Result};
@@ -97,5 +97,41 @@ async fn what_was_planned_to_undo_it_is_received_when_it_is_undone() -> Result<(
         same(&planned["call"]["undo"]["after_success"], &received[0])?;
         assert_eq!(planned["call"]["undo"]["after_lost_reply"]["digest"], received[0].digest);
     }
+    town.audit().await
+}
+
+/// The plan of a family, with nothing but what is in the folder of its root's definition.
+async fn family_planned(saga: Uuid, input: &Value) -> Result<Value> {
+    let sagas = Path::new(env!("CARGO_MANIFEST_DIR")).join("../sagas/settle-claim.yaml").display().to_string();
+    let (id, input) = (saga.to_string(), input.to_string());
+    let arguments = ["plan", &sagas, "--id", &id, "--data", &input, "--json"];
+    Ok(serde_json::from_str(&process::output("amends", &arguments).await?)?)
+}
+
+#[tokio::test]
+async fn what_was_planned_for_a_child_is_received_from_it() -> Result<()> {
+    let town = Town::start(Plan::claims()).await?;
+    let input = json!({ "customer": CUSTOMER, "policy": "p-7", "sku": "kettle", "amount": 4200 });
+    let saga = town.run(input.clone(), SagaStatus::Completed).await?.id;
+    let plan = family_planned(saga, &input).await?;
+    let mut seen = vec![];
+    for child in ["pay", "replace"] {
+        let step = plan["steps"].as_array().context("steps")?.iter().find(|step| step["step"] == child);
+        let planned = &step.context("the step")?["children"][0];
+        let id: Uuid = serde_json::from_value(planned["saga"].clone())?;
+        for step in planned["plan"]["steps"].as_array().context("the child's steps")? {
+            let name = step["step"].as_str().context("a name")?;
+            let (planned, received) = (&step["call"]["request"], &town.wire(id, name, Op::Action)[0]);
+            assert_eq!(planned["method"], received.sent.method, "{child} {name}");
+            assert_eq!(planned["path"], received.sent.path, "{child} {name}");
+            // One tells on what the one before it was answered.
+            if name != "tell" {
+                assert_eq!(planned["body"], received.sent.body, "{child} {name}");
+                assert_eq!(planned["digest"], received.digest, "{child} {name}");
+            }
+            seen.push(name.to_owned());
+        }
+    }
+    assert_eq!(seen, ["book", "transfer", "reserve", "ship", "tell"]);
     town.audit().await
 }

@@ -6,9 +6,10 @@ use std::{
     fs,
     io::{self, Read as _},
     path::Path,
+    sync::Arc,
 };
 
-use amends_core::definition::{self, Definition};
+use amends_core::definition::{self, Definition, Known};
 use anyhow::{Context, bail};
 
 use crate::{
@@ -77,6 +78,63 @@ pub(crate) async fn read_versioned(words: &str, server: &Server) -> anyhow::Resu
     }
 }
 
+/// The definitions of which its children, and theirs, would be, as far as they are to be had: of a file the valid ones beside it,
+/// of one that a server has the newest there. What stdin gives has nothing beside it.
+///
+/// # Errors
+/// The folder cannot be read, or the server does not answer.
+pub(crate) async fn known(words: &str, server: &Server, definition: &Definition) -> anyhow::Result<Known> {
+    let mut known = Known::new();
+    let names = |of: &Definition| of.children().map(|(_, child)| child.name.clone()).collect::<Vec<_>>();
+    let mut wanted = names(definition);
+    if wanted.is_empty() {
+        return Ok(known);
+    }
+    match place(words)? {
+        Place::Stdin => {}
+        Place::File(file) => {
+            let folder = Path::new(file).parent().filter(|folder| !folder.as_os_str().is_empty());
+            known = beside(folder.unwrap_or(Path::new(".")))?;
+        }
+        Place::Server { .. } => {
+            let remote = Remote { url: server.url.clone(), output: Format::Json };
+            let client = remote.client()?;
+            while let Some(name) = wanted.pop() {
+                if known.contains_key(&name) {
+                    continue;
+                }
+                let found = match client.definition(&name, None).await {
+                    Ok(found) => found,
+                    Err(error) if error.problem().is_some_and(|problem| problem.status == 404) => continue,
+                    Err(error) => return Err(remote.explain(error)),
+                };
+                let parsed = definition::parse(&found.source.unwrap_or_default(), None).definition;
+                if let Some(parsed) = parsed {
+                    let child = Definition { version: Some(found.version), ..parsed };
+                    wanted.extend(names(&child));
+                    known.insert(name, Arc::new(child));
+                }
+            }
+        }
+    }
+    Ok(known)
+}
+
+/// The valid definitions in a folder; what else is there is not looked at.
+fn beside(folder: &Path) -> anyhow::Result<Known> {
+    let unreadable = || format!("cannot read {}", folder.display());
+    let mut known = Known::new();
+    for entry in fs::read_dir(folder).with_context(unreadable)? {
+        let path = entry.with_context(unreadable)?.path();
+        let is_yaml = path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml");
+        let Some(text) = is_yaml.then(|| fs::read_to_string(&path).ok()).flatten() else { continue };
+        if let Some(definition) = definition::parse(&text, None).definition {
+            known.insert(definition.name.clone(), Arc::new(definition));
+        }
+    }
+    Ok(known)
+}
+
 /// A file if there is one, or if it looks like one.
 fn place(words: &str) -> Result<Place<'_>, Usage> {
     let looks_like_a_file = words.contains(['/', '\\']) || words.ends_with(".yaml") || words.ends_with(".yml");
@@ -107,6 +165,18 @@ pub(crate) fn name_and_version(words: &str) -> Result<(&str, Option<u32>), Usage
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_valid_definitions_beside_a_file_are_known_by_name() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).expect("written");
+        write("pay.yaml", "saga: pay-claim\nsteps: { a: { sleep: 1s } }");
+        write("broken.yaml", "saga: broken\nsteps: {}");
+        write("note.txt", "saga: note\nsteps: { a: { sleep: 1s } }");
+        let known = beside(folder.path()).expect("readable");
+        assert_eq!(known.keys().map(|name| &**name).collect::<Vec<_>>(), ["pay-claim"]);
+        assert!(beside(&folder.path().join("nowhere")).is_err());
+    }
 
     #[test]
     fn a_word_is_a_file_if_it_looks_like_one_and_a_name_otherwise() {

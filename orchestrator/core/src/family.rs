@@ -14,8 +14,8 @@ use uuid::Uuid;
 
 use crate::{
     decide::{Begin, past_pivot, undone},
-    definition::{Definition, Side, limits},
-    event::Parent,
+    definition::{Definition, Side, Step, limits},
+    event::{Parent, Started},
     ids::{CallId, Op, SagaId, letter},
     labels, locks, locks_declared_by,
     state::{Phase, State},
@@ -119,23 +119,39 @@ impl Errand {
 pub fn child_begins(definition: &Definition, state: &State, call: &CallId, version: u32) -> Option<Begin> {
     let child = state.child(call)?;
     let (_, step) = definition.step(&call.step)?;
-    let own = state.started.parent.as_ref();
-    let mut line = own.map(|parent| parent.line.clone()).unwrap_or_default();
-    line.push(state.started.name.clone());
-    let root_locks = own.map_or(&state.started.locks, |parent| &parent.locks);
-    let parent =
-        Parent { saga: state.saga, step: call.step.clone(), index: call.index, line, locks: root_locks.clone() };
-    Some(Begin {
-        version,
-        input: child.input.clone(),
-        labels: serde_json::Map::new(),
-        locks: [].into(),
-        traceparent: state.started.traceparent.clone(),
-        // From the intent of its pivot on a saga's deadline has no effect, on its children neither.
-        deadline_at: state.started.deadline_at.filter(|_| step.side == Side::Before),
-        parent: Some(parent),
-        undone: state.status == Status::Compensating,
-    })
+    let of = Descent { saga: state.saga, started: &state.started, step, index: call.index };
+    Some(Begin { undone: state.status == Status::Compensating, ..of.begins(child.input.clone(), version) })
+}
+
+/// Whose child a saga is.
+#[derive(Clone, Copy)]
+pub(crate) struct Descent<'a> {
+    /// The parent.
+    pub(crate) saga: SagaId,
+    pub(crate) started: &'a Started,
+    pub(crate) step: &'a Step,
+    pub(crate) index: Option<u32>,
+}
+
+impl Descent<'_> {
+    pub(crate) fn begins(self, input: Arc<Value>, version: u32) -> Begin {
+        let Self { saga, started, step, index } = self;
+        let own = started.parent.as_ref();
+        let mut line = own.map(|parent| parent.line.clone()).unwrap_or_default();
+        line.push(started.name.clone());
+        let locks = own.map_or(&started.locks, |parent| &parent.locks).clone();
+        Begin {
+            version,
+            input,
+            labels: serde_json::Map::new(),
+            locks: [].into(),
+            traceparent: started.traceparent.clone(),
+            // From the intent of its pivot on a saga's deadline has no effect, on its children neither.
+            deadline_at: started.deadline_at.filter(|_| step.side == Side::Before),
+            parent: Some(Parent { saga, step: step.name.clone(), index, line, locks }),
+            undone: false,
+        }
+    }
 }
 
 /// Whether this version may be the child of this call, and begin like this.
@@ -154,23 +170,37 @@ pub fn child_may_begin(
     else {
         return Err("the step runs no child".to_owned());
     };
+    may_begin(&with, step.side, known.saga, (child, version), now)
+}
+
+/// The same of a child that begins with this, at a step on this side of the pivot.
+///
+/// # Errors
+/// As [`child_may_begin`].
+pub(crate) fn may_begin(
+    with: &Begin,
+    side: Side,
+    saga: SagaId,
+    (child, version): (&Definition, u32),
+    now: Time,
+) -> Result<(), String> {
     let line = with.parent.as_ref().map(|parent| parent.line.clone()).unwrap_or_default();
-    let (name, saga) = (&child.name, known.saga);
+    let name = &child.name;
     if line.contains(name) {
         return Err(format!("saga {name} would be its own descendant: {} → {name}", line.join(" → ")));
     }
     if line.len() >= limits::GENERATIONS {
         return Err(format!("more than {} generations: {} → {name}", limits::GENERATIONS, line.join(" → ")));
     }
-    if step.side == Side::Before && child.has_pivot() {
+    if side == Side::Before && child.has_pivot() {
         return Err(format!("saga {name} version {version} has a pivot, and this step is before the pivot"));
     }
     if let Err(wrong) = child.check_input(&with.input) {
         let wrong: Vec<String> = wrong.iter().map(|wrong| format!("{}: {}", wrong.pointer, wrong.message)).collect();
         return Err(format!("saga {name} version {version} takes no such input: {}", wrong.join("; ")));
     }
-    labels(child, saga, &with, now).map_err(|why| format!("saga {name} version {version}: {why}"))?;
-    let asked = locks(child, saga, &with, now).map_err(|why| format!("saga {name} version {version}: {why}"))?;
+    labels(child, saga, with, now).map_err(|why| format!("saga {name} version {version}: {why}"))?;
+    let asked = locks(child, saga, with, now).map_err(|why| format!("saga {name} version {version}: {why}"))?;
     let of_root = with.parent.as_ref().map_or(&[][..], |parent| &parent.locks);
     locks_declared_by(of_root, &asked).map_err(|missing| {
         let missing: Vec<&str> = missing.iter().map(|lock| lock.as_str()).collect();

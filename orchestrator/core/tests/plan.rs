@@ -1,10 +1,12 @@
-//! What a plan shows of values that nobody has told yet.
+//! What a plan shows of values that nobody has told yet, and of children.
+
+use std::sync::Arc;
 
 use amends_core::{
     Begin,
     definition::Definition,
     ids::{SagaId, StepName},
-    plan::{NoPlan, Plan, PlannedUndo, Pretend, Request, What, plan},
+    plan::{ChildRun, NoPlan, Plan, PlannedUndo, Pretend, Request, What, plan},
     time::Time,
 };
 use serde_json::{Value, json};
@@ -41,7 +43,7 @@ fn planned(yaml: &str, input: Value, pretend: &Pretend) -> Result<Plan, NoPlan> 
 fn pretending(outputs: &[(&str, Value)], replies: &[(&str, Value)]) -> Pretend {
     let named =
         |pairs: &[(&str, Value)]| pairs.iter().map(|(step, value)| (StepName::from(*step), value.clone())).collect();
-    Pretend { outputs: named(outputs), replies: named(replies) }
+    Pretend { outputs: named(outputs), replies: named(replies), ..Pretend::default() }
 }
 
 fn path(plan: &Plan, request: &Request) -> String {
@@ -143,4 +145,67 @@ fn children_are_planned_by_what_they_begin_with() {
     assert_eq!(plan.output, Some(Ok(json!(7))));
     let unfit = planned(FAMILY, json!({}), &pretending(&[], &[("kid", json!({}))]));
     assert!(matches!(unfit, Err(NoPlan::Unfit { .. })), "{unfit:?}");
+}
+
+const KID: &str = r#"
+saga: kid
+version: 4
+steps:
+  a: { call: "x POST /a", body: "${{ input }}", compensate: { call: "x DELETE /a/${{ saga.id }}" } }
+output: { id: "${{ input }}" }
+"#;
+
+/// A root with the definitions of its children.
+fn family_planned(yaml: &str, kids: &[&str], replies: &[(&str, Value)]) -> Plan {
+    let parse = |yaml: &str| Definition::parse(yaml, None).unwrap_or_else(|found| panic!("{found:#?}"));
+    let kids = kids.iter().map(|kid| parse(kid)).map(|kid| (kid.name.clone(), Arc::new(kid)));
+    let pretend = Pretend { known: kids.collect(), ..pretending(&[], replies) };
+    planned(yaml, json!({}), &pretend).expect("a plan")
+}
+
+fn runs<'p>(plan: &'p Plan, step: &str) -> Vec<&'p ChildRun> {
+    let planned = plan.steps.iter().find(|planned| planned.name.as_str() == step).expect("the step");
+    let What::Children(children) = &planned.what else { panic!("{planned:#?}") };
+    children.children.iter().map(|child| &child.run).collect()
+}
+
+#[test]
+fn a_child_whose_definition_is_here_is_planned_with_its_parent() {
+    let plan = family_planned(FAMILY, &[KID], &[]);
+    assert!(matches!(runs(&plan, "kid")[..], [ChildRun::Hangs]), "{plan:#?}");
+    let [ChildRun::Planned(a, definition), ChildRun::Planned(b, _)] = runs(&plan, "each")[..] else {
+        panic!("{plan:#?}")
+    };
+    assert_eq!((&*definition.name, a.started.version), ("kid", 4));
+    assert_ne!(a.saga, b.saga);
+    let What::Call(call) = &a.steps[0].what else { panic!("{a:#?}") };
+    assert_eq!(call.request.rendered.body.as_deref(), Some(&b"\"a\""[..]));
+    assert!(!plan.stops());
+    // With what it hangs on it is planned, too, and its output is what its parent goes on with.
+    let told = family_planned(FAMILY, &[KID], &[("quote", json!({ "of": { "id": 7 } }))]);
+    assert!(matches!(runs(&told, "kid")[..], [ChildRun::Planned(..)]), "{told:#?}");
+    assert_eq!(told.output, Some(Ok(json!({ "of": { "id": 7 }, "n": 1 }))));
+    let alone = family_planned(FAMILY, &[], &[]);
+    assert!(matches!(runs(&alone, "each")[..], [ChildRun::NotHere, ChildRun::NotHere]), "{alone:#?}");
+}
+
+#[test]
+fn a_child_that_would_be_refused_stops_its_parent() {
+    let why = |kid: &str, line: &str| {
+        let plan = family_planned(line, &[kid], &[]);
+        assert!(plan.stops(), "{plan:#?}");
+        match &plan.steps[0].what {
+            What::Refused { why } => why.clone(),
+            other => panic!("{other:#?}"),
+        }
+    };
+    let line = "saga: line\nsteps: { kid: { saga: kid, input: 1 } }";
+    let strict = "saga: kid\ninput: { type: string }\nsteps: { a: { sleep: 1s } }";
+    assert!(why(strict, line).starts_with("saga kid version 1 takes no such input"));
+    let circle = ["saga: kid\nsteps: { a: { saga: other } }", "saga: other\nsteps: { a: { saga: kid } }"];
+    let plan = family_planned(line, &circle, &[]);
+    let [ChildRun::Planned(kid, _)] = runs(&plan, "kid")[..] else { panic!("{plan:#?}") };
+    let [ChildRun::Planned(other, _)] = runs(kid, "a")[..] else { panic!("{kid:#?}") };
+    assert!(matches!(&other.steps[0].what, What::Refused { why } if why.contains("its own descendant")), "{other:#?}");
+    assert!(plan.stops() && plan.output.is_none());
 }

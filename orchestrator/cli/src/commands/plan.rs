@@ -6,7 +6,7 @@ use amends_core::{
     Begin,
     definition::Definition,
     ids::{SagaId, StepName},
-    plan::{self, NoPlan, Pretend, What},
+    plan::{self, NoPlan, Pretend},
     time::Time,
 };
 use amends_engine::Catalogue;
@@ -84,12 +84,12 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
         args.labels.iter().map(|(key, value)| (key.clone(), Value::String(value.clone()))).collect();
     let version = registered.or(definition.version).unwrap_or(1);
     let with = Begin { labels, ..Begin::root(version, input(&args)?) };
-    let pretend = Pretend { outputs: outputs(&args)?, replies: replies(&args)? };
+    let known = source::known(&args.definition, &args.server, &definition).await?;
+    let pretend = Pretend { outputs: outputs(&args)?, replies: replies(&args)?, known };
     let at = args.started_at.unwrap_or_else(now);
     let plan = plan::plan(&definition, saga, with, at, &pretend).map_err(refused)?;
-    let stopped = plan.steps.iter().any(|step| matches!(step.what, What::Refused { .. }));
     show(&args, &definition, &plan, catalogue.as_ref())?;
-    Ok(if stopped { Exit::Failure } else { Exit::Success })
+    Ok(if plan.stops() { Exit::Failure } else { Exit::Success })
 }
 
 fn show(args: &Args, definition: &Definition, plan: &plan::Plan, catalogue: Option<&Catalogue>) -> anyhow::Result<()> {

@@ -7,7 +7,7 @@ mod text;
 use amends_core::{
     definition::{Definition, Side, write_duration},
     ids::{CallId, Op},
-    plan::{self, Plan, Planned, PlannedCall, PlannedChildren, PlannedUndo, What},
+    plan::{self, ChildRun, Plan, Planned, PlannedCall, PlannedChild, PlannedChildren, PlannedUndo, What},
 };
 use amends_engine::{Catalogue, call_headers, request_headers};
 use amends_protocol::participant::CallbackToken;
@@ -101,6 +101,12 @@ pub(crate) struct ChildView {
     pub(crate) index: Option<u32>,
     /// As JSON, with placeholders in it.
     pub(crate) input: String,
+    /// What it would do itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) plan: Option<Box<View>>,
+    /// Why that cannot be said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) no_plan: Option<&'static str>,
 }
 
 #[derive(Debug, Serialize)]
@@ -194,14 +200,7 @@ impl Show<'_> {
                 definition: name.to_string(),
                 list: each.as_ref().and_then(|each| each.unknown.as_ref()).map(|text| format!("‹{text}›")),
                 concurrency: each.as_ref().map(|each| each.concurrency),
-                children: children
-                    .iter()
-                    .map(|child| ChildView {
-                        saga: child.saga.to_string(),
-                        index: child.index,
-                        input: self.plan.placeholders.shown(&child.input.to_string()),
-                    })
-                    .collect(),
+                children: children.iter().map(|child| self.child(child)).collect::<Result<_, _>>()?,
             },
         };
         Ok(StepView {
@@ -215,6 +214,16 @@ impl Show<'_> {
                 .map(|condition| ConditionView { text: condition.text.clone(), holds: condition.holds }),
             what,
         })
+    }
+
+    fn child(&self, child: &PlannedChild) -> Result<ChildView, String> {
+        let (plan, no_plan) = match &child.run {
+            ChildRun::Planned(plan, definition) => (Some(Box::new(view(definition, plan, self.catalogue)?)), None),
+            ChildRun::NotHere => (None, Some("its definition is not here")),
+            ChildRun::Hangs => (None, Some("its input hangs on what a reply has not told yet")),
+        };
+        let input = self.plan.placeholders.shown(&child.input.to_string());
+        Ok(ChildView { saga: child.saga.to_string(), index: child.index, input, plan, no_plan })
     }
 
     fn call(&self, call: &PlannedCall) -> Result<CallView, String> {

@@ -85,9 +85,19 @@ fn what(out: &mut String, what: &WhatView, style: Style) {
             for child in children {
                 line(out, 1, &format!("runs {name} as {}, with the input", child.saga));
                 line(out, 2, &child.input);
+                if let Some(plan) = &child.plan {
+                    for text in text(plan, style).lines() {
+                        line(out, if text.is_empty() { 0 } else { 2 }, text);
+                    }
+                }
+                if let Some(why) = child.no_plan {
+                    let hint = match child.input.contains('‹') {
+                        true => "give the reply with --reply".to_owned(),
+                        false => format!("amends plan {definition}.yaml --input '…'"),
+                    };
+                    line(out, 2, &style.paint(Tone::Dim, &format!("what it would send is not known: {why} ({hint})")));
+                }
             }
-            let would = format!("what a child would send: amends plan {definition}.yaml --input '…'");
-            line(out, 1, &style.paint(Tone::Dim, &would));
         }
         WhatView::Sleep { time } => line(out, 1, &format!("sleeps {time}")),
         WhatView::Until { until } => line(out, 1, &format!("waits until {until}")),

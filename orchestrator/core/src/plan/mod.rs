@@ -22,7 +22,7 @@ pub use self::{
 };
 use crate::{
     decide::{Begin, started},
-    definition::{Definition, InputError, Kind, Side, Step, StepIx},
+    definition::{Definition, InputError, Kind, Known, Side, Step, StepIx},
     event::Started,
     ids::{Digest, SagaId, SignalName, StepName},
     labels, locks,
@@ -37,6 +37,8 @@ pub struct Pretend {
     pub outputs: BTreeMap<StepName, Value>,
     /// The bodies of their replies, from which an output is computed; of a `for_each` a list, of an `await` the signal's payload.
     pub replies: BTreeMap<StepName, Value>,
+    /// What children would be: they are planned, too, as far as their definitions are here.
+    pub known: Known,
 }
 
 /// Why there is no plan.
@@ -68,6 +70,13 @@ pub struct Plan {
     pub output: Option<Result<Value, String>>,
     /// What stands in requests for values that are not known yet.
     pub placeholders: Placeholders,
+}
+
+impl Plan {
+    /// It would not get to its end: a step of it, or of a child, would be refused.
+    pub fn stops(&self) -> bool {
+        self.steps.iter().any(|step| step.what.stops())
+    }
 }
 
 /// One step.
@@ -118,6 +127,24 @@ pub enum What {
     Children(PlannedChildren),
 }
 
+impl What {
+    fn stops(&self) -> bool {
+        match self {
+            Self::Refused { .. } => true,
+            Self::Children(children) => {
+                children.children.iter().any(|child| matches!(&child.run, ChildRun::Planned(plan, _) if plan.stops()))
+            }
+            Self::NotReached
+            | Self::Skipped
+            | Self::Call(_)
+            | Self::Each(_)
+            | Self::Sleep { .. }
+            | Self::Until { .. }
+            | Self::Await { .. } => false,
+        }
+    }
+}
+
 /// The children of a step: one, or one for each item.
 #[derive(Debug)]
 pub struct PlannedChildren {
@@ -141,6 +168,17 @@ pub struct PlannedChild {
     pub index: Option<u32>,
     /// Placeholders in it are to be shown by [`Placeholders::shown`].
     pub input: Value,
+    pub run: ChildRun,
+}
+
+/// What a child would do.
+#[derive(Debug)]
+pub enum ChildRun {
+    /// Its definition is not here.
+    NotHere,
+    /// Its input hangs on what a reply has not told yet.
+    Hangs,
+    Planned(Box<Plan>, Arc<Definition>),
 }
 
 /// A step that calls once for each item.
@@ -170,6 +208,11 @@ pub fn plan(definition: &Definition, saga: SagaId, with: Begin, at: Time, preten
     let labels = labels(definition, saga, &with, at).map_err(NoPlan::Labels)?;
     let mut with = Begin { labels, ..with };
     with.locks = locks(definition, saga, &with, at).map_err(NoPlan::Locks)?;
+    run(definition, saga, with, at, pretend)
+}
+
+/// A run that may begin like this.
+fn run(definition: &Definition, saga: SagaId, with: Begin, at: Time, pretend: &Pretend) -> Result<Plan, NoPlan> {
     let started = started(definition, with, at);
     let placeholders = Placeholders::new(definition, &started, pretend);
     let mut world = World::new(saga, &started, at, placeholders);
@@ -185,7 +228,7 @@ pub fn plan(definition: &Definition, saga: SagaId, with: Begin, at: Time, preten
             Some(group) if group < groups[ix] => (None, What::NotReached),
             _ => planned(step, &mut world, pretend)?,
         };
-        if matches!(what, What::Refused { .. }) {
+        if what.stops() {
             stopped_in = stopped_in.or(Some(groups[ix]));
         }
         steps.push(Planned {

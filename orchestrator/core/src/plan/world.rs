@@ -94,6 +94,10 @@ impl<'a> World<'a> {
         self.saga
     }
 
+    pub(super) fn started(&self) -> &'a Started {
+        self.started
+    }
+
     pub(super) fn into_placeholders(self) -> Placeholders {
         self.placeholders
     }
