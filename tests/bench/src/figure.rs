@@ -51,8 +51,8 @@ pub(crate) struct Figure {
     pub(crate) bytes_per_saga: Option<f64>,
     /// This part of what the machine can do: sagas a second over the ceiling's, or the ceiling's p50 over this one.
     pub(crate) ceiling_ratio: Option<f64>,
-    /// The same of the ceiling with an ordinary HTTP client.
-    pub(crate) ordinary_ceiling_ratio: Option<f64>,
+    /// The same of the ceiling with the load's own raw client.
+    pub(crate) raw_ceiling_ratio: Option<f64>,
 }
 
 /// Raises a town for it, measures, checks that the participant was asked what it had to be, and takes the town down.
@@ -73,7 +73,7 @@ pub(crate) async fn measure(ground: &Ground, contender: Contender, case: Case, s
     let sagas = seen.sagas as f64;
     let per_saga = |sum: f64| Some(sum / sagas).filter(|value| value.is_finite());
     let cpu_s = used.cpu_s - used_before.cpu_s;
-    let ours = !matches!(contender, Contender::Ceiling | Contender::CeilingOrdinary);
+    let ours = !matches!(contender, Contender::CeilingRaw | Contender::Ceiling);
     let written = written.zip(written_before);
     Ok(Figure {
         cpu_ms_per_saga: ours.then_some(cpu_s * 1000.0 / sagas),
@@ -110,8 +110,8 @@ fn bare(contender: Contender, case: Case, seen: Seen, seconds: f64) -> Figure {
         commits_per_saga: None,
         statements_per_saga: None,
         bytes_per_saga: None,
+        raw_ceiling_ratio: None,
         ceiling_ratio: None,
-        ordinary_ceiling_ratio: None,
     }
 }
 

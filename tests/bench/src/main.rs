@@ -160,8 +160,8 @@ async fn settings(ground: &Ground, wish: &Wish) -> Result<Vec<(&'static str, Str
         ("amends", format!("{}; {}", version(asked), amends::SETTINGS)),
         (
             "ceiling",
-            "the calls of the saga, one after the other, by the load's own client (raw HTTP/1.1 over tokio, one thread), \
-             headers as long as the orchestrator's, nothing stored"
+            "the calls of the saga, one after the other, through hyper, as the orchestrator makes them, one thread, headers as \
+             long as the orchestrator's, nothing stored; raw: by the load's own client, which sends bytes made before"
                 .to_owned(),
         ),
     ];

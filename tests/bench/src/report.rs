@@ -11,11 +11,12 @@ pub(crate) struct Report {
     sagas_per_s: Option<f64>,
     p50_ms: Option<f64>,
     p99_ms: Option<f64>,
+    /// The same calls through the HTTP client that the orchestrator has, with no orchestrator, and the part of it.
     ceiling_sagas_per_s: Option<f64>,
     ceiling_ratio: Option<f64>,
-    /// The ceiling of an ordinary HTTP client, which is what an orchestrator has, and the part of it.
-    ordinary_ceiling_sagas_per_s: Option<f64>,
-    ordinary_ceiling_ratio: Option<f64>,
+    /// The same of the load's own raw client.
+    raw_ceiling_sagas_per_s: Option<f64>,
+    raw_ceiling_ratio: Option<f64>,
     ratio_vs_restate: Option<f64>,
     ratio_vs_dbos: Option<f64>,
     store: StoreKind,
@@ -60,10 +61,10 @@ impl Report {
             sagas_per_s: None,
             p50_ms: None,
             p99_ms: None,
+            raw_ceiling_sagas_per_s: None,
+            raw_ceiling_ratio: None,
             ceiling_sagas_per_s: None,
             ceiling_ratio: None,
-            ordinary_ceiling_sagas_per_s: None,
-            ordinary_ceiling_ratio: None,
             ratio_vs_restate: None,
             ratio_vs_dbos: None,
             store,
@@ -78,16 +79,17 @@ impl Report {
     /// Only the first one stays.
     pub(crate) fn headline(&mut self, all: &[Figure]) {
         let of = |contender| all.iter().find(|figure| figure.contender == contender);
-        let (ours, ceiling) = (of(Contender::Amends), of(Contender::Ceiling));
+        let ours = of(Contender::Amends);
+        let rate = |contender| Some(of(contender)?.sagas_per_s);
         let over = |peer| Some(ours?.sagas_per_s / of(peer)?.sagas_per_s);
         if let (None, Some(ours)) = (self.sagas_per_s, ours) {
             self.sagas_per_s = Some(ours.sagas_per_s);
             self.p50_ms = Some(ours.p50_ms);
             self.p99_ms = Some(ours.p99_ms);
             self.ceiling_ratio = ours.ceiling_ratio;
-            self.ceiling_sagas_per_s = ceiling.map(|ceiling| ceiling.sagas_per_s);
-            self.ordinary_ceiling_ratio = ours.ordinary_ceiling_ratio;
-            self.ordinary_ceiling_sagas_per_s = of(Contender::CeilingOrdinary).map(|ceiling| ceiling.sagas_per_s);
+            self.ceiling_sagas_per_s = rate(Contender::Ceiling);
+            self.raw_ceiling_ratio = ours.raw_ceiling_ratio;
+            self.raw_ceiling_sagas_per_s = rate(Contender::CeilingRaw);
             self.ratio_vs_restate = over(Contender::Restate);
             self.ratio_vs_dbos = over(Contender::Dbos);
         }
@@ -154,7 +156,7 @@ const COLUMNS: [&str; 14] = [
     "load",
     "sagas/s",
     "of ceiling",
-    "of ordinary",
+    "of raw",
     "p50 ms",
     "p99 ms",
     "cores",
@@ -178,7 +180,7 @@ fn table(figures: &[Figure]) -> String {
             },
             number(figure.sagas_per_s),
             some(figure.ceiling_ratio),
-            some(figure.ordinary_ceiling_ratio),
+            some(figure.raw_ceiling_ratio),
             number(figure.p50_ms),
             number(figure.p99_ms),
             some(figure.cores),
@@ -212,7 +214,7 @@ fn name(contender: Contender) -> &'static str {
     match contender {
         Contender::Amends => "amends",
         Contender::Ceiling => "ceiling",
-        Contender::CeilingOrdinary => "ceiling, ordinary client",
+        Contender::CeilingRaw => "ceiling, raw client",
         Contender::Restate => "restate",
         Contender::Dbos => "dbos",
     }

@@ -31,7 +31,7 @@ pub(crate) enum Contender {
     #[value(skip)]
     Ceiling,
     #[value(skip)]
-    CeilingOrdinary,
+    CeilingRaw,
     Restate,
     Dbos,
 }
@@ -107,7 +107,7 @@ impl Town {
         let on_postgres = match contender {
             Contender::Dbos => true,
             Contender::Amends => ground.store == StoreKind::Postgres,
-            Contender::Restate | Contender::Ceiling | Contender::CeilingOrdinary => false,
+            Contender::Restate | Contender::CeilingRaw | Contender::Ceiling => false,
         };
         let postgres = ground.postgres.as_ref().filter(|_| on_postgres);
         let database = match postgres {
@@ -119,7 +119,7 @@ impl Town {
         };
         let url = postgres.map(|postgres| postgres.url(&name));
         let (measured, door) = match contender {
-            Contender::Ceiling | Contender::CeilingOrdinary => (vec![], participant),
+            Contender::CeilingRaw | Contender::Ceiling => (vec![], participant),
             Contender::Amends => {
                 let process = amends::start(&ground.amends, &folder, participant, url.as_deref(), None).await?;
                 let door = process.said.parse()?;
@@ -170,8 +170,8 @@ impl Town {
         match self.contender {
             Contender::Amends => Kind::Amends,
             Contender::Restate | Contender::Dbos => Kind::Peer,
+            Contender::CeilingRaw => Kind::CeilingRaw,
             Contender::Ceiling => Kind::Ceiling,
-            Contender::CeilingOrdinary => Kind::CeilingOrdinary,
         }
     }
 

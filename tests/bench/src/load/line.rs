@@ -1,4 +1,4 @@
-//! The client of a load: the raw one, or an ordinary one (hyper) where it is to be seen what such a client costs. Called by the
+//! The client of a load: the raw one, or the one that the orchestrator has (hyper) for the ceiling of its calls. Called by the
 //! closed and the open loop. Must never know what a saga is.
 
 use std::net::SocketAddr;
@@ -32,7 +32,7 @@ impl Line {
     /// # Errors
     /// Nobody listens there.
     pub(super) async fn open(kind: Kind, to: SocketAddr) -> Result<Self> {
-        if kind != Kind::CeilingOrdinary {
+        if kind != Kind::Ceiling {
             return Ok(Self::Raw(Connection::open(to).await?));
         }
         let stream = TcpStream::connect(to).await.with_context(|| format!("connecting to {to}"))?;

@@ -19,10 +19,10 @@ pub(crate) enum Kind {
     AmendsStart,
     /// A peer's own door: the ingress of Restate, the handler in front of DBOS.
     Peer,
-    /// The participant itself: the calls of the saga, one after the other.
+    /// The participant itself: the calls of the saga, one after the other, through the HTTP client that the orchestrator has.
     Ceiling,
-    /// The same calls by an ordinary HTTP client.
-    CeilingOrdinary,
+    /// The same calls by the load's own raw client.
+    CeilingRaw,
 }
 
 /// What stands in a body for the moment a wake-up is due; as long as what replaces it.
@@ -67,7 +67,7 @@ impl Script {
                 let bytes = request("POST", target, &format!("/saga/{name}"), "", r#"{"n":1}"#);
                 vec![Call { bytes, statuses: &[200], needle: ended, due: None }]
             }
-            Kind::Ceiling | Kind::CeilingOrdinary => calls(target, saga),
+            Kind::CeilingRaw | Kind::Ceiling => calls(target, saga),
         })
     }
 

@@ -110,7 +110,7 @@ impl All {
 async fn compare(ground: &Ground, wish: &Wish, case: Case, ceiling: bool) -> Result<All> {
     let mut contenders = vec![Contender::Amends];
     if ceiling {
-        contenders.extend([Contender::Ceiling, Contender::CeilingOrdinary]);
+        contenders.extend([Contender::Ceiling, Contender::CeilingRaw]);
     }
     contenders.extend(&wish.vs);
     let mut rounds: Vec<Vec<Figure>> = contenders.iter().map(|_| vec![]).collect();
@@ -126,10 +126,10 @@ async fn compare(ground: &Ground, wish: &Wish, case: Case, ceiling: bool) -> Res
         let by_time = matches!(case.shape, Shape::Open { .. } | Shape::Closed { in_flight: 1 });
         if by_time { ceiling.p50_ms / figure.p50_ms } else { figure.sagas_per_s / ceiling.sagas_per_s }
     };
-    let ceilings = [Contender::Ceiling, Contender::CeilingOrdinary].map(|which| all.of(which).cloned());
+    let ceilings = [Contender::Ceiling, Contender::CeilingRaw].map(|which| all.of(which).cloned());
     for figure in &mut all.0 {
-        let [raw, ordinary] = ceilings.each_ref().map(|ceiling| Some(part_of(ceiling.as_ref()?, figure)));
-        (figure.ceiling_ratio, figure.ordinary_ceiling_ratio) = (raw, ordinary);
+        let [part, of_raw] = ceilings.each_ref().map(|ceiling| Some(part_of(ceiling.as_ref()?, figure)));
+        (figure.ceiling_ratio, figure.raw_ceiling_ratio) = (part, of_raw);
     }
     Ok(all)
 }
