@@ -29,6 +29,18 @@ fn cases() -> Vec<Case> {
     let s = |schema: Value| json!({ "properties": { "s": schema } });
     let l = |schema: Value| json!({ "properties": { "s": { "items": schema } } });
     let with = |value: Value| json!({ "s": value });
+    // No two places of it look alike, so that no automaton of its patterns can be kept.
+    let mixed: String = (0_u32..)
+        .map(|n| if n.wrapping_mul(0x9E37_79B9) >> 17 & 1 == 0 { 'a' } else { 'b' })
+        .take(INPUT_BYTES - 100)
+        .collect();
+    let doubling = "(a|b)*a(a|b){400}c";
+    let each_pattern = |n: usize| -> Value {
+        (0..64).map(|k| (format!("^(a|b)*a(a|b){{{}}}c", n + k), json!(true))).collect::<serde_json::Map<_, _>>().into()
+    };
+    let mixed_keys = |count: usize| -> Value {
+        (0..count).map(|n| (format!("{}{n}", &mixed[n..n + 40]), json!(1))).collect::<serde_json::Map<_, _>>().into()
+    };
     vec![
         ("a plain input", s(json!({ "type": "string" })), with(json!(text))),
         ("a pattern that doubles its states", s(json!({ "pattern": "(a|b)*a(a|b){400}c$" })), with(json!(text))),
@@ -52,6 +64,30 @@ fn cases() -> Vec<Case> {
                 json!({ "patternProperties": (0..64).map(|n| (format!("^k.*{n}x$"), json!(true))).collect::<serde_json::Map<_, _>>() }),
             ),
             with(keys.clone()),
+        ),
+        ("a pattern that doubles its states, and a text for it", s(json!({ "pattern": doubling })), with(json!(mixed))),
+        ("a large pattern that doubles its states", s(json!({ "pattern": "(a|b)*a(a|b){3000}c" })), with(json!(mixed))),
+        (
+            "64 patterns that double their states",
+            s(
+                json!({ "allOf": (0..64).map(|n| json!({ "pattern": format!("(a|b)*a(a|b){{{}}}c", 100 + n) })).collect::<Vec<_>>() }),
+            ),
+            with(json!(mixed)),
+        ),
+        (
+            "64 patterns for as many names as may be",
+            s(json!({ "patternProperties": each_pattern(10) })),
+            with(mixed_keys(17_000)),
+        ),
+        (
+            "64 large patterns for as many names as may be",
+            s(json!({ "patternProperties": each_pattern(200) })),
+            with(mixed_keys(17_000)),
+        ),
+        (
+            "a pattern for as many texts as may be",
+            l(json!({ "pattern": doubling })),
+            with(json!((0..15_000).map(|n| &mixed[n..n + 60]).collect::<Vec<_>>())),
         ),
         ("unique numbers", s(json!({ "uniqueItems": true })), with(json!(numbers))),
         ("unique objects", s(json!({ "uniqueItems": true })), with(json!(objects))),

@@ -66,6 +66,7 @@ fn the_limits_on_the_page_are_those_of_the_code_and_none_is_missing() {
         ("ANSWER_BYTES", kib(limits::ANSWER_BYTES)),
         ("INPUT_ERRORS", limits::INPUT_ERRORS.to_string()),
         ("INPUT_WORK", limits::INPUT_WORK.to_string()),
+        ("PATTERN_WORK", limits::PATTERN_WORK.to_string()),
         ("DOCUMENT_BYTES", kib(limits::DOCUMENT_BYTES)),
         ("DOCUMENT_DEPTH", limits::DOCUMENT_DEPTH.to_string()),
         ("DOCUMENT_NODES", limits::DOCUMENT_NODES.to_string()),

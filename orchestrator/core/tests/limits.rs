@@ -159,3 +159,19 @@ fn an_input_that_multiplies_with_its_schema_is_refused_before_it_is_looked_at() 
     assert_eq!(all.len(), 20);
     assert!(definition.check_input(&serde_json::json!({ "l": vec!["abc"; 1_000] })).is_ok());
 }
+
+/// Its automaton would be huge, so that each byte costs all places of the pattern: a megabyte took 89 s.
+#[test]
+fn a_text_that_would_keep_a_complicated_pattern_busy_is_refused_before_it_is_searched() {
+    let source =
+        "saga: s\ninput: { properties: { s: { pattern: '(a|b)*a(a|b){3000}c' } } }\nsteps: { a: { sleep: 1s } }";
+    let definition = Definition::parse(source, None).expect("a definition");
+    let start = std::time::Instant::now();
+    let said = |text: &str| {
+        let errors = definition.check_input(&serde_json::json!({ "s": text })).expect_err("no match");
+        (errors[0].pointer.clone(), errors[0].message.contains("too large to be checked"))
+    };
+    assert_eq!(said(&"ab".repeat(500_000)), (String::new(), true));
+    assert_eq!(said(&"ab".repeat(300)), ("/s".to_owned(), false));
+    assert!(start.elapsed().as_secs() < 5, "{:?}", start.elapsed());
+}

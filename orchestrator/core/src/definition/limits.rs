@@ -68,6 +68,8 @@ pub const ANSWER_BYTES: usize = 1024 * 1024;
 /// Places of an input schema times values of an input, a long text counting for several and a pattern for many places: alternatives
 /// for each item of a list multiply. What is more is not looked at, and starts nothing.
 pub const INPUT_WORK: usize = 20_000_000;
+/// Places of patterns whose automata are too large to be kept, times bytes of an input's texts: some 14 ns each.
+pub const PATTERN_WORK: usize = 8_000_000;
 /// A rendered path with its query.
 pub const PATH_BYTES: usize = 8 * 1024;
 /// Headers of one call, and the bytes of each value.

@@ -19,6 +19,7 @@ pub(crate) mod node;
 mod order;
 mod pages;
 mod parse;
+mod pattern;
 mod probe;
 pub(crate) mod reader;
 mod references;

@@ -10,13 +10,22 @@ use super::{
     limits,
     model::InputError,
     node::{Node, Tree},
+    pattern,
 };
+
+/// What looking by it costs at most.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Weight {
+    /// At one value.
+    pub(super) value: usize,
+    /// At one byte of text: places of patterns whose automata are too large to be kept.
+    pub(super) byte: usize,
+}
 
 /// A compiled schema.
 pub struct InputSchema {
     pub schema: Value,
-    /// What looking at one value costs at most.
-    weight: usize,
+    weight: Weight,
     validator: Validator,
 }
 
@@ -25,7 +34,7 @@ impl InputSchema {
     ///
     /// # Errors
     /// What is wrong with it; a reference that leaves the document among it.
-    pub(super) fn compile(schema: Value, weight: usize) -> Result<Self, String> {
+    pub(super) fn compile(schema: Value, weight: Weight) -> Result<Self, String> {
         let validator = jsonschema::options()
             .with_draft(Draft::Draft202012)
             .with_pattern_options(PatternOptions::regex().size_limit(limits::PATTERN_BYTES))
@@ -36,8 +45,9 @@ impl InputSchema {
     }
 
     pub(super) fn check(&self, input: &Value) -> Result<(), Vec<InputError>> {
-        let work = values(input).saturating_mul(self.weight);
-        if work > limits::INPUT_WORK {
+        let work = values(input).saturating_mul(self.weight.value);
+        let pattern_work = texts(input).saturating_mul(self.weight.byte);
+        if work > limits::INPUT_WORK || pattern_work > limits::PATTERN_WORK {
             let message = "it is too large to be checked against this schema".to_owned();
             return Err(vec![InputError { pointer: String::new(), message }]);
         }
@@ -45,7 +55,7 @@ impl InputSchema {
         if self.validator.is_valid(input) {
             return Ok(());
         }
-        if work > FINDINGS_WORK {
+        if work > FINDINGS_WORK || pattern_work > PATTERN_FINDINGS_WORK {
             let first = self.validator.validate(input).err().map(|error| finding(&error));
             return Err(first.into_iter().collect());
         }
@@ -57,6 +67,7 @@ impl InputSchema {
 
 /// Beyond it only the first finding is told.
 const FINDINGS_WORK: usize = limits::INPUT_WORK / 100;
+const PATTERN_FINDINGS_WORK: usize = limits::PATTERN_WORK / 100;
 /// Bytes of a text that count as a value.
 const TEXT_BYTES: usize = 64;
 /// Places that a pattern counts as.
@@ -76,6 +87,16 @@ fn values(value: &Value) -> usize {
     }
 }
 
+/// Bytes of all texts in it, names of properties among them.
+fn texts(value: &Value) -> usize {
+    match value {
+        Value::Array(items) => items.iter().map(texts).sum(),
+        Value::Object(entries) => entries.iter().map(|(key, value)| key.len() + texts(value)).sum(),
+        Value::String(text) => text.len(),
+        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+    }
+}
+
 impl fmt::Debug for InputSchema {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.schema.fmt(f)
@@ -90,15 +111,16 @@ type Refused = (Mark, String, &'static str);
 /// Refuses what could reach outside the document or keep a validator busy without end. A schema that refers to itself, or
 /// that multiplies when its references are written out, costs exponentially much for a small input.
 /// Answers what looking at one value by it costs at most.
-pub(super) fn check(root: &Node) -> Result<usize, Refused> {
-    let mut walk = Walk { root, patterns: 0, places: 0, within: Vec::new() };
+pub(super) fn check(root: &Node) -> Result<Weight, Refused> {
+    let mut walk = Walk { root, patterns: Vec::new(), places: 0, within: Vec::new() };
     walk.node(root)?;
-    Ok(walk.places + walk.patterns * PATTERN_PLACES)
+    let byte = walk.patterns.iter().map(|pattern| pattern::places(pattern)).fold(0, usize::saturating_add);
+    Ok(Weight { value: walk.places + walk.patterns.len() * PATTERN_PLACES, byte })
 }
 
 struct Walk<'n> {
     root: &'n Node,
-    patterns: usize,
+    patterns: Vec<&'n str>,
     places: usize,
     /// The references that led here.
     within: Vec<&'n str>,
@@ -128,18 +150,18 @@ impl<'n> Walk<'n> {
                 Err((value.at, format!("`{key}` is not supported in an input schema"), "use `#/$defs/<name>`"))
             }
             ("$ref", Tree::Text(reference)) => self.reference(reference, value),
-            ("pattern", Tree::Text(_)) => self.patterns(1, value),
+            ("pattern", Tree::Text(pattern)) => self.patterns([&**pattern], value),
             ("patternProperties", Tree::Map(entries)) => {
-                self.patterns(entries.len(), value)?;
+                self.patterns(entries.iter().map(|(key, _)| &*key.name), value)?;
                 self.node(value)
             }
             _ => self.node(value),
         }
     }
 
-    fn patterns(&mut self, more: usize, at: &Node) -> Result<(), Refused> {
-        self.patterns += more;
-        if self.patterns > limits::PATTERNS {
+    fn patterns(&mut self, more: impl IntoIterator<Item = &'n str>, at: &Node) -> Result<(), Refused> {
+        self.patterns.extend(more);
+        if self.patterns.len() > limits::PATTERNS {
             let message = format!("the schema has more than {} patterns", limits::PATTERNS);
             return Err((at.at, message, "let the service that knows the format check it"));
         }
