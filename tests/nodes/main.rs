@@ -12,3 +12,4 @@ mod partition;
 mod soak;
 mod starts;
 mod stops;
+mod versions;

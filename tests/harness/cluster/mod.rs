@@ -244,6 +244,11 @@ impl Cluster {
         Ok(http.get(format!("http://{}/{path}", self.nodes[node].address())).send().await?.status().as_u16())
     }
 
+    /// The database itself, for whoever reads it.
+    pub fn database(&self) -> String {
+        self.server.url()
+    }
+
     /// Changes what is written down about a saga, to see that the checker notices.
     ///
     /// # Errors
