@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use amends_core::definition::{Definition, ServiceTimeout, WorstCase, write_duration};
+use amends_core::definition::{Definition, Known, ServiceTimeout, WorstCase, write_duration};
 
 /// Beyond this milliseconds are noise.
 const PRECISE_UNTIL: Duration = Duration::from_secs(10);
 
 /// The most that a saga of this definition can cost.
-pub(crate) fn sentence(definition: &Definition, timeout: &ServiceTimeout<'_>) -> String {
-    let worst = definition.worst_case(timeout);
+pub(crate) fn sentence(definition: &Definition, timeout: &ServiceTimeout<'_>, known: &Known) -> String {
+    let worst = definition.worst_case(timeout, known);
     let calls = if worst.calls == 1 { "1 call".to_owned() } else { format!("{} calls", worst.calls) };
     let locks = if worst.locks { "waiting for its locks takes unlimited time; then " } else { "" };
     if worst.way.is_empty() {
@@ -32,7 +32,7 @@ pub(crate) fn sentence(definition: &Definition, timeout: &ServiceTimeout<'_>) ->
     )
 }
 
-/// What its children cost, nobody knows from its text.
+/// Those whose definitions are not among the files.
 fn children(worst: &WorstCase) -> String {
     if worst.children.is_empty() {
         return String::new();
@@ -81,7 +81,7 @@ mod tests {
 
     fn said(steps: &str) -> String {
         let yaml = format!("saga: s\ndeadline: 1m\nsteps:\n{steps}");
-        sentence(&Definition::parse(&yaml, None).expect("a definition"), &|_| None)
+        sentence(&Definition::parse(&yaml, None).expect("a definition"), &|_| None, &Known::new())
     }
 
     const UNDO: &str = "compensate: { call: x POST /u }";

@@ -1,8 +1,11 @@
 //! Warnings: each is said where it is meant, with its place, and nowhere near it.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use amends_core::definition::{Definition, Severity, parse};
+use amends_core::{
+    definition::{Definition, Known, Severity, parse},
+    ids::ServiceName,
+};
 
 /// What is warned about in a saga of these steps, with `head` above them: code, line, column.
 fn warned(head: &str, steps: &str, tail: &str) -> Vec<(&'static str, u32, u32)> {
@@ -180,7 +183,11 @@ fn an_input_that_only_a_label_reads_is_used() {
 fn worst(steps: &str) -> amends_core::definition::WorstCase {
     let steps: String = steps.lines().map(|line| format!("  {line}\n")).collect();
     let definition = Definition::parse(&format!("saga: s\ndeadline: 1h\nsteps:\n{steps}"), None).expect("a definition");
-    definition.worst_case(&|service| (service.as_str() == "known").then_some(Duration::from_secs(7)))
+    definition.worst_case(&timeout, &Known::new())
+}
+
+fn timeout(service: &ServiceName) -> Option<Duration> {
+    (service.as_str() == "known").then_some(Duration::from_secs(7))
 }
 
 fn names(worst: &amends_core::definition::WorstCase) -> Vec<&str> {
@@ -235,6 +242,35 @@ fn waits_take_time_and_no_calls_and_items_are_as_many_as_may_be() {
     let items = worst(&format!("a: {{ for_each: [1, 2], concurrency: 10, {call} }}"));
     assert_eq!(items.forward, Some(Duration::from_secs(100)), "a thousand, ten at once");
     assert_eq!((items.requests, items.calls), (Some(1000), 2000));
+}
+
+/// With the definitions of its children.
+fn worst_family(steps: &str, kids: &[&str]) -> amends_core::definition::WorstCase {
+    let parse = |yaml: &str| Definition::parse(yaml, None).unwrap_or_else(|found| panic!("{found:#?}"));
+    let kids = kids.iter().map(|kid| parse(kid)).map(|kid| (kid.name.clone(), Arc::new(kid)));
+    parse(&format!("saga: s\nsteps:\n{steps}")).worst_case(&timeout, &kids.collect())
+}
+
+#[test]
+fn a_child_costs_what_its_definition_says_if_it_is_known() {
+    let once = "timeout: 2s, retry: { attempts: 1 }, compensate: { call: x POST /u }";
+    let pay = format!("saga: pay\nsteps:\n  a: {{ call: x POST /a, {once} }}\n  b: {{ call: x POST /b, {once} }}");
+    let own = format!("  o: {{ call: x POST /o, {once} }}\n");
+    let one = worst_family(&format!("{own}  k: {{ saga: pay }}"), &[&pay]);
+    assert_eq!((one.forward, one.requests, one.calls), (Some(Duration::from_secs(6)), Some(3), 6));
+    assert!(one.children.is_empty());
+    let many = worst_family(&format!("{own}  k: {{ for_each: [1, 2], concurrency: 10, saga: pay }}"), &[&pay]);
+    assert_eq!((many.forward, many.requests, many.calls), (Some(Duration::from_secs(402)), Some(2001), 4002));
+    let hasty = pay.replacen("steps", "deadline: 3s\nsteps", 1);
+    assert_eq!(worst_family(&format!("{own}  k: {{ saga: pay }}"), &[&hasty]).forward, Some(Duration::from_secs(5)));
+    // At the pivot it may fail, and then has undone itself.
+    let pivot = worst_family(&format!("{own}  k: {{ saga: pay, pivot: true }}"), &[&pay]);
+    assert_eq!((pivot.forward, pivot.calls), (Some(Duration::from_secs(2)), 6), "o and its undoing, a, b and theirs");
+    // What its children do not know of theirs is not counted, and a circle ends.
+    let grand = "saga: pay\nsteps: { g: { saga: move }, h: { saga: s } }";
+    let unknown: Vec<String> =
+        worst_family("  k: { saga: pay }", &[grand]).children.iter().map(ToString::to_string).collect();
+    assert_eq!(unknown, ["move", "s"]);
 }
 
 #[test]

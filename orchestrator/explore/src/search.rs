@@ -6,7 +6,10 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use amends_core::{definition::Definition, summary::Status};
+use amends_core::{
+    definition::{Definition, Known},
+    summary::Status,
+};
 use serde::Serialize;
 
 use crate::{
@@ -95,7 +98,7 @@ pub fn explore(
     let mut found: BTreeMap<(Code, Option<String>), Finding> = BTreeMap::new();
     for input in &setup.inputs {
         let model = Model::new(definition, setup, input, false)?;
-        let far = definition.worst_case(&|service| Some(setup.service(service).timeout)).stretched;
+        let far = definition.worst_case(&|service| Some(setup.service(service).timeout), &Known::new()).stretched;
         let far = far.and_then(|far| i64::try_from(far.as_micros()).ok()).map(|far| far.saturating_mul(4));
         let mut search =
             Search { model, setup, far, seen: HashMap::default(), found: &mut found, totals: Totals::default() };

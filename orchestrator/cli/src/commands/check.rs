@@ -77,7 +77,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Exit> {
                 output::print(&format!("{}\n\n", snippet::render(finding, &source, style)))?;
             }
             if let Some(definition) = &definition {
-                output::say(&format!("{file}: {}", cost::sentence(definition, &timeout)));
+                output::say(&format!("{file}: {}", cost::sentence(definition, &timeout, &known)));
             }
         }
         findings.extend(found);

@@ -187,11 +187,15 @@ fn files_that_are_given_together_are_each_others_children() {
     shell.file("settle.yaml", settle);
     shell.file("server.toml", CATALOGUE);
     let check = ["check", "--config", "server.toml", "--deny-warnings"];
-    shell.amends(&[&check[..], &["settle.yaml"]].concat()).expect(1).prints("warning[W0504]");
+    shell
+        .amends(&[&check[..], &["settle.yaml"]].concat())
+        .expect(1)
+        .prints("warning[W0504]")
+        .says("not counted: what its children cost (pay)");
     shell
         .amends(&[&check[..], &["settle.yaml", "pay.yaml"]].concat())
         .expect(0)
-        .says("not counted: what its children cost (pay)");
+        .says("settle.yaml: the way takes at most 27s (pay), or 1m if services ask for longer waits; at most 2 calls, 5 requests\n");
     let pivot = GOOD
         .replace("    compensate: { call: \"payments POST /charges/${{ saga.id }}/refund\" }\n", "    pivot: true\n");
     shell.file("pay.yaml", &pivot);

@@ -2,9 +2,10 @@
 //!
 //! Who asks: `amends check`, to print it, and the lint on deadlines.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{cell::RefCell, collections::BTreeMap, sync::Arc, time::Duration};
 
 use super::{
+    children::Known,
     limits,
     model::{CallStep, Definition, Kind, Retry, Side, Step, StepIx, Undo, Wait},
 };
@@ -32,8 +33,33 @@ pub struct WorstCase {
     pub has_pivot: bool,
     /// It first waits for its locks, without a limit.
     pub locks: bool,
-    /// Sagas that it runs as children, whose cost is not counted in.
+    /// Sagas that it or its children run as children, and whose cost is not counted in: their definitions are not known here.
     pub children: Vec<Arc<str>>,
+    /// Calls that are made at most by the end of a forward path that fails nowhere, and by undoing all of it.
+    there: usize,
+    undone: usize,
+}
+
+/// What it is counted with.
+struct Here<'a> {
+    timeout: &'a ServiceTimeout<'a>,
+    known: &'a Known,
+    /// Of each child once; `None` while it is counted: a circle ends there.
+    counted: RefCell<BTreeMap<Arc<str>, Option<WorstCase>>>,
+}
+
+impl Here<'_> {
+    /// What a child costs, if its definition is known.
+    fn child(&self, name: &Arc<str>) -> Option<WorstCase> {
+        if let Some(counted) = self.counted.borrow().get(name) {
+            return counted.clone();
+        }
+        let definition = self.known.get(name)?;
+        self.counted.borrow_mut().insert(name.clone(), None);
+        let counted = definition.counted(self);
+        self.counted.borrow_mut().insert(name.clone(), Some(counted.clone()));
+        Some(counted)
+    }
 }
 
 /// The most that one step before the pivot costs.
@@ -44,31 +70,46 @@ pub(super) struct Cost {
 }
 
 impl Definition {
-    /// The most that a saga of this definition can cost.
-    pub fn worst_case(&self, timeout: &ServiceTimeout<'_>) -> WorstCase {
+    /// The most that a saga of this definition can cost, its children with it as far as their definitions are known.
+    pub fn worst_case(&self, timeout: &ServiceTimeout<'_>, known: &Known) -> WorstCase {
+        self.counted(&Here { timeout, known, counted: BTreeMap::from([(self.name.clone(), None)]).into() })
+    }
+
+    fn counted(&self, here: &Here<'_>) -> WorstCase {
         let before = |step: &&Step| step.side == Side::Before;
         let costs: BTreeMap<StepIx, Cost> = self
             .steps
             .iter()
             .enumerate()
             .filter(|(_, step)| before(step))
-            .map(|(ix, step)| (ix, of_step(step, timeout)))
+            .map(|(ix, step)| (ix, of_step(step, here)))
             .collect();
         let (forward, way) = self.longest(&costs, |cost| cost.duration);
         let (stretched, _) = self.longest(&costs, |cost| cost.stretched);
         let requests = costs.values().map(|cost| cost.requests).sum();
-        let there: usize = self.steps.iter().filter(before).map(calls_of).sum();
-        let undone: usize =
-            self.steps.iter().filter(before).filter(|step| matches!(step.undo(), Undo::Call(_))).map(calls_of).sum();
-        let forward_calls = self.steps.iter().map(calls_of).sum();
+        let calls = |step: &Step| Calls::of(step, here);
+        let undone: usize = self.steps.iter().filter(before).map(|step| calls(step).undone).sum();
+        let there = self.steps.iter().map(|step| calls(step).there).sum();
         // Undone is what failed at the pivot: its own call has been made, those behind it have not.
-        let has_pivot = self.steps.iter().any(|step| step.side == Side::Pivot);
-        let back = there + usize::from(has_pivot) + undone;
-        let mut not_counted: Vec<ServiceName> =
-            self.steps.iter().filter(before).filter_map(|step| unknown_timeout(step, timeout)).collect();
+        let back: usize = self
+            .steps
+            .iter()
+            .map(|step| match step.side {
+                Side::Before => calls(step).there + calls(step).undone,
+                Side::Pivot => calls(step).failed,
+                Side::After => 0,
+            })
+            .sum();
+        let of_children = || self.children().filter_map(|(_, child)| here.child(&child.name));
+        let own = self.steps.iter().filter(before).filter_map(|step| unknown_timeout(step, here.timeout));
+        let of_theirs = self.children().filter(|(step, _)| step.side == Side::Before);
+        let of_theirs = of_theirs.filter_map(|(_, child)| here.child(&child.name)).flat_map(|child| child.not_counted);
+        let mut not_counted: Vec<ServiceName> = own.chain(of_theirs).collect();
         not_counted.sort();
         not_counted.dedup();
-        let mut children: Vec<Arc<str>> = self.children().map(|(_, child)| child.name.clone()).collect();
+        let unknown = self.children().map(|(_, child)| &child.name).filter(|name| here.child(name).is_none());
+        let mut children: Vec<Arc<str>> =
+            unknown.cloned().chain(of_children().flat_map(|child| child.children)).collect();
         children.sort();
         children.dedup();
         WorstCase {
@@ -76,11 +117,13 @@ impl Definition {
             stretched,
             way,
             requests,
-            calls: back.max(forward_calls),
+            calls: back.max(there),
             not_counted,
-            has_pivot,
+            has_pivot: self.has_pivot(),
             locks: !self.locks.is_empty(),
             children,
+            there,
+            undone,
         }
     }
 
@@ -120,10 +163,15 @@ fn rank(duration: Option<Duration>) -> (bool, Duration) {
 }
 
 /// What a step costs with all its items, of which there may be as many as are allowed.
-fn of_step(step: &Step, timeout: &ServiceTimeout<'_>) -> Cost {
-    let one = of_one(step, timeout);
+fn of_step(step: &Step, here: &Here<'_>) -> Cost {
+    let one = match &step.kind {
+        Kind::Saga(child) => {
+            here.child(&child.name).map_or(NOTHING, |worst| of_child(&worst, here.known.get(&child.name)))
+        }
+        Kind::Call(_) | Kind::Wait(_) => of_one(step, here.timeout),
+    };
     let Some(each) = step.each() else { return one };
-    let items = calls_of(step);
+    let items = items_of(step);
     let rounds = u32::try_from(items).unwrap_or(u32::MAX).div_ceil(each.concurrency.max(1));
     let all = |duration: Option<Duration>| duration.map(|duration| duration.saturating_mul(rounds));
     Cost {
@@ -133,13 +181,21 @@ fn of_step(step: &Step, timeout: &ServiceTimeout<'_>) -> Cost {
     }
 }
 
-/// What it costs with one item.
+const NOTHING: Cost = Cost { duration: Some(Duration::ZERO), stretched: Some(Duration::ZERO), requests: Some(0) };
+
+/// Its deadline ends its way, if that can be longer.
+fn of_child(worst: &WorstCase, definition: Option<&Arc<Definition>>) -> Cost {
+    let deadline = definition.and_then(|definition| definition.deadline);
+    let within = |way: Option<Duration>| way.into_iter().chain(deadline).min();
+    Cost { duration: within(worst.forward), stretched: within(worst.stretched), requests: worst.requests }
+}
+
+/// What it costs with one item, a child not counted in.
 pub(super) fn of_one(step: &Step, timeout: &ServiceTimeout<'_>) -> Cost {
     let waits = |duration| Cost { duration, stretched: duration, requests: Some(0) };
     match &step.kind {
         Kind::Call(call) => with_verdict(of_call(call, timeout), call.verdict_within),
-        // What it costs its own definition says: it is not counted in.
-        Kind::Saga(_) => waits(Some(Duration::ZERO)),
+        Kind::Saga(_) => NOTHING,
         Kind::Wait(Wait::Sleep(duration)) => waits(Some(*duration)),
         Kind::Wait(Wait::Signal(signal)) => waits(Some(signal.timeout)),
         // Only a start says which time.
@@ -184,9 +240,32 @@ fn asked_after(step: &CallStep, attempts: u32, each: Duration) -> (Duration, Dur
     (time, stretched, u64::from(attempts).saturating_mul(probes.into()))
 }
 
-/// The most calls a step makes, each counted once.
-fn calls_of(step: &Step) -> usize {
-    step.call().map_or(0, |call| if call.each.is_some() { limits::ITEMS } else { 1 })
+/// The most calls that a step makes, each counted once.
+struct Calls {
+    there: usize,
+    undone: usize,
+    /// When it is what fails: a call has been made, a child has undone itself.
+    failed: usize,
+}
+
+impl Calls {
+    fn of(step: &Step, here: &Here<'_>) -> Self {
+        let one = match &step.kind {
+            Kind::Call(_) => Self { there: 1, undone: usize::from(matches!(step.undo(), Undo::Call(_))), failed: 1 },
+            Kind::Saga(child) => match here.child(&child.name) {
+                Some(child) => Self { there: child.there, undone: child.undone, failed: child.calls },
+                None => Self { there: 0, undone: 0, failed: 0 },
+            },
+            Kind::Wait(_) => Self { there: 0, undone: 0, failed: 0 },
+        };
+        let times = |calls: usize| calls.saturating_mul(items_of(step));
+        Self { there: times(one.there), undone: times(one.undone), failed: times(one.failed) }
+    }
+}
+
+/// As many as there may be.
+fn items_of(step: &Step) -> usize {
+    if step.each().is_some() { limits::ITEMS } else { 1 }
 }
 
 fn unknown_timeout(step: &Step, timeout: &ServiceTimeout<'_>) -> Option<ServiceName> {

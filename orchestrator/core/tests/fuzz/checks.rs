@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use amends_core::{
     Begin, Input, begin, decide,
-    definition::{Severity, limits, parse},
+    definition::{Known, Severity, limits, parse},
     expr::{Expression, walk},
     fold,
     graph::{Format, draw},
@@ -60,7 +60,7 @@ pub(crate) fn source(source: &str) -> bool {
                 for format in Format::ALL {
                     assert!(!draw(definition, format).is_empty());
                 }
-                definition.worst_case(&|_| Some(Duration::from_secs(1)));
+                definition.worst_case(&|_| Some(Duration::from_secs(1)), &Known::new());
             });
         }
         (None, None) => assert!(
