@@ -3,6 +3,7 @@
 
 mod controls;
 mod files;
+mod live;
 mod run;
 
 use amends_client::Client;
