@@ -4,6 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use amends_core::definition::parse_duration;
 use amends_explore::{Service, Setup};
+use anyhow::bail;
 
 use super::{
     check,
@@ -14,6 +15,7 @@ use crate::{
     exit::{Exit, Usage},
     explored::Format,
     output,
+    signals::Signals,
     tested::{self, Asked, Shown},
 };
 
@@ -73,7 +75,12 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
     let mut files = tested::read(&asked, catalogue.as_ref())?;
     let catalogue = catalogue.unwrap_or_default();
     if args.live {
-        tested::run_live(&mut files, &catalogue, args.patience).await?;
+        // Whoever stops it in the middle leaves no store behind.
+        let mut stop = Signals::listen()?;
+        tokio::select! {
+            ran = tested::run_live(&mut files, &catalogue, args.patience) => ran?,
+            () = stop.next() => bail!("stopped"),
+        }
     } else {
         let named = catalogue.services.iter().map(|(name, entry)| (name.as_str().into(), as_catalogued(entry)));
         let otherwise = Service { contract: args.contract.into(), ..Setup::default().otherwise };

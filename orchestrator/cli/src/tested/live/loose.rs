@@ -33,3 +33,24 @@ fn loosen(value: &mut Value, words: &[&Value]) {
         _ => {}
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use amends_core::{definition::Definition, scenario::parse};
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_models_reply_fits_everything_and_the_rest_is_compared() {
+        let saga = "saga: s\nsteps:\n  a: { call: x POST /a, compensate: { call: x POST /u } }\n";
+        let file = "replies: { a: { id: R-1, more: [7, true] } }\nscenarios:\n  - name: n\n    expect:\n      \
+                    status: completed\n      output: { id: R-1, other: R-2, list: [{ n: 7 }, 8, true] }\n      \
+                    bodies: { a: { of: R-1, by: ada } }\n";
+        let definition = Definition::parse(saga, None).expect("a definition");
+        let file = parse(file, &definition).expect("scenarios");
+        let expect = own_word(&file.scenarios[0], &file.replies).expect;
+        assert_eq!(expect.output, Some(json!({ "id": "*", "other": "R-2", "list": [{ "n": "*" }, 8, true] })));
+        assert_eq!(expect.bodies["a"], json!({ "of": "*", "by": "ada" }));
+    }
+}

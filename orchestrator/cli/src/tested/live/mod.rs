@@ -18,7 +18,10 @@ mod script;
 mod stage;
 mod wire;
 
-use std::time::{Duration, Instant};
+use std::{
+    io::IsTerminal as _,
+    time::{Duration, Instant},
+};
 
 use amends_core::scenario::Scenario;
 use amends_engine::Catalogue;
@@ -29,6 +32,7 @@ use super::{
     Case,
     files::{File, Valid},
 };
+use crate::output;
 
 /// Carries all of them out, one after the other.
 ///
@@ -39,6 +43,9 @@ pub(crate) async fn run(files: &mut [File], catalogue: &Catalogue, patience: Dur
         for scenario in file.picked() {
             let begun = Instant::now();
             let Some(valid) = &file.valid else { continue };
+            if std::io::stderr().is_terminal() {
+                output::say(&format!("{}: {}", valid.family.root.name, scenario.name));
+            }
             let played = one(valid, &scenario, catalogue, patience).await?;
             let expected = loose::own_word(&scenario, &valid.scenarios.replies);
             let (case, played) = Case::of(&expected, played, begun.elapsed());

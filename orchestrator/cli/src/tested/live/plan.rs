@@ -36,3 +36,31 @@ fn rule(fault: &Fault) -> Rule {
         },
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use amends_core::{definition::Definition, scenario::parse};
+
+    use super::*;
+
+    #[test]
+    fn each_fault_is_a_rule_in_its_place() {
+        let saga = "saga: s\nsteps:\n  a: { call: x POST /a, idempotent: false, probe: x GET /a, compensate: { call: x POST /u } }\n";
+        let faults = "[{ step: a, lose: connection }, { step: a, lose: reply }, { step: a, op: compensate, fail: 503, attempts: all }, \
+                      { step: a, op: probe, reject: 404, attempts: 2 }, { step: a, duplicate: 3, attempts: 4 }]";
+        let file = format!("scenarios: [{{ name: n, faults: {faults}, expect: {{ status: completed }} }}]\n");
+        let file = parse(&file, &Definition::parse(saga, None).expect("a definition")).expect("scenarios");
+        let plan = of(&file.scenarios[0]);
+        let rules: Vec<_> = plan.rules.iter().map(|rule| (rule.op, rule.attempts, rule.count, &rule.fault)).collect();
+        assert_eq!(
+            rules,
+            [
+                (Some(Asked::Action), None, None, &faults::Fault::Refuse),
+                (Some(Asked::Action), Some(1), None, &faults::Fault::LoseReply),
+                (Some(Asked::Compensate), None, None, &faults::Fault::Fail(503)),
+                (Some(Asked::Probe), None, Some(2), &faults::Fault::Reject(404)),
+                (Some(Asked::Action), Some(4), None, &faults::Fault::Duplicate(2)),
+            ]
+        );
+    }
+}
