@@ -178,13 +178,21 @@ pub async fn run(program: &Program, arguments: &[&str]) -> Result<(ExitStatus, S
 /// # Errors
 /// It is not built, does not end, or fails.
 pub async fn output(name: &str, arguments: &[&str]) -> Result<String> {
-    let mut command = Command::new(binary(name)?);
-    command.args(arguments).stdin(Stdio::null()).kill_on_drop(true);
-    let output = timeout(START_TIMEOUT, command.output()).await.context("it should have ended by itself")??;
+    let output = ended(name, arguments, START_TIMEOUT).await?;
     if !output.status.success() {
         bail!("{name} {arguments:?}: {}: {}", output.status, String::from_utf8_lossy(&output.stderr));
     }
     Ok(String::from_utf8(output.stdout)?)
+}
+
+/// What a program leaves that is to end by itself within so long, well or not.
+///
+/// # Errors
+/// It is not built, or does not end.
+pub async fn ended(name: &str, arguments: &[&str], within: Duration) -> Result<std::process::Output> {
+    let mut command = Command::new(binary(name)?);
+    command.args(arguments).env("NO_COLOR", "1").stdin(Stdio::null()).kill_on_drop(true);
+    Ok(timeout(within, command.output()).await.context("it should have ended by itself")??)
 }
 
 fn spawn(program: &Program, more: &[&str]) -> Result<Child> {

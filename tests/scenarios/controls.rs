@@ -25,26 +25,26 @@ async fn a_wrong_expectation_fails_and_says_what_is_different() -> Result<()> {
     let definition =
         amends_core::definition::Definition::parse(&source, None).map_err(|found| anyhow!("{found:#?}"))?;
     for (rest, said) in [
-        ("    expect: { status: compensated }\n", "status: expected compensated, it is \"completed\""),
-        ("    expect: { status: completed, output: { tracking: T-2 } }\n", "output: at `/tracking` expected \"T-2\""),
+        ("    expect: { status: compensated }\n", "status: expected compensated, found completed"),
+        ("    expect: { status: completed, output: { tracking: T-2 } }\n", "output/tracking: expected \"T-2\""),
         ("    expect: { status: completed, done: [open, reserve] }\n", "done: expected open, reserve, found open,"),
         ("    expect: { status: completed, skipped: [open] }\n", "skipped: expected open, found "),
         ("    expect: { status: completed, undone: [open] }\n", "undone: expected open, found "),
         ("    expect: { status: completed, nothing: [open] }\n", "nothing: expected open, found "),
-        (
-            "    expect: { status: completed, attempts: { charge: 2 } }\n",
-            "requests of charge action: expected 2, found 1",
-        ),
+        ("    expect: { status: completed, attempts: { charge: 2 } }\n", "attempts.charge: expected 2, found 1"),
         ("    expect: { status: completed, attempts: { charge.compensate: 1 } }\n", "expected 1, found 0"),
-        ("    expect: { status: completed, bodies: { charge: { amount: 7 } } }\n", "the body of charge: at `/amount`"),
-        ("    expect: { status: completed, never: [ship] }\n", "requests of ship action: expected 0, found 1"),
+        (
+            "    expect: { status: completed, bodies: { charge: { amount: 7 } } }\n",
+            "bodies.charge/amount: expected 7, found 700",
+        ),
+        ("    expect: { status: completed, never: [ship] }\n", "never: expected no request of ship, found 1"),
         (
             "    faults: [{ step: ship, op: compensate, fail: 500 }]\n    expect: { status: completed }\n",
-            "a fault of ship never befell anybody",
+            "`fail` befalls ship (compensate), found it befell nobody",
         ),
         (
             "    faults: [{ step: reserve, reject: 409 }]\n    expect: { status: compensated, undone: [[open, reserve]] }\n",
-            "undone: expected open, reserve, found open",
+            "undone: expected [open, reserve], found open",
         ),
     ] {
         let scenarios = parse(&format!("{HEAD}{rest}"), &definition).map_err(|found| anyhow!("{rest}: {found:#?}"))?;
@@ -81,19 +81,19 @@ async fn a_wrong_expectation_about_callbacks_is_noticed() -> Result<()> {
     let wrong = [
         (
             "    callbacks: [{ step: ship, after: 50ms, reject: no }]\n    expect: { status: completed }\n",
-            "status: expected completed, it is \"compensated\"",
+            "status: expected completed, found compensated",
         ),
         (
             "    callbacks: [{ step: ship, after: early, body: { tracking: T-9 } }]\n    expect: { status: completed, output: { tracking: T-1 } }\n",
-            "output: at `/tracking` expected \"T-1\", found \"T-9\"",
+            "output/tracking: expected \"T-1\", found \"T-9\"",
         ),
         (
             "    callbacks: [{ step: ship, after: never }]\n    faults: [{ step: charge, reject: 402 }]\n    expect: { status: compensated }\n",
-            "ship was never accepted",
+            "ship is accepted, found it was never accepted",
         ),
         (
             "    faults: [{ step: ship, duplicate: 3 }]\n    expect: { status: completed, attempts: { ship: 3 } }\n",
-            "requests of ship action: expected 3, found 1",
+            "attempts.ship: expected 3, found 1",
         ),
     ];
     is_noticed(
@@ -110,11 +110,11 @@ async fn a_wrong_expectation_about_probes_is_noticed() -> Result<()> {
     let wrong = [
         (
             "    faults: [{ step: pay, lose: reply }]\n    expect: { status: completed, attempts: { pay.probe: 2 } }\n",
-            "requests of pay probe: expected 2, found 1",
+            "attempts.pay.probe: expected 2, found 1",
         ),
         (
             "    faults: [{ step: pay, op: probe, fail: 503 }]\n    expect: { status: completed }\n",
-            "a fault of pay never befell anybody",
+            "`fail` befalls pay (probe), found it befell nobody",
         ),
         (
             "    faults: [{ step: pay, lose: connection }]\n    expect: { status: compensated, nothing: [pay] }\n",

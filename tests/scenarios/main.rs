@@ -3,6 +3,7 @@
 
 mod controls;
 mod files;
+mod live;
 mod run;
 
 use amends_client::Client;
@@ -20,7 +21,7 @@ async fn all(scene: &Scene, client: &Client, file: &File) -> Result<()> {
     for scenario in &file.scenarios.scenarios {
         eprintln!("{}: {}", file.name, scenario.name);
         if let Err(error) = run::one(scene, client, file, scenario).await {
-            differences.push(format!("{}.test.yaml:{}: {}\n{error:#}", file.name, scenario.line, scenario.name));
+            differences.push(format!("{}.test.yaml:{}: {}\n{error:#}", file.name, scenario.at.line, scenario.name));
         }
         scene.heal();
     }

@@ -4,8 +4,10 @@ use std::{collections::BTreeSet, time::Duration};
 
 use amends_client::{Client, Signal, Start};
 use amends_core::{
-    definition::{parse_duration, write_duration},
-    scenario::{After, Asked, CalledBack, Fault, Scenario, Verdict, Wrong, fits},
+    scenario::{
+        After, Asked, CalledBack, Fault, Ran, Scenario, Sent, Verdict, Wrong, at_times, differences, shortened,
+    },
+    time::Time,
 };
 use amends_protocol::v1::{SagaView, StartRequest, StepStatus};
 use amends_tests::{
@@ -25,7 +27,9 @@ use crate::files::File;
 const SOON: Duration = Duration::from_secs(30);
 
 pub(crate) async fn one(scene: &Scene, client: &Client, file: &File, scenario: &Scenario) -> Result<()> {
-    let registered = client.register(&shortened(&file.saga.source, scenario)?).await?;
+    let source = &file.saga.source;
+    let shorter = shortened(source, &scenario.shorten);
+    let registered = client.register(shorter.as_ref().unwrap_or(source)).await?;
     let (shut, faults): (Vec<&Fault>, Vec<&Fault>) =
         scenario.faults.iter().partition(|fault| fault.what == Wrong::LoseConnection);
     let injected: Vec<(&Fault, Injected)> = faults.into_iter().map(|fault| (fault, inject(scene, fault))).collect();
@@ -36,7 +40,7 @@ pub(crate) async fn one(scene: &Scene, client: &Client, file: &File, scenario: &
     let request = StartRequest {
         definition: registered.name,
         version: Some(registered.version),
-        input: at_times(scenario.input.clone())?,
+        input: at_times(&scenario.input, Time(words::now())),
         ..StartRequest::default()
     };
     let saga = client.start(&Start { request, ..Start::default() }).await?.saga.id;
@@ -69,27 +73,28 @@ pub(crate) async fn one(scene: &Scene, client: &Client, file: &File, scenario: &
         ended(client, child).await?;
     }
     until("nothing is under way", SOON, async || Ok(scene.wire_is_quiet().then_some(()))).await?;
-    let mut wrong: Vec<String> = injected
-        .iter()
-        .filter(|(_, injected)| injected.fired() == 0)
-        .map(|(fault, _)| format!("a fault of {} never befell anybody: {:?}", fault.step, fault.what))
-        .collect();
     let journal = scene.journal(saga).await?;
-    for CalledBack { step, .. } in &scenario.callbacks {
-        let accepted = |event: &Event| match event {
-            Event::CallAccepted { call, .. } | Event::CallbackReceived { call, .. } => call.step == step.as_str(),
+    let accepted = |step: &str| {
+        journal.iter().any(|row| match &row.event {
+            Event::CallAccepted { call, .. } | Event::CallbackReceived { call, .. } => call.step == step,
             _ => false,
-        };
-        if !journal.iter().any(|row| accepted(&row.event)) {
-            wrong.push(format!("{step} was never accepted, so that nobody could call back"));
-        }
-    }
-    wrong.extend(compare(scene, scenario, &view).await?);
+        })
+    };
+    let accepted = scenario.callbacks.iter().map(|callback| accepted(callback.step.as_str())).collect();
+    let ran = Ran { befell: befell(scenario, &injected), accepted, ..ran(scene, scenario, &view).await? };
+    let wrong: Vec<String> = differences(scenario, &ran).iter().map(ToString::to_string).collect();
     if !wrong.is_empty() {
         let cause = view.cause.as_ref().map_or("none", |cause| cause.summary.as_str());
         bail!("  - {}\n  the saga: {saga}, {:?}, cause: {cause}", wrong.join("\n  - "), view.status);
     }
     Ok(())
+}
+
+/// Nobody could pass a door that was shut: its step has failed.
+fn befell(scenario: &Scenario, injected: &[(&Fault, Injected)]) -> Vec<u64> {
+    let of =
+        |fault: &Fault| injected.iter().find(|(known, _)| *known == fault).map_or(1, |(_, injected)| injected.fired());
+    scenario.faults.iter().map(of).collect()
 }
 
 async fn waits(client: &Client, saga: Uuid, step: &str) -> Result<()> {
@@ -152,122 +157,33 @@ async fn call_back(scene: &Scene, file: &File, callbacks: &[CalledBack]) -> Resu
     Ok(())
 }
 
-/// The definition with shorter waits, as another version of it.
-fn shortened(source: &str, scenario: &Scenario) -> Result<String> {
-    if scenario.shorten.is_empty() {
-        return Ok(source.to_owned());
-    }
-    let mut root: serde_yaml_ng::Value = serde_yaml_ng::from_str(source)?;
-    for (name, duration) in &scenario.shorten {
-        let step = root["steps"][name.as_str()].as_mapping_mut().context("a step is a map")?;
-        let duration: serde_yaml_ng::Value = write_duration(*duration).into();
-        if step.contains_key("await") || step.contains_key("async") {
-            step.insert("timeout".into(), duration);
-        } else if let Some(probe) = step.get_mut("probe") {
-            let call = if probe.is_string() { probe.clone() } else { probe["call"].clone() };
-            *probe = serde_yaml_ng::to_value(json!({ "call": call, "settle": duration }))?;
-        } else {
-            step.remove("until");
-            step.insert("sleep".into(), duration);
-        }
-    }
-    Ok(serde_yaml_ng::to_string(&root)?)
-}
-
-/// `now + 2s` becomes that time.
-fn at_times(input: Value) -> Result<Value> {
-    Ok(match input {
-        Value::String(text) => match text.strip_prefix("now + ") {
-            Some(later) => {
-                let later = parse_duration(later).map_err(anyhow::Error::msg)?;
-                {
-                    let at = words::now().saturating_add(i64::try_from(later.as_micros())?);
-                    chrono::DateTime::from_timestamp_micros(at).context("a time")?.to_rfc3339().into()
-                }
-            }
-            None => Value::String(text),
-        },
-        Value::Array(items) => items.into_iter().map(at_times).collect::<Result<_>>()?,
-        Value::Object(map) => map.into_iter().map(|(key, value)| Ok((key, at_times(value)?))).collect::<Result<_>>()?,
-        other => other,
-    })
-}
-
-/// Everything that is not as expected.
-async fn compare(scene: &Scene, scenario: &Scenario, view: &SagaView) -> Result<Vec<String>> {
-    let expect = &scenario.expect;
-    let mut wrong = Vec::new();
-    let status = serde_json::to_value(view.status)?;
-    if status != expect.status.as_str() {
-        wrong.push(format!("status: expected {}, it is {status}", expect.status.as_str()));
-    }
-    if let Some(expected) = &expect.output
-        && let Err(why) = fits(expected, view.output.as_ref().unwrap_or(&Value::Null))
-    {
-        wrong.push(format!("output: {why}"));
-    }
+/// What came of it, but for faults and callbacks.
+async fn ran(scene: &Scene, scenario: &Scenario, view: &SagaView) -> Result<Ran> {
     let of = |status| view.steps.iter().filter(move |step| step.status == status).map(|step| step.name.clone());
-    let done: Vec<String> = of(StepStatus::Succeeded).collect();
-    let skipped: Vec<String> = of(StepStatus::Skipped).collect();
-    for (what, expected, found) in [("done", &expect.done, done), ("skipped", &expect.skipped, skipped)] {
-        if let Some(expected) = expected
-            && expected.iter().map(|step| step.as_str()).ne(found.iter().map(String::as_str))
-        {
-            wrong.push(format!("{what}: expected {}, found {}", listed(expected), found.join(", ")));
-        }
-    }
     let family = scene.family(view.id).await?;
     let ledger = scene.ledger_of(&family).await?;
     let by = |effect: Effect| -> Vec<String> {
         ledger.iter().filter(|entry| entry.effect == effect).map(|entry| entry.call.step.clone()).collect()
     };
-    if let Some(groups) = &expect.undone {
-        let found = by(Effect::Undone);
-        if !in_groups(groups, &found) {
-            let expected: Vec<String> = groups.iter().map(|group| listed(group)).collect();
-            wrong.push(format!("undone: expected {}, found {}", expected.join(" then "), found.join(" then ")));
-        }
+    let expect = &scenario.expect;
+    let counted = expect.attempts.iter().map(|(step, of, _)| (step.to_string(), *of));
+    let named = expect.never.iter().map(ToString::to_string).chain(expect.bodies.keys().cloned());
+    let mut requests = Vec::new();
+    for (step, of) in counted.chain(named.map(|step| (step, Asked::Action))).collect::<BTreeSet<_>>() {
+        let body = if of == Asked::Action { body(scene, &family, &step).await? } else { None };
+        let sent = Sent { step: step.clone(), of, body: body.unwrap_or_default() };
+        requests.extend(std::iter::repeat_n(sent, self::requests(scene, &family, &step, of)));
     }
-    if let Some(expected) = &expect.nothing {
-        let (found, wanted) = (by(Effect::Null), expected.iter().map(|step| step.as_str().to_owned()));
-        if found.iter().cloned().collect::<BTreeSet<_>>() != wanted.collect() {
-            wrong.push(format!("nothing: expected {}, found {}", listed(expected), found.join(", ")));
-        }
-    }
-    let never = expect.never.iter().map(|step| (step, Asked::Action, 0));
-    for (step, of, expected) in expect.attempts.iter().map(|(step, of, count)| (step, *of, *count)).chain(never) {
-        let found = requests(scene, &family, step.as_str(), of);
-        if found != expected as usize {
-            wrong.push(format!("requests of {step} {}: expected {expected}, found {found}", of.as_str()));
-        }
-    }
-    for (step, expected) in &expect.bodies {
-        let found = body(scene, &family, step).await?;
-        if let Err(why) = found.as_ref().map_or(Err("it was never called".to_owned()), |found| fits(expected, found)) {
-            wrong.push(format!("the body of {step}: {why}"));
-        }
-    }
-    Ok(wrong)
-}
-
-fn listed(steps: &[amends_core::ids::StepName]) -> String {
-    steps.iter().map(|step| step.as_str()).collect::<Vec<_>>().join(", ")
-}
-
-fn in_groups(groups: &[Vec<amends_core::ids::StepName>], found: &[String]) -> bool {
-    let mut rest = found;
-    for group in groups {
-        let Some((these, after)) = rest.split_at_checked(group.len()) else { return false };
-        let (mut expected, mut these): (Vec<&str>, Vec<&str>) =
-            (group.iter().map(|step| step.as_str()).collect(), these.iter().map(String::as_str).collect());
-        expected.sort_unstable();
-        these.sort_unstable();
-        if expected != these {
-            return false;
-        }
-        rest = after;
-    }
-    rest.is_empty()
+    Ok(Ran {
+        status: serde_json::to_value(view.status)?.as_str().unwrap_or_default().to_owned(),
+        output: view.output.clone().unwrap_or_default(),
+        done: of(StepStatus::Succeeded).collect(),
+        skipped: of(StepStatus::Skipped).collect(),
+        undone: by(Effect::Undone),
+        nothing: by(Effect::Null),
+        requests,
+        ..Ran::default()
+    })
 }
 
 fn requests(scene: &Scene, family: &[Uuid], step: &str, of: Asked) -> usize {

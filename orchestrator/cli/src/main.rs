@@ -25,8 +25,10 @@ mod snippet;
 mod source;
 mod store;
 mod style;
+mod tested;
 mod timeline;
 mod verify;
+mod xml;
 
 use std::process::ExitCode;
 

@@ -60,6 +60,8 @@ fn every_mistake_is_said_with_its_place_and_a_hint() {
         (with("signals: [{ name: go }]"), ("E0202", 4, 15)),
         (with("shorten: { x: 1s }"), ("E0402", 4, 16)),
         (with("shorten: [w]"), ("E0203", 4, 14)),
+        (with("shorten: { a: 1s }"), ("E0402", 4, 19)),
+        (with("input: { when: [now + soon] }"), ("E0205", 4, 21)),
         (with("cancel: { when: nobody }"), ("E0402", 4, 21)),
         (with("replies: {}"), ("E0201", 4, 5)),
     ] {
@@ -146,6 +148,7 @@ fn of_maps_only_what_is_expected_is_compared() {
         (json!([]), ""),
     ] {
         let why = fits(&expected, &found).expect_err("it differs");
-        assert!(why.starts_with(&format!("at `{at}` ")), "{why}");
+        assert_eq!(why.pointer, at, "{why}");
+        assert!(why.to_string().starts_with(&format!("at `{at}` ")), "{why}");
     }
 }

@@ -98,6 +98,11 @@ impl Faults {
     }
 }
 
+/// Services with whom things go wrong as planned, for somebody who stands between them and an engine.
+pub fn unreliable(services: Arc<dyn Participant>, faults: Arc<Faults>) -> Arc<dyn Participant> {
+    Arc::new(Unreliable { services, faults })
+}
+
 /// Services with whom things go wrong as planned.
 pub(crate) struct Unreliable {
     pub(crate) services: Arc<dyn Participant>,

@@ -48,7 +48,7 @@ pub use clock::{Clock, SystemClock};
 pub use definitions::Registered;
 pub use engine::{Engine, Limits, Load, Settled, Setup};
 pub use error::{CallbackError, CancelError, OpenError, RegisterError, SignalError, StartError};
-pub use faults::{Active, Faults};
+pub use faults::{Active, Faults, unreliable};
 pub use headers::{call_headers, request_headers};
 pub use here::words as node_words;
 pub use http::{HttpError, HttpParticipant};

@@ -4,7 +4,8 @@
 //! the very functions that decide for real (`amends-core`) are driven against models of services, each with a ledger, through
 //! all the schedules that so many faults allow; a judge holds every end against the invariants.
 //!
-//! Who calls it: `amends explore`, and tests. [`explore()`] searches, [`replay()`] tells one run as a story.
+//! Who calls it: `amends explore`, `amends test`, and tests. [`explore()`] searches, [`replay()`] tells one run as a story, and
+//! [`scenarios::play()`] carries out one run that is written down.
 //!
 //! What is what: [`model`](self) knows the definition and what its services are like; `node` is one moment of a run (the saga's
 //! state, the wire, the services' ledgers, the judge's notes); `choices` says what may happen next and what of it is a fault;
@@ -26,6 +27,7 @@ mod model;
 mod node;
 mod pages;
 mod samples;
+pub mod scenarios;
 mod search;
 mod setup;
 mod steps;

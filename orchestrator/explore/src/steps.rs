@@ -90,7 +90,7 @@ fn place(name: &ServiceName, setup: &Setup, services: &mut Vec<ServiceModel>) ->
     })
 }
 
-fn terms(service: &Service) -> Terms {
+pub(crate) fn terms(service: &Service) -> Terms {
     Terms {
         barrier: service.contract == Contract::Barrier,
         reject_on: service.reject_on.clone(),

@@ -17,8 +17,8 @@ use crate::{
 };
 
 /// The one who drives the saga.
-const AMENDS: &str = "amends";
-const CLIENT: &str = "client";
+pub(crate) const AMENDS: &str = "amends";
+pub(crate) const CLIENT: &str = "client";
 
 /// One thing that happens.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -68,7 +68,7 @@ impl Story {
 }
 
 impl Line {
-    fn new(now: Time, from: &str, to: Option<&str>, text: String) -> Self {
+    pub(crate) fn new(now: Time, from: &str, to: Option<&str>, text: String) -> Self {
         let at_ms = u64::try_from(now.since(START).as_millis()).unwrap_or(u64::MAX);
         Self { at_ms, from: from.to_owned(), to: to.map(str::to_owned), text, fault: false, journal: false }
     }
@@ -191,22 +191,21 @@ pub(crate) fn event(event: &Event) -> Option<String> {
         }
         Event::CancelRequested { .. } => return None,
         Event::CompensationStarted { cause } => format!("everything is undone: {}", why(cause)),
-        // Told of families, which are refused before anything is explored.
-        Event::ChildIntended { .. }
-        | Event::ChildPinned { .. }
-        | Event::ChildSucceeded { .. }
-        | Event::ChildUnusable { .. }
-        | Event::ChildUndoIntended { .. }
-        | Event::ChildCompensated { .. }
-        | Event::ChildSettled { .. }
-        | Event::SettledByParent => return None,
+        // Families are told of in scenarios; they are refused before anything is explored.
+        Event::ChildIntended { call: id, name, .. } => format!("{} runs a saga {name}", call(id)),
+        Event::ChildPinned { .. } | Event::ChildSettled { .. } => return None,
+        Event::ChildSucceeded { call: id, .. } => format!("the saga of {} has succeeded", call(id)),
+        Event::ChildUnusable { call: id, reason } => format!("the saga of {} gave nothing of use: {reason}", call(id)),
+        Event::ChildUndoIntended { call: id } => format!("the saga of {} is to be undone", call(id)),
+        Event::ChildCompensated { call: id, .. } => format!("the saga of {} is undone", call(id)),
+        Event::SettledByParent => "its parent lets it end".to_owned(),
         Event::SagaSucceeded { .. } => "its forward path is done".to_owned(),
         Event::SagaCompleted { .. } => "the saga is completed".to_owned(),
         Event::SagaCompensated => "the saga is compensated".to_owned(),
     })
 }
 
-fn why(cause: &Cause) -> String {
+pub(crate) fn why(cause: &Cause) -> String {
     match cause {
         Cause::StepFailed { step, .. } => format!("{step} failed"),
         Cause::Cancelled { .. } => "it was cancelled".to_owned(),

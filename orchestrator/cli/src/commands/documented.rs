@@ -138,7 +138,9 @@ fn every_command_line_of_every_page_is_taken() {
     let shown: Vec<Shown> = pages().iter().flat_map(|(page, text)| commands(page, text)).collect();
     let wrong: Vec<String> = shown.iter().filter_map(refused).collect();
     assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), shown.len(), wrong.join("\n"));
-    for command in ["serve", "demo", "start", "list", "get", "history", "fsck", "export", "plan", "diff", "graph"] {
+    for command in
+        ["serve", "demo", "start", "list", "get", "history", "fsck", "export", "plan", "diff", "graph", "test"]
+    {
         assert!(shown.iter().any(|shown| shown.words[1] == command), "no page shows `amends {command}`");
     }
 }

@@ -80,7 +80,7 @@ pub(crate) struct Args {
 
 /// Words of [`Contract`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
-enum Promise {
+pub(super) enum Promise {
     /// Any HTTP service that honours the idempotency key
     #[default]
     Plain,
@@ -187,14 +187,7 @@ fn services(
     for name in names {
         let entry = catalogue.and_then(|catalogue| catalogue.services.get(name.as_str()));
         let mut service = match entry {
-            Some(entry) => Service {
-                contract: match entry.contract {
-                    amends_engine::Contract::Plain => Contract::Plain,
-                    amends_engine::Contract::Barrier => Contract::Barrier,
-                },
-                timeout: entry.timeout,
-                reject_on: entry.reject_on.clone(),
-            },
+            Some(entry) => as_catalogued(entry),
             None => {
                 unknown.push(name.to_string());
                 Service { contract: args.contract.into(), ..Setup::default().otherwise }
@@ -206,6 +199,18 @@ fn services(
         services.insert(name.clone(), service);
     }
     Ok((services, unknown))
+}
+
+/// What the catalogue says of a service.
+pub(super) fn as_catalogued(entry: &amends_engine::Service) -> Service {
+    Service {
+        contract: match entry.contract {
+            amends_engine::Contract::Plain => Contract::Plain,
+            amends_engine::Contract::Barrier => Contract::Barrier,
+        },
+        timeout: entry.timeout,
+        reject_on: entry.reject_on.clone(),
+    }
 }
 
 /// Reads a definition as `check` does; `None`: what is wrong with it has been said.

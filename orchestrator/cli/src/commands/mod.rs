@@ -26,6 +26,7 @@ mod schema;
 mod serve;
 mod signal;
 mod start;
+mod test;
 mod verify_participant;
 
 use clap::{Parser, Subcommand};
@@ -61,6 +62,8 @@ enum Command {
     Plan(plan::Args),
     /// Try every failure and every pair of failures out on a definition, without a server
     Explore(explore::Args),
+    /// Carry out the scenarios beside sagas: in virtual time, or against real services
+    Test(test::Args),
     /// Start a saga
     Start(start::Args),
     /// Show a saga as a timeline
@@ -112,6 +115,7 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Diff(args) => diff::run(args).await,
         Command::Plan(args) => plan::run(args).await,
         Command::Explore(args) => explore::run(&args),
+        Command::Test(args) => test::run(args).await,
         Command::Start(args) => start::run(args).await,
         Command::Get(args) => get::run(args).await,
         Command::List(args) => list::run(args).await,

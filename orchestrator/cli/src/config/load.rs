@@ -16,7 +16,7 @@ use super::{
 /// `AMENDS__SECTION__KEY`
 pub(super) const ENV_PREFIX: &str = "AMENDS__";
 /// Read if it is in the current folder and no other file is named.
-const DEFAULT_FILE: &str = "amends.toml";
+pub(crate) const DEFAULT_FILE: &str = "amends.toml";
 
 /// The configuration's file and the flags that override it.
 #[derive(Clone, Debug, Default, clap::Args)]

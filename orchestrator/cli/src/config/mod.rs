@@ -10,6 +10,6 @@ mod load;
 mod model;
 mod show;
 
-pub(crate) use load::{Flags, load};
+pub(crate) use load::{DEFAULT_FILE, Flags, load};
 pub(crate) use model::{Config, Store};
 pub(crate) use show::show;

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use amends_explore::{Severity, Verdict};
 
 use super::{Explored, text, verdict, word};
-use crate::style::Style;
+use crate::{style::Style, xml::escaped};
 
 pub(super) fn of(all: &[Explored]) -> String {
     let mut xml = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n".to_owned();
@@ -56,19 +56,4 @@ fn suite(xml: &mut String, one: &Explored) {
         xml.push_str("    </testcase>\n");
     }
     xml.push_str("  </testsuite>\n");
-}
-
-/// Characters that XML takes for its own, and those that it cannot have at all.
-fn escaped(text: &str) -> String {
-    text.chars()
-        .map(|c| match c {
-            '&' => "&amp;".to_owned(),
-            '<' => "&lt;".to_owned(),
-            '>' => "&gt;".to_owned(),
-            '"' => "&quot;".to_owned(),
-            '\n' => "\n".to_owned(),
-            c if c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}') => "\u{fffd}".to_owned(),
-            c => c.to_string(),
-        })
-        .collect()
 }

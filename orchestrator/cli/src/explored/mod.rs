@@ -1,6 +1,6 @@
 //! What an exploration found, for people and for programs.
 //!
-//! Who calls it: `amends explore`. **It must never know** how it was explored.
+//! Who calls it: `amends explore`; [`Format`] is also `amends test`'s. **It must never know** how it was explored.
 
 mod json;
 mod junit;
@@ -18,10 +18,11 @@ use crate::{output, style::Style};
 pub(crate) enum Format {
     /// For people
     #[default]
+    #[value(alias = "human")]
     Text,
-    /// For programs, with the shortest run of each finding
+    /// For programs, with the run of whatever was found
     Json,
-    /// For a build: a case for each finding
+    /// For a build: a case for whatever was found or tried
     Junit,
 }
 

@@ -16,4 +16,5 @@ mod remote;
 mod serve;
 mod shell;
 mod stores;
+mod test;
 mod verify;

@@ -1,10 +1,13 @@
 //! Scenarios as data.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use serde_json::{Map, Value};
 
-use crate::ids::{SignalName, StepName};
+use crate::{
+    definition::Mark,
+    ids::{SignalName, StepName},
+};
 
 /// A file of scenarios for one definition.
 #[derive(Clone, Debug, PartialEq)]
@@ -18,8 +21,8 @@ pub struct Scenarios {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Scenario {
     pub name: String,
-    /// The line on which it begins.
-    pub line: u32,
+    /// Where it begins.
+    pub at: Mark,
     pub input: Value,
     pub shorten: Vec<(StepName, Duration)>,
     pub faults: Vec<Fault>,
@@ -32,6 +35,7 @@ pub struct Scenario {
 /// Something that goes wrong.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Fault {
+    pub at: Mark,
     pub step: StepName,
     pub of: Asked,
     /// The first so many attempts of each call; `None`: all.
@@ -40,7 +44,7 @@ pub struct Fault {
 }
 
 /// Which requests of a step.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Asked {
     Action,
     Compensate,
@@ -77,9 +81,25 @@ pub enum Wrong {
     Delay(Duration),
 }
 
+impl Wrong {
+    /// The kind of it, as it is written.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Reject(_) => "reject",
+            Self::Fail(_) => "fail",
+            Self::LoseRequest => "lose: request",
+            Self::LoseReply => "lose: reply",
+            Self::LoseConnection => "lose: connection",
+            Self::Duplicate(_) => "duplicate",
+            Self::Delay(_) => "delay",
+        }
+    }
+}
+
 /// A signal that somebody sends.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Signalled {
+    pub at: Mark,
     pub name: SignalName,
     /// When this step waits; `None`: at once.
     pub when: Option<StepName>,
@@ -89,6 +109,7 @@ pub struct Signalled {
 /// An `async` step is accepted, and called back.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CalledBack {
+    pub at: Mark,
     pub step: StepName,
     pub after: After,
     pub verdict: Verdict,
@@ -114,6 +135,7 @@ pub enum Verdict {
 /// Somebody cancels.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Cancelled {
+    pub at: Mark,
     /// When this step waits.
     pub when: StepName,
     pub reason: Option<String>,
@@ -132,6 +154,8 @@ pub struct Expect {
     pub attempts: Vec<(StepName, Asked, u32)>,
     pub bodies: Map<String, Value>,
     pub never: Vec<StepName>,
+    /// Where each of them stands: by its key; those of steps as `attempts.<key>` and `bodies.<key>`.
+    pub places: BTreeMap<String, Mark>,
 }
 
 /// How a saga may end here.
@@ -148,28 +172,5 @@ impl Ended {
             Self::Completed => "completed",
             Self::Compensated => "compensated",
         }
-    }
-}
-
-/// Where `found` is not as `expected`: of maps only what is expected is compared, and the text `*` fits everything.
-///
-/// # Errors
-/// The first place that differs: a JSON pointer, what was expected and what is there.
-pub fn fits(expected: &Value, found: &Value) -> Result<(), String> {
-    fits_at(expected, found, "")
-}
-
-fn fits_at(expected: &Value, found: &Value, at: &str) -> Result<(), String> {
-    match (expected, found) {
-        (Value::String(any), _) if any == "*" => Ok(()),
-        (Value::Object(expected), Value::Object(found)) => expected.iter().try_for_each(|(key, value)| {
-            fits_at(value, found.get(key).unwrap_or(&Value::Null), &format!("{at}/{key}"))
-        }),
-        (Value::Array(expected), Value::Array(found)) if expected.len() == found.len() => {
-            let pairs = expected.iter().zip(found).enumerate();
-            pairs.into_iter().try_for_each(|(nth, (expected, found))| fits_at(expected, found, &format!("{at}/{nth}")))
-        }
-        _ if expected == found => Ok(()),
-        _ => Err(format!("at `{at}` expected {expected}, found {found}")),
     }
 }

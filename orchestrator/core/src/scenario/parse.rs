@@ -1,14 +1,20 @@
 //! From YAML to [`Scenarios`], as strictly as a definition is read, with the same codes and places.
 
-use std::{collections::BTreeSet, ops::Deref, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::Deref,
+    time::Duration,
+};
 
 use serde_json::{Map, Value};
 
 use super::{
+    input::NOW,
     keys,
     model::{
         After, Asked, CalledBack, Cancelled, Ended, Expect, Fault, Scenario, Scenarios, Signalled, Verdict, Wrong,
     },
+    shorten,
 };
 use crate::{
     definition::{
@@ -107,10 +113,17 @@ fn scenario(reader: &mut Reader<'_>, node: &Node, steps: &Steps<'_>) -> Option<S
     let fields = reader.fields(node, &keys::SCENARIO)?;
     let name = fields.get("name").and_then(|node| reader.text(node, "the name")).map(str::to_owned);
     let input = fields.get("input").map_or_else(|| Value::Object(Map::new()), Node::to_json);
-    let mut shorten = Vec::new();
+    fields.get("input").map_or(Some(()), |node| times(reader, node))?;
+    let mut shorter = Vec::new();
     if let Some(node) = fields.get("shorten") {
         for (step, node) in by_step(reader, node, steps, "shorten") {
-            shorten.push((step, reader.duration(node, "shorten", limits::WAIT)?));
+            if !steps.iter().any(|known| known.name == step && shorten::waits(known)) {
+                let message = format!("`{step}` has no wait that could be shortened");
+                let hint = "a step that sleeps, awaits a signal, is `async` or has a `probe`";
+                reader.error(code::UNKNOWN_REFERENCE, node.at, message, hint);
+                return None;
+            }
+            shorter.push((step, reader.duration(node, "shorten", limits::WAIT)?));
         }
     }
     let mut faults = Vec::new();
@@ -132,15 +145,28 @@ fn scenario(reader: &mut Reader<'_>, node: &Node, steps: &Steps<'_>) -> Option<S
     let expect = fields.get("expect").and_then(|node| expect(reader, node, steps));
     Some(Scenario {
         name: name?,
-        line: node.at.line,
+        at: node.at,
         input,
-        shorten,
+        shorten: shorter,
         faults: faults.into_iter().collect::<Option<_>>()?,
         signals: signals.into_iter().collect::<Option<_>>()?,
         callbacks: callbacks.into_iter().collect::<Option<_>>()?,
         cancel,
         expect: expect?,
     })
+}
+
+/// Texts that are meant to be times are.
+fn times(reader: &mut Reader<'_>, node: &Node) -> Option<()> {
+    match &node.value {
+        Tree::Text(text) => text.strip_prefix(NOW).map_or(Some(()), |later| {
+            let later = Node { at: node.at, value: Tree::Text(later.to_owned()) };
+            reader.duration(&later, "a time from now on", limits::WAIT).map(drop)
+        }),
+        Tree::List(items) => items.iter().try_for_each(|item| times(reader, item)),
+        Tree::Map(entries) => entries.iter().try_for_each(|(_, item)| times(reader, item)),
+        Tree::Null | Tree::Bool(_) | Tree::Number(_) => Some(()),
+    }
 }
 
 const EMPTY: Node = Node { at: Mark { line: 1, column: 1 }, value: Tree::List(Vec::new()) };
@@ -172,8 +198,11 @@ fn fault(reader: &mut Reader<'_>, node: &Node, steps: &Steps<'_>) -> Option<Faul
         "duplicate" => Wrong::Duplicate(reader.integer(at, "duplicate", 2, COPIES)?),
         _ => Wrong::Delay(reader.duration(at, "delay", Duration::from_secs(3_600))?),
     };
-    let fault = Fault { step: step?, of: of?, attempts, what };
-    can_befall(reader, &fault, fields.get("attempts").is_some(), (node.at, at_step.at), steps).then_some(fault)
+    let fault = Fault { at: node.at, step: step?, of: of?, attempts, what };
+    let can = can_befall(reader, &fault, fields.get("attempts").is_some(), (node.at, at_step.at), steps);
+    // Nobody listens until the step has failed.
+    let attempts = fault.attempts.filter(|_| what != Wrong::LoseConnection);
+    can.then_some(Fault { attempts, ..fault })
 }
 
 const LOST: [(&str, Wrong); 3] =
@@ -238,7 +267,7 @@ fn callback(reader: &mut Reader<'_>, node: &Node, steps: &Steps<'_>) -> Option<C
         (None, Some(why)) => Verdict::Rejected(reader.text(why, "reject")?.to_owned()),
         (body, None) => Verdict::Done(body.map_or_else(|| Value::Object(Map::new()), Node::to_json)),
     };
-    Some(CalledBack { step, after, verdict })
+    Some(CalledBack { at: node.at, step, after, verdict })
 }
 
 fn status(reader: &mut Reader<'_>, node: &Node, what: &str, least: u32, most: u32) -> Option<u16> {
@@ -255,13 +284,13 @@ fn signal(reader: &mut Reader<'_>, node: &Node, steps: &Steps<'_>) -> Option<Sig
         node => Some(step(reader, node, steps)?),
     };
     let data = fields.get("data").map_or(Value::Null, Node::to_json);
-    named.then(|| Signalled { name: name.into(), when, data })
+    named.then(|| Signalled { at: node.at, name: name.into(), when, data })
 }
 
 fn cancel(reader: &mut Reader<'_>, node: &Node, steps: &Steps<'_>) -> Option<Cancelled> {
     let fields = reader.fields(node, &keys::CANCEL)?;
     let reason = fields.get("reason").and_then(|node| reader.text(node, "reason")).map(str::to_owned);
-    Some(Cancelled { when: step(reader, fields.get("when")?, steps)?, reason })
+    Some(Cancelled { at: node.at, when: step(reader, fields.get("when")?, steps)?, reason })
 }
 
 fn expect(reader: &mut Reader<'_>, node: &Node, steps: &Steps<'_>) -> Option<Expect> {
@@ -269,8 +298,15 @@ fn expect(reader: &mut Reader<'_>, node: &Node, steps: &Steps<'_>) -> Option<Exp
     let status = [Ended::Completed, Ended::Compensated].map(|ended| (ended.as_str(), ended));
     let status = fields.get("status").and_then(|node| word(reader, node, "status", &status));
     let mut attempts = Vec::new();
+    let mut places = BTreeMap::new();
+    for key in keys::EXPECT.known {
+        if fields.get(key.name).is_some() {
+            places.insert(key.name.to_owned(), fields.key_at(key.name));
+        }
+    }
     if let Some(node) = fields.get("attempts") {
         for (key, value) in map(reader, node, "attempts")? {
+            places.insert(format!("attempts.{}", key.name), key.at);
             let (name, of) = match key.name.rsplit_once('.') {
                 Some((name, "compensate")) => (name, Asked::Compensate),
                 Some((name, "probe")) => (name, Asked::Probe),
@@ -283,6 +319,9 @@ fn expect(reader: &mut Reader<'_>, node: &Node, steps: &Steps<'_>) -> Option<Exp
     }
     let mut bodies = Map::new();
     if let Some(node) = fields.get("bodies") {
+        for (key, _) in map(reader, node, "bodies")? {
+            places.insert(format!("bodies.{}", key.name), key.at);
+        }
         for (step, node) in by_step(reader, node, steps, "bodies") {
             bodies.insert(step.as_str().to_owned(), node.to_json());
         }
@@ -297,6 +336,7 @@ fn expect(reader: &mut Reader<'_>, node: &Node, steps: &Steps<'_>) -> Option<Exp
         attempts,
         bodies,
         never: names(reader, &fields, "never", steps).unwrap_or_default(),
+        places,
     })
 }
 

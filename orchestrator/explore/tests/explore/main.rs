@@ -5,5 +5,6 @@ mod gallery;
 mod language;
 mod made_up;
 mod sagas;
+mod scenarios;
 mod support;
 mod traces;
