@@ -1,12 +1,12 @@
 //! Plans of faults: read strictly, and which attempts they pick.
 
-use std::{path::Path, time::Duration};
+use std::{path::Path, sync::LazyLock, time::Duration};
 
 use amends_core::{
     definition::Diagnostic,
     faults::{Again, Asked, Attempted, Fault, FaultPlan, Point, chosen, documented, json_schema, parse},
 };
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 fn errors(source: &str) -> Vec<Diagnostic> {
@@ -21,7 +21,8 @@ fn folder() -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../sagas")
 }
 
-const ATTEMPTED: Attempted<'static> = Attempted {
+static NO_LABELS: LazyLock<Map<String, Value>> = LazyLock::new(Map::new);
+static ATTEMPTED: LazyLock<Attempted<'static>> = LazyLock::new(|| Attempted {
     service: "payments",
     saga: Uuid::from_u128(5),
     name: "place-order",
@@ -29,7 +30,8 @@ const ATTEMPTED: Attempted<'static> = Attempted {
     index: None,
     op: Asked::Action,
     attempt: 1,
-};
+    labels: &NO_LABELS,
+});
 
 #[test]
 fn every_mistake_is_said_with_its_place_and_a_hint() {
@@ -52,6 +54,9 @@ fn every_mistake_is_said_with_its_place_and_a_hint() {
         (with("cut: true, service: 'http://x'"), ("E0204", 2, 27)),
         (with("cut: true, step: 7"), ("E0203", 2, 24)),
         (with("cut: true, op: undo"), ("E0203", 2, 22)),
+        (with("cut: true, label: gold"), ("E0203", 2, 25)),
+        (with("cut: true, label: {}"), ("E0203", 2, 25)),
+        (with("cut: true, label: { tier: [gold] }"), ("E0203", 2, 33)),
         (with("cut: true, attempts: 0"), ("E0206", 2, 28)),
         (with("cut: true, probability: 1.5"), ("E0206", 2, 31)),
         (with("cut: true, probability: often"), ("E0206", 2, 31)),
@@ -114,17 +119,29 @@ fn a_rule_picks_what_it_says_and_nothing_else() {
         chosen(&plan(&format!("[{{ {rule}, cut: true }}]")), attempted, |_| true).is_some()
     };
     for (rule, other) in [
-        ("service: payments", Attempted { service: "orders", ..ATTEMPTED }),
-        ("saga: place-order", Attempted { name: "transfer-money", ..ATTEMPTED }),
-        ("step: charge", Attempted { step: "ship", ..ATTEMPTED }),
-        ("op: action", Attempted { op: Asked::Compensate, ..ATTEMPTED }),
-        ("op: action", Attempted { op: Asked::Probe, ..ATTEMPTED }),
-        ("attempts: 1", Attempted { attempt: 2, ..ATTEMPTED }),
+        ("service: payments", Attempted { service: "orders", ..*ATTEMPTED }),
+        ("saga: place-order", Attempted { name: "transfer-money", ..*ATTEMPTED }),
+        ("step: charge", Attempted { step: "ship", ..*ATTEMPTED }),
+        ("op: action", Attempted { op: Asked::Compensate, ..*ATTEMPTED }),
+        ("op: action", Attempted { op: Asked::Probe, ..*ATTEMPTED }),
+        ("attempts: 1", Attempted { attempt: 2, ..*ATTEMPTED }),
     ] {
         assert!(picks(rule, &ATTEMPTED), "{rule}");
         assert!(!picks(rule, &other), "{rule}: {other:?}");
     }
-    assert!(picks("attempts: 3", &Attempted { attempt: 3, ..ATTEMPTED }));
+    let gold = json!({ "tier": "gold", "size": 3 }).as_object().cloned().expect("a map");
+    let of_gold = Attempted { labels: &gold, ..*ATTEMPTED };
+    for (rule, fits) in [
+        ("label: { tier: gold }", true),
+        ("label: { tier: gold, size: 3 }", true),
+        ("label: { tier: silver }", false),
+        ("label: { tier: gold, size: '3' }", false),
+        ("label: { region: eu }", false),
+    ] {
+        assert_eq!(picks(rule, &of_gold), fits, "{rule}");
+        assert!(!picks(rule, &ATTEMPTED), "{rule}: it has none");
+    }
+    assert!(picks("attempts: 3", &Attempted { attempt: 3, ..*ATTEMPTED }));
     assert!(!picks("probability: 0", &ATTEMPTED));
     assert!(picks("probability: 1", &ATTEMPTED));
 }
@@ -150,7 +167,7 @@ fn the_first_open_rule_wins() {
 fn the_dice_are_the_same_each_time_fair_and_depend_on_all_of_an_attempt() {
     let of = |seed: u64| parse(&format!("seed: {seed}\nrules: [{{ probability: 0.3, cut: true }}]\n")).expect("a plan");
     let picked = |plan: &FaultPlan, attempted: &Attempted<'_>| chosen(plan, attempted, |_| true).is_some();
-    let sagas = || (0..2_000_u128).map(|saga| Attempted { saga: Uuid::from_u128(saga), ..ATTEMPTED });
+    let sagas = || (0..2_000_u128).map(|saga| Attempted { saga: Uuid::from_u128(saga), ..*ATTEMPTED });
     let picks = |plan: &FaultPlan| sagas().map(|attempted| picked(plan, &attempted)).collect::<Vec<_>>();
     let (one, two) = (of(1), of(2));
     assert_eq!(picks(&one), picks(&one));

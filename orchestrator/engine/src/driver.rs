@@ -594,7 +594,8 @@ impl Driver {
         let token = || Some(self.engine.inner.tokens.of(self.state.saga, call));
         let headers = call_headers(&self.definition, of, call, (attempt, self.state.epoch), token);
         let terms = service.terms();
-        Ok((Request { rendered, headers, timeout: timeout.unwrap_or(service.timeout) }, terms))
+        let (started, timeout) = (self.state.started.clone(), timeout.unwrap_or(service.timeout));
+        Ok((Request { rendered, headers, started, timeout }, terms))
     }
 
     async fn release(&mut self) -> End {

@@ -151,6 +151,7 @@ fn attempted(request: &Request) -> Attempted<'_> {
             Op::Probe => Asked::Probe,
         },
         attempt: headers.attempt,
+        labels: &request.started.labels,
     }
 }
 

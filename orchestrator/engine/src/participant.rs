@@ -1,8 +1,8 @@
 //! The door to the services.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use amends_core::{Rendered, Reply, ids::ServiceName};
+use amends_core::{Rendered, Reply, event::Started, ids::ServiceName};
 use amends_protocol::participant::CallHeaders;
 use async_trait::async_trait;
 use uuid::Uuid;
@@ -12,6 +12,8 @@ use uuid::Uuid;
 pub struct Request {
     pub rendered: Rendered,
     pub headers: CallHeaders,
+    /// How its saga began.
+    pub started: Arc<Started>,
     /// For everything: connecting, sending, and the whole answer.
     pub timeout: Duration,
 }

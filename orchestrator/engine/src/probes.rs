@@ -34,5 +34,5 @@ pub(crate) fn prepare(
         traceparent: state.started.traceparent.clone(),
         callback: None,
     };
-    Ok((Request { rendered, headers, timeout }, service.terms()))
+    Ok((Request { rendered, headers, started: state.started.clone(), timeout }, service.terms()))
 }

@@ -1,5 +1,6 @@
 //! Which rule an attempt falls under: a function of plan and attempt, so that a run can be repeated.
 
+use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::model::{Asked, FaultPlan, Rule};
@@ -16,6 +17,8 @@ pub struct Attempted<'a> {
     pub index: Option<u32>,
     pub op: Asked,
     pub attempt: u32,
+    /// The saga's.
+    pub labels: &'a Map<String, Value>,
 }
 
 /// The first rule that fits and whose dice say so, of those that `open` lets pass (by number): a rule may have been used up.
@@ -36,6 +39,7 @@ impl Rule {
             && self.saga.as_ref().is_none_or(|saga| saga == attempted.name)
             && self.step.as_ref().is_none_or(|step| step.as_str() == attempted.step)
             && self.op.is_none_or(|op| op == attempted.op)
+            && self.labels.iter().all(|(name, value)| attempted.labels.get(name) == Some(value))
             && self.attempts.is_none_or(|attempts| attempted.attempt <= attempts)
     }
 }

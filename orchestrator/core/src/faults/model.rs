@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::ids::{ServiceName, StepName};
 
@@ -24,6 +24,8 @@ pub struct Rule {
     pub saga: Option<String>,
     pub step: Option<StepName>,
     pub op: Option<Asked>,
+    /// Labels of the saga; each of them.
+    pub labels: Map<String, Value>,
     /// The first so many attempts of each call.
     pub attempts: Option<u32>,
     /// From 0 to 1.

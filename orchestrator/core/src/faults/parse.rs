@@ -5,6 +5,8 @@ use std::{
     time::Duration,
 };
 
+use serde_json::{Map, Value};
+
 use super::{
     keys,
     model::{Again, Asked, Fault, FaultPlan, Point, Rule},
@@ -96,6 +98,7 @@ fn rule(reader: &mut Reader<'_>, node: &Node, nth: u32) -> Option<Rule> {
             word(reader, node, "op", &ops).map(Some)
         }
     };
+    let labels = fields.get("label").map_or(Some(Map::new()), |node| labels(reader, node));
     let attempts = match fields.get("attempts") {
         None => Some(None),
         Some(node) => reader.integer(node, "attempts", 1, limits::ATTEMPTS).map(Some),
@@ -112,6 +115,7 @@ fn rule(reader: &mut Reader<'_>, node: &Node, nth: u32) -> Option<Rule> {
         saga: saga?,
         step: step?.map(|name| name.as_str().into()),
         op: op?,
+        labels: labels?,
         attempts: attempts?,
         probability: probability?,
         count: count?,
@@ -156,6 +160,29 @@ fn name(reader: &mut Reader<'_>, node: &Node) -> Option<String> {
         reader.error(code::BAD_NAME, node.at, "this is no name for a rule", hint);
     }
     fits.then(|| text.to_owned())
+}
+
+fn labels(reader: &mut Reader<'_>, node: &Node) -> Option<Map<String, Value>> {
+    let is_one = |value: &Node| matches!(value.value, Tree::Text(_) | Tree::Number(_) | Tree::Bool(_));
+    match &node.value {
+        Tree::Map(entries) if (1..=limits::LABELS).contains(&entries.len()) => {
+            if let Some((_, wrong)) = entries.iter().find(|(_, value)| !is_one(value)) {
+                reader.error(
+                    code::WRONG_TYPE,
+                    wrong.at,
+                    "a label is a text, a number or a boolean",
+                    "label: { tier: gold }",
+                );
+                return None;
+            }
+            Some(entries.iter().map(|(key, value)| (key.name.to_string(), value.to_json())).collect())
+        }
+        _ => {
+            let hint = format!("from 1 to {} of them, e.g. label: {{ tier: gold }}", limits::LABELS);
+            reader.error(code::WRONG_TYPE, node.at, "label is a map of labels and their values", hint);
+            None
+        }
+    }
 }
 
 fn whole(reader: &mut Reader<'_>, node: &Node, what: &str, least: u64) -> Option<u64> {

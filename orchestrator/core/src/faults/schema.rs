@@ -18,6 +18,10 @@ pub fn json_schema() -> Value {
     schema["title"] = "A plan of faults for Amends".into();
     let mut rule = map(&keys::RULE, |key| match key {
         "op" => json!({ "enum": ["action", "compensate", "probe"] }),
+        "label" => json!({
+            "type": "object", "minProperties": 1, "maxProperties": limits::LABELS,
+            "additionalProperties": { "type": ["string", "number", "boolean"] }
+        }),
         "attempts" => json!({ "type": "integer", "minimum": 1, "maximum": limits::ATTEMPTS }),
         "probability" => json!({ "type": "number", "minimum": 0, "maximum": 1 }),
         "count" => json!({ "type": "integer", "minimum": 1 }),

@@ -6,7 +6,7 @@ use amends_core::{event::Event, faults, ids::SagaId, summary::Status};
 use amends_engine::{Faults, Setup};
 use serde_json::json;
 
-use crate::town::{Does, HandClock, Services, THREE, Town, memory};
+use crate::town::{Does, HandClock, Services, THREE, Town, memory, start};
 
 /// Attempts that fail are tried again as soon as the clock is moved; no test waits for its backoff.
 const ONE: &str = "
@@ -203,4 +203,15 @@ async fn until(so: impl Fn() -> bool) {
         }
     };
     tokio::time::timeout(crate::town::SOON, waiting).await.expect("in time");
+}
+
+#[tokio::test]
+async fn a_rule_with_a_label_lets_only_sagas_with_it_go_wrong() {
+    let (town, injected) = town("{ label: { tier: gold }, op: action, step: one, reject: 409 }").await;
+    let mut golden = start("one");
+    golden.labels.insert("tier".to_owned(), json!("gold"));
+    let golden = town.engine.start(golden).await.expect("started").saga;
+    assert_eq!(town.ended(golden).await, Status::Compensated);
+    let (_, status) = run(&town).await;
+    assert_eq!((status, fired(&injected)), (Status::Completed, vec![1]));
 }

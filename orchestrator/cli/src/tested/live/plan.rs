@@ -21,6 +21,7 @@ fn rule(fault: &Fault) -> Rule {
         saga: None,
         step: Some(fault.step.clone()),
         op: Some(op),
+        labels: serde_json::Map::new(),
         // Probes ask after an attempt, and have no number of their own.
         attempts: fault.attempts.filter(|_| !probe),
         probability: 1.0,
