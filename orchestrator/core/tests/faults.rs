@@ -57,6 +57,8 @@ fn every_mistake_is_said_with_its_place_and_a_hint() {
         (with("cut: true, label: gold"), ("E0203", 2, 25)),
         (with("cut: true, label: {}"), ("E0203", 2, 25)),
         (with("cut: true, label: { tier: [gold] }"), ("E0203", 2, 33)),
+        (with("cut: true, attempt: 0"), ("E0206", 2, 27)),
+        (with("cut: true, attempt: 1, attempts: 2"), ("E0305", 2, 40)),
         (with("cut: true, attempts: 0"), ("E0206", 2, 28)),
         (with("cut: true, probability: 1.5"), ("E0206", 2, 31)),
         (with("cut: true, probability: often"), ("E0206", 2, 31)),
@@ -125,6 +127,7 @@ fn a_rule_picks_what_it_says_and_nothing_else() {
         ("op: action", Attempted { op: Asked::Compensate, ..*ATTEMPTED }),
         ("op: action", Attempted { op: Asked::Probe, ..*ATTEMPTED }),
         ("attempts: 1", Attempted { attempt: 2, ..*ATTEMPTED }),
+        ("attempt: 1", Attempted { attempt: 2, ..*ATTEMPTED }),
     ] {
         assert!(picks(rule, &ATTEMPTED), "{rule}");
         assert!(!picks(rule, &other), "{rule}: {other:?}");
@@ -142,6 +145,7 @@ fn a_rule_picks_what_it_says_and_nothing_else() {
         assert!(!picks(rule, &ATTEMPTED), "{rule}: it has none");
     }
     assert!(picks("attempts: 3", &Attempted { attempt: 3, ..*ATTEMPTED }));
+    assert!(!picks("attempt: 2", &ATTEMPTED) && picks("attempt: 2", &Attempted { attempt: 2, ..*ATTEMPTED }));
     assert!(!picks("probability: 0", &ATTEMPTED));
     assert!(picks("probability: 1", &ATTEMPTED));
 }

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::model::{Asked, FaultPlan, Rule};
+use super::model::{Asked, Attempts, FaultPlan, Rule};
 use crate::ids::Digest;
 
 /// One attempt, as far as rules can tell.
@@ -40,7 +40,10 @@ impl Rule {
             && self.step.as_ref().is_none_or(|step| step.as_str() == attempted.step)
             && self.op.is_none_or(|op| op == attempted.op)
             && self.labels.iter().all(|(name, value)| attempted.labels.get(name) == Some(value))
-            && self.attempts.is_none_or(|attempts| attempted.attempt <= attempts)
+            && self.attempts.is_none_or(|attempts| match attempts {
+                Attempts::First(most) => attempted.attempt <= most,
+                Attempts::Only(one) => attempted.attempt == one,
+            })
     }
 }
 

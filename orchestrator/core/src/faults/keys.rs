@@ -26,6 +26,7 @@ pub(super) const RULE: Keys = Keys {
         key("step", "Only calls of this step."),
         key("op", "Only `action`, `compensate` or `probe`."),
         key("label", "Only sagas with these labels, e.g. `{ tier: gold }`; each a text, a number or a boolean."),
+        key("attempt", "Only this attempt of each call, from 1 on; not beside `attempts`."),
         key("attempts", "Only so many attempts of each call, from the first on."),
         key("probability", "From 0 to 1; `1` without it. The dice are a hash of seed, rule and attempt."),
         key("count", "At most so many times in all, since the plan was set."),

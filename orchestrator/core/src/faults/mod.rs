@@ -13,6 +13,6 @@ mod parse;
 mod schema;
 
 pub use choose::{Attempted, chosen};
-pub use model::{Again, Asked, Fault, FaultPlan, Point, Rule};
+pub use model::{Again, Asked, Attempts, Fault, FaultPlan, Point, Rule};
 pub use parse::parse;
 pub use schema::{documented, json_schema};

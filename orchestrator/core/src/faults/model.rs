@@ -26,8 +26,7 @@ pub struct Rule {
     pub op: Option<Asked>,
     /// Labels of the saga; each of them.
     pub labels: Map<String, Value>,
-    /// The first so many attempts of each call.
-    pub attempts: Option<u32>,
+    pub attempts: Option<Attempts>,
     /// From 0 to 1.
     pub probability: f64,
     /// In all, since the plan was set.
@@ -41,6 +40,13 @@ pub enum Asked {
     Action,
     Compensate,
     Probe,
+}
+
+/// Which attempts of each call, counted from 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Attempts {
+    First(u32),
+    Only(u32),
 }
 
 /// What goes wrong with one attempt.

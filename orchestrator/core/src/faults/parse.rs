@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use super::{
     keys,
-    model::{Again, Asked, Fault, FaultPlan, Point, Rule},
+    model::{Again, Asked, Attempts, Fault, FaultPlan, Point, Rule},
 };
 use crate::definition::{
     Diagnostic, Severity, code,
@@ -99,9 +99,17 @@ fn rule(reader: &mut Reader<'_>, node: &Node, nth: u32) -> Option<Rule> {
         }
     };
     let labels = fields.get("label").map_or(Some(Map::new()), |node| labels(reader, node));
-    let attempts = match fields.get("attempts") {
-        None => Some(None),
-        Some(node) => reader.integer(node, "attempts", 1, limits::ATTEMPTS).map(Some),
+    let attempts = match (fields.get("attempt"), fields.get("attempts")) {
+        (None, None) => Some(None),
+        (Some(node), None) => reader.integer(node, "attempt", 1, limits::ATTEMPTS).map(|one| Some(Attempts::Only(one))),
+        (None, Some(node)) => {
+            reader.integer(node, "attempts", 1, limits::ATTEMPTS).map(|most| Some(Attempts::First(most)))
+        }
+        (Some(_), Some(node)) => {
+            let hint = "one attempt, or the first ones; for others write more rules";
+            reader.error(code::KINDS, node.at, "`attempts` beside `attempt`", hint);
+            None
+        }
     };
     let probability = fields.get("probability").map_or(Some(1.0), |node| probability(reader, node));
     let count = match fields.get("count") {

@@ -22,7 +22,7 @@ pub fn json_schema() -> Value {
             "type": "object", "minProperties": 1, "maxProperties": limits::LABELS,
             "additionalProperties": { "type": ["string", "number", "boolean"] }
         }),
-        "attempts" => json!({ "type": "integer", "minimum": 1, "maximum": limits::ATTEMPTS }),
+        "attempt" | "attempts" => json!({ "type": "integer", "minimum": 1, "maximum": limits::ATTEMPTS }),
         "probability" => json!({ "type": "number", "minimum": 0, "maximum": 1 }),
         "count" => json!({ "type": "integer", "minimum": 1 }),
         "delay" => duration(),

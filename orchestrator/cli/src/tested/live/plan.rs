@@ -1,7 +1,7 @@
 //! The faults of a scenario as a plan, rule for fault.
 
 use amends_core::{
-    faults::{self, Asked, FaultPlan, Rule},
+    faults::{self, Asked, Attempts, FaultPlan, Rule},
     scenario::{self, Fault, Scenario, Wrong},
 };
 
@@ -23,7 +23,7 @@ fn rule(fault: &Fault) -> Rule {
         op: Some(op),
         labels: serde_json::Map::new(),
         // Probes ask after an attempt, and have no number of their own.
-        attempts: fault.attempts.filter(|_| !probe),
+        attempts: fault.attempts.filter(|_| !probe).map(Attempts::First),
         probability: 1.0,
         count: fault.attempts.filter(|_| probe).map(u64::from),
         fault: match fault.what {
@@ -57,10 +57,10 @@ mod tests {
             rules,
             [
                 (Some(Asked::Action), None, None, &faults::Fault::Refuse),
-                (Some(Asked::Action), Some(1), None, &faults::Fault::LoseReply),
+                (Some(Asked::Action), Some(Attempts::First(1)), None, &faults::Fault::LoseReply),
                 (Some(Asked::Compensate), None, None, &faults::Fault::Fail(503)),
                 (Some(Asked::Probe), None, Some(2), &faults::Fault::Reject(404)),
-                (Some(Asked::Action), Some(4), None, &faults::Fault::Duplicate(2)),
+                (Some(Asked::Action), Some(Attempts::First(4)), None, &faults::Fault::Duplicate(2)),
             ]
         );
     }
