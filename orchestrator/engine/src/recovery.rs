@@ -222,8 +222,9 @@ impl Engine {
             let mut pause = PAUSE_FIRST.saturating_mul(1 << strikes.min(16)).min(PAUSE_MOST);
             while !self.inner.stopping.is_cancelled() {
                 tokio::select! {
-                    () = tokio::time::sleep(pause) => {}
+                    biased;
                     () = self.inner.stopping.cancelled() => return,
+                    () = tokio::time::sleep(pause) => {}
                 }
                 pause = (pause * 2).min(PAUSE_MOST);
                 let error = match self.claim_again(saga, owner).await {

@@ -14,6 +14,8 @@ pub const SKU: &str = "kettle";
 /// Which services a town has, and what its sagas are.
 #[derive(Clone, Debug)]
 pub struct Plan {
+    /// The program that drives the sagas.
+    pub(crate) orchestrator: &'static str,
     /// Name in the catalogue and program.
     pub(crate) services: Vec<(&'static str, &'static str)>,
     /// As registered.
@@ -60,6 +62,7 @@ impl Plan {
     /// The definition is gone.
     pub fn orders() -> Self {
         Self {
+            orchestrator: "amends",
             services: vec![
                 ("orders", "amends-orders"),
                 ("inventory", "amends-inventory"),
@@ -128,6 +131,11 @@ impl Plan {
         let replies = serde_json::json!({ "transfer": { "transfer": "p-1" }, "ship": { "tracking": "T-1" } });
         Self::of_anything(&quick("settle-claim.yaml"), &services, &replies)
             .with_children(&[quick("pay-claim.yaml"), quick("replace-item.yaml")])
+    }
+
+    /// The orchestrator is of the build that dies at a crash point.
+    pub fn with_crash_points(self) -> Self {
+        Self { orchestrator: "amends-crash-points", ..self }
     }
 
     /// Everybody logs all that there is to say.

@@ -120,6 +120,11 @@ impl MemoryStore {
         self.rows().hasty_by = Some(by);
     }
 
+    /// From now on appends of any epoch are taken, if they go on with the journal. For negative controls.
+    pub fn take_any_epoch(&self) {
+        self.rows().taking_any_epoch = true;
+    }
+
     /// How reads go from now on.
     pub fn reads(&self, reads: Reads) {
         *self.reads.lock().expect("invariant: nothing panics while it holds the switch") = reads;
