@@ -68,10 +68,14 @@ impl Member {
         Self { id, clock, holds_until, ended, over: CancellationToken::new() }
     }
 
-    /// Nobody else may drive what it owns, now.
+    /// Nobody else may drive what it owns, now. Once it has not held it never will again, whatever a renewal that is under way
+    /// brings: whoever looked has let go of what it was about to send, and nobody would send it in its place.
     pub(crate) fn holds(&self) -> bool {
         let until = self.holds_until.load(Ordering::Acquire);
-        !self.ended() && (until == u64::MAX || boot_ms(&*self.clock) < until)
+        if until != u64::MAX && boot_ms(&*self.clock) >= until {
+            self.ended.store(true, Ordering::Release);
+        }
+        !self.ended()
     }
 
     /// It is known that it holds no more, for good.

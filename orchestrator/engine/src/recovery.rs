@@ -170,6 +170,10 @@ impl Engine {
             Ok::<_, StoreError>((definition, folded(head.saga, &journal)?))
         };
         match prepared.await {
+            // Read late: somebody else has adopted it since, and may have let go of it. It is not this process's any more.
+            Ok((_, state)) if state.epoch >= head.epoch => {
+                tracing::warn!(saga.id = %head.saga, "adopted by another process before it could be read here");
+            }
             Ok((definition, state)) => {
                 let letters = letters.remove(&head.saga).unwrap_or_default();
                 let takeover = Takeover { epoch: head.epoch, letters };

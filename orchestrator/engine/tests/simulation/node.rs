@@ -12,7 +12,7 @@ use std::{
 use amends_core::time::Time;
 use amends_engine::Clock;
 use async_trait::async_trait;
-use tokio::sync::watch;
+use tokio::sync::Notify;
 use uuid::Uuid;
 
 use crate::{
@@ -33,7 +33,9 @@ pub(crate) enum Life {
 pub(crate) struct Node {
     pub(crate) world: Arc<World>,
     pub(crate) slot: usize,
-    life: watch::Sender<Life>,
+    life: Mutex<Life>,
+    /// And not a `watch`, which wakes those who wait for it in no order.
+    changed: Notify,
     fates: Mutex<Vec<(u64, Fate)>>,
     /// Durable writes and sends so far; two moments each.
     moments: AtomicU64,
@@ -69,7 +71,8 @@ impl Node {
         let node = Self {
             world,
             slot,
-            life: watch::Sender::new(Life::Runs),
+            life: Mutex::new(Life::Runs),
+            changed: Notify::new(),
             fates: Mutex::new(fates),
             moments: AtomicU64::new(0),
             time: Mutex::new(time),
@@ -81,7 +84,24 @@ impl Node {
     }
 
     pub(crate) fn life(&self) -> Life {
-        *self.life.borrow()
+        *self.life.lock().expect("whole")
+    }
+
+    fn turn(&self, life: Life) {
+        *self.life.lock().expect("whole") = life;
+        self.changed.notify_waiters();
+    }
+
+    async fn until(&self, wanted: impl Fn(Life) -> bool) -> Life {
+        loop {
+            let mut changed = std::pin::pin!(self.changed.notified());
+            changed.as_mut().enable();
+            let life = self.life();
+            if wanted(life) {
+                return life;
+            }
+            changed.await;
+        }
     }
 
     pub(crate) fn runs(&self) -> bool {
@@ -90,28 +110,20 @@ impl Node {
 
     /// Returns once it does not run any more as if nothing were.
     pub(crate) async fn over(&self) -> Life {
-        let mut life = self.life.subscribe();
-        *life.wait_for(|life| matches!(life, Life::Stops | Life::Dead)).await.expect("the node is there")
+        self.until(|life| matches!(life, Life::Stops | Life::Dead)).await
     }
 
     pub(crate) async fn dead(&self) {
-        let mut life = self.life.subscribe();
-        life.wait_for(|life| *life == Life::Dead).await.expect("the node is there");
+        self.until(|life| life == Life::Dead).await;
     }
 
     pub(crate) fn die(&self) {
-        self.life.send_replace(Life::Dead);
+        self.turn(Life::Dead);
     }
 
     /// Goes on only while it runs; never, if it is dead.
     pub(crate) async fn gate(&self) {
-        if self.runs() {
-            return;
-        }
-        let mut life = self.life.subscribe();
-        while !self.runs() {
-            life.changed().await.expect("the node is there");
-        }
+        self.until(|life| matches!(life, Life::Runs | Life::Stops)).await;
     }
 
     /// A moment just before or just after a durable write or a send: the ones at which it matters what becomes of the node.
@@ -136,12 +148,12 @@ impl Node {
             }
             Fate::Stops => {
                 self.world.count("a node is stopped");
-                self.life.send_replace(Life::Stops);
+                self.turn(Life::Stops);
             }
             Fate::Pauses { ms, machine } => {
                 self.world.count(if machine { "a machine sleeps" } else { "a node stands still" });
                 self.time.lock().expect("whole").still_since = Some(self.world.us());
-                self.life.send_replace(Life::Paused);
+                self.turn(Life::Paused);
                 let node = self.clone();
                 tokio::spawn(async move {
                     tokio::time::sleep(Duration::from_millis(ms)).await;
@@ -159,13 +171,10 @@ impl Node {
                 time.missed += self.world.us() - since;
             }
         }
-        self.life.send_if_modified(|life| {
-            let stood = *life == Life::Paused;
-            if stood {
-                *life = Life::Runs;
-            }
-            stood
-        });
+        // It may have died meanwhile.
+        if self.life() == Life::Paused {
+            self.turn(Life::Runs);
+        }
     }
 
     /// On a clock that goes on while the machine sleeps; but nobody looks at it while the node stands still.

@@ -7,7 +7,7 @@ use amends_engine::{
     CancelError, Cancelled, Catalogue, Engine, LeaseTerms, Limits, Retention, Setup, SignalError, Start, StartError,
     Watched,
 };
-use amends_store::{Head, Secret, Store as _};
+use amends_store::{Head, NewDefinition, Secret, Store as _};
 use serde_json::{Map, json};
 use tokio::time::timeout;
 
@@ -17,7 +17,7 @@ use crate::{
     network::{Network, PATIENCE},
     node::{Life, Node},
     plan::{Plan, Wanted},
-    sagas::{BARRIERS, PLAIN, input, script},
+    sagas::{BARRIERS, PLAIN, definition, input, script},
     services::Entry,
     world::{Rule, START, Sent, Told, World},
 };
@@ -97,7 +97,8 @@ async fn simulated(seed: u64, off: Option<Rule>) -> Run {
         }
     });
     if ended.await.is_err() {
-        world.wrong("it does not come to its end although the weather is clear".to_owned());
+        let left = what_is_left(&world).await;
+        world.wrong(format!("it does not come to its end although the weather is clear: {left}"));
     }
     nodes.iter().for_each(tokio::task::JoinHandle::abort);
     let mut run = gather(&world).await;
@@ -105,17 +106,20 @@ async fn simulated(seed: u64, off: Option<Rule>) -> Run {
     run
 }
 
-async fn register(world: &Arc<World>, plan: &Plan) {
-    let node = Node::new(world.clone(), 0, 0);
-    let engine = Engine::open(setup(&node)).await.expect("it opens in clear weather");
-    for wanted in &plan.sagas {
-        let script = script(wanted.name);
+async fn register(world: &World, plan: &Plan) {
+    for script in plan.sagas.iter().map(|wanted| script(wanted.name)) {
         for name in script.children.iter().chain([&script.name]) {
-            engine.register(crate::sagas::script(name).source).await.unwrap_or_else(|why| panic!("{name}: {why:?}"));
+            let definition = definition(name);
+            let new = NewDefinition {
+                name: definition.name.clone(),
+                version: None,
+                digest: definition.digest.clone(),
+                source: definition.source.clone(),
+                at: START,
+            };
+            world.store.put_definition(new).await.expect("the memory store cannot fail");
         }
     }
-    engine.shutdown(Duration::from_secs(1)).await;
-    node.die();
 }
 
 fn catalogue() -> Catalogue {
@@ -263,6 +267,22 @@ async fn at_rest(world: &World) -> bool {
     ended
         && world.nothing_in_the_air()
         && world.store.notes(uuid::Uuid::nil(), u32::MAX).await.expect("readable").is_empty()
+}
+
+/// For whoever looks for the reason: who is there, who owns what, and what nobody has answered.
+async fn what_is_left(world: &World) -> String {
+    let never = "readable";
+    let heads = world.store.scan(None, u32::MAX).await.expect(never).into_iter().map(|(_, head)| head.expect(never));
+    let owned: Vec<String> = heads
+        .filter(|head| !head.summary.status.is_terminal())
+        .map(|head| format!("{} @{} of {:?}", head.saga, head.epoch, head.owner))
+        .collect();
+    let nodes: Vec<_> = world.store.nodes().await.expect(never).into_iter().map(|node| node.id).collect();
+    let notes = world.store.notes(uuid::Uuid::nil(), u32::MAX).await.expect(never);
+    let notes: Vec<_> = notes.iter().map(|noted| (noted.note.saga, &noted.note.body)).collect();
+    let places: Vec<_> = (0..3).filter_map(|place| world.engine(place)).map(|engine| (engine.identity(), engine.load())).collect();
+    let air = world.nothing_in_the_air();
+    format!("sagas {owned:?}; nodes {nodes:?}; engines {places:?}; notes {notes:?}; nothing in the air: {air}")
 }
 
 async fn gather(world: &World) -> Run {

@@ -41,18 +41,17 @@ pub(crate) const SCRIPTS: &[Script] = &[
             "saga: row\ndeadline: 20s",
             r#"steps:
   ask: { call: "prices GET /prices", output: { amount: "${{ response.body.amount }}" }, compensate: none, reason: reads only }
-  open: { call: town POST /orders, compensate: { call: town DELETE /orders, retry: { attempts: 30, backoff: 40ms, max_backoff: 400ms } } }
+  open: { call: town POST /orders, compensate: { call: town DELETE /orders } }
   reserve:
     call: town POST /reservations
     output: { id: "${{ response.body.id }}" }
     compensate:
       call: town POST /releases
       body: { id: "${{ steps.reserve.output.id | default('') }}" }
-      retry: { attempts: 30, backoff: 40ms, max_backoff: 400ms }
   charge:
     call: money POST /charges
     body: { amount: "${{ steps.ask.output.amount }}" }
-    compensate: { call: money POST /refunds, retry: { attempts: 30, backoff: 40ms, max_backoff: 400ms } }
+    compensate: { call: money POST /refunds }
   ship: { pivot: true, call: parcels POST /shipments }
   confirm: { call: town POST /confirm }
 "#
@@ -65,10 +64,10 @@ pub(crate) const SCRIPTS: &[Script] = &[
         source: defaults!(
             "saga: short\ndeadline: 1500ms",
             r#"steps:
-  open: { call: town POST /orders, compensate: { call: town DELETE /orders, retry: { attempts: 30, backoff: 40ms, max_backoff: 400ms } } }
+  open: { call: town POST /orders, compensate: { call: town DELETE /orders } }
   doze: { sleep: 700ms }
-  charge: { call: money POST /charges, compensate: { call: money POST /refunds, retry: { attempts: 30, backoff: 40ms, max_backoff: 400ms } } }
-  pack: { call: town POST /packs, compensate: { call: town DELETE /packs, retry: { attempts: 30, backoff: 40ms, max_backoff: 400ms } } }
+  charge: { call: money POST /charges, compensate: { call: money POST /refunds } }
+  pack: { call: town POST /packs, compensate: { call: town DELETE /packs } }
 "#
         ),
     },
@@ -79,7 +78,7 @@ pub(crate) const SCRIPTS: &[Script] = &[
         source: defaults!(
             "saga: fan\ninput: { type: object, required: [gift], properties: { gift: { type: boolean } } }",
             r#"steps:
-  open: { needs: [], call: town POST /orders, compensate: { call: town DELETE /orders, retry: { attempts: 30, backoff: 40ms, max_backoff: 400ms } } }
+  open: { needs: [], call: town POST /orders, compensate: { call: town DELETE /orders } }
   reserve:
     needs: [open]
     for_each: ["a", "b", "c"]
@@ -87,23 +86,23 @@ pub(crate) const SCRIPTS: &[Script] = &[
     call: town POST /reservations
     body: { sku: "${{ item }}" }
     output: { id: "${{ response.body.id }}" }
-    compensate: { call: "town DELETE /reservations/${{ index }}", retry: { attempts: 30, backoff: 40ms, max_backoff: 400ms } }
+    compensate: { call: "town DELETE /reservations/${{ index }}" }
   pay:
     needs: [open]
     call: town POST /charges
     idempotent: false
     probe: { call: town GET /charges, settle: 400ms, timeout: 200ms }
-    compensate: { call: town POST /refunds, retry: { attempts: 30, backoff: 40ms, max_backoff: 400ms } }
+    compensate: { call: town POST /refunds }
   wrap:
     needs: [open]
     if: "${{ input.gift }}"
     call: parcels POST /wrappings
-    compensate: { call: parcels DELETE /wrappings, retry: { attempts: 30, backoff: 40ms, max_backoff: 400ms } }
+    compensate: { call: parcels DELETE /wrappings }
   tag:
     needs: [open]
     call: parcels POST /tags
     idempotent: false
-    compensate: { call: parcels DELETE /tags, retry: { attempts: 30, backoff: 40ms, max_backoff: 400ms } }
+    compensate: { call: parcels DELETE /tags }
   commit: { needs: [reserve, pay, wrap, tag], pivot: true, call: money POST /commit }
   points:
     needs: [commit]
@@ -120,13 +119,13 @@ pub(crate) const SCRIPTS: &[Script] = &[
         source: defaults!(
             "saga: waits",
             r#"steps:
-  open: { call: town POST /orders, compensate: { call: town DELETE /orders, retry: { attempts: 30, backoff: 40ms, max_backoff: 400ms } } }
+  open: { call: town POST /orders, compensate: { call: town DELETE /orders } }
   approve: { await: go, timeout: 3s, output: { by: "${{ signal.by }}" } }
   rest: { sleep: 600ms }
   book:
     call: town POST /books
     body: { by: "${{ steps.approve.output.by }}" }
-    compensate: { call: town DELETE /books, retry: { attempts: 30, backoff: 40ms, max_backoff: 400ms } }
+    compensate: { call: town DELETE /books }
 "#
         ),
     },
@@ -137,20 +136,20 @@ pub(crate) const SCRIPTS: &[Script] = &[
         source: defaults!(
             "saga: later",
             r#"steps:
-  open: { needs: [], call: town POST /orders, compensate: { call: town DELETE /orders, retry: { attempts: 30, backoff: 40ms, max_backoff: 400ms } } }
+  open: { needs: [], call: town POST /orders, compensate: { call: town DELETE /orders } }
   carry:
     needs: [open]
     async: true
     timeout: 3s
     call: town POST /shipments
     output: { id: "${{ response.body.id }}" }
-    compensate: { call: town POST /cancels, retry: { attempts: 30, backoff: 40ms, max_backoff: 400ms } }
+    compensate: { call: town POST /cancels }
   insure:
     needs: [open]
     async: true
     timeout: 2s
     call: money POST /policies
-    compensate: { call: money DELETE /policies, retry: { attempts: 30, backoff: 40ms, max_backoff: 400ms } }
+    compensate: { call: money DELETE /policies }
   commit: { needs: [carry, insure], pivot: true, call: money POST /commit }
   drive: { needs: [commit], async: true, timeout: 3s, call: parcels POST /drives }
 "#
@@ -163,8 +162,8 @@ pub(crate) const SCRIPTS: &[Script] = &[
         source: defaults!(
             "saga: locked\ninput: { type: object, required: [account], properties: { account: { type: string } } }\nlocks: [\"account:${{ input.account }}\", \"till\"]",
             r#"steps:
-  take: { call: money POST /takes, compensate: { call: money DELETE /takes, retry: { attempts: 30, backoff: 40ms, max_backoff: 400ms } } }
-  give: { call: money POST /gives, compensate: { call: money DELETE /gives, retry: { attempts: 30, backoff: 40ms, max_backoff: 400ms } } }
+  take: { call: money POST /takes, compensate: { call: money DELETE /takes } }
+  give: { call: money POST /gives, compensate: { call: money DELETE /gives } }
 "#
         ),
     },
@@ -175,8 +174,8 @@ pub(crate) const SCRIPTS: &[Script] = &[
         source: defaults!(
             "saga: child",
             r#"steps:
-  see: { call: town POST /sees, output: { id: "${{ response.body.id }}" }, compensate: { call: town DELETE /sees, retry: { attempts: 30, backoff: 40ms, max_backoff: 400ms } } }
-  note: { call: parcels POST /notes, compensate: { call: parcels DELETE /notes, retry: { attempts: 30, backoff: 40ms, max_backoff: 400ms } } }
+  see: { call: town POST /sees, output: { id: "${{ response.body.id }}" }, compensate: { call: town DELETE /sees } }
+  note: { call: parcels POST /notes, compensate: { call: parcels DELETE /notes } }
 output: { id: "${{ steps.see.output.id }}" }
 "#
         ),
@@ -188,13 +187,13 @@ output: { id: "${{ steps.see.output.id }}" }
         source: defaults!(
             "saga: parent",
             r#"steps:
-  open: { needs: [], call: town POST /orders, compensate: { call: town DELETE /orders, retry: { attempts: 30, backoff: 40ms, max_backoff: 400ms } } }
+  open: { needs: [], call: town POST /orders, compensate: { call: town DELETE /orders } }
   both: { needs: [open], saga: child, for_each: ["a", "b"], concurrency: 2 }
   one: { needs: [], saga: child, output: { id: "${{ child.output.id }}" } }
   close:
     needs: [both, one]
     call: town POST /closes
-    compensate: { call: town DELETE /closes, retry: { attempts: 30, backoff: 40ms, max_backoff: 400ms } }
+    compensate: { call: town DELETE /closes }
 "#
         ),
     },

@@ -38,10 +38,10 @@ const FIRED: &[(&str, u64)] = &[
     ("a late action meets its tombstone", 100),
     ("a copy gets the stored answer", 5),
     ("there is nothing to undo", 20),
-    ("a lock changes hands", 20),
+    ("a lock changes hands", 50),
     ("completed", 3),
     ("compensated", 5),
-    ("attention", 200),
+    ("attention", 1_000),
 ];
 
 fn seeds_from(offset: u64, step: u64) {
