@@ -252,3 +252,37 @@ impl Engine {
 fn boot_ms(clock: &dyn Clock) -> u64 {
     u64::try_from(clock.since_boot().as_millis()).expect("invariant: no machine is up for so long")
 }
+
+#[cfg(test)]
+mod tests {
+    use async_trait::async_trait;
+
+    use super::*;
+
+    /// Only its boot clock is looked at.
+    struct Boot(AtomicU64);
+
+    #[async_trait]
+    impl Clock for Boot {
+        fn now(&self) -> Time {
+            Time(0)
+        }
+
+        async fn sleep_until(&self, _until: Time) {}
+
+        fn since_boot(&self) -> Duration {
+            Duration::from_millis(self.0.load(Ordering::Relaxed))
+        }
+    }
+
+    #[test]
+    fn a_lease_that_was_seen_to_be_over_is_not_brought_back_by_a_renewal_that_was_under_way() {
+        let boot = Arc::new(Boot(AtomicU64::new(9)));
+        let member = Member::new(Uuid::from_u128(1), boot.clone(), 10);
+        assert!(member.holds());
+        boot.0.store(10, Ordering::Relaxed);
+        assert!(!member.holds(), "whoever looks now drops what it was about to send");
+        member.holds_until.store(20, Ordering::Relaxed);
+        assert!(!member.holds() && member.ended(), "so everybody must hear of it");
+    }
+}

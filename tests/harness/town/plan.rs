@@ -99,6 +99,7 @@ impl Plan {
     /// The definition is gone.
     pub fn payments() -> Self {
         Self {
+            orchestrator: "amends",
             definition: quick("pay-third-party.yaml").replace("settle: 5s", "settle: 1s"),
             moves: &[Move { step: "pay", service: "payments", whose: "customer", how_much: "amount", sign: -1 }],
             ..Self::orders()
@@ -149,6 +150,7 @@ impl Plan {
     /// The definition is gone.
     pub fn banks() -> Self {
         Self {
+            orchestrator: "amends",
             services: vec![("bank-a", "amends-payments"), ("bank-b", "amends-payments")],
             definition: quick("transfer-money.yaml"),
             moves: &[
@@ -171,6 +173,7 @@ impl Plan {
         // A plan lives as long as its test, and that as long as its process.
         let name = |name: &String| &*name.clone().leak();
         Self {
+            orchestrator: "amends",
             services: services.iter().map(|service| (name(service), "amends-anything")).collect(),
             definition: definition.to_owned(),
             moves: &[],

@@ -3,7 +3,9 @@
 use std::{fs, path::Path, path::PathBuf, sync::Arc, time::Duration};
 
 use amends_api::Door;
-use amends_engine::{Engine, Faults, HttpParticipant, Limits, Participant, RegisterError, Retention, Setup, SystemClock};
+use amends_engine::{
+    Engine, Faults, HttpParticipant, Limits, Participant, RegisterError, Retention, Setup, SystemClock,
+};
 use amends_store::Store;
 use anyhow::{Context, bail};
 use tokio::{net::TcpListener, task::JoinHandle};

@@ -35,7 +35,7 @@ fn participants_without_a_fence_are_noticed() {
 
 #[test]
 fn a_store_without_a_fence_is_noticed() {
-    is_noticed(Rule::FenceInStore, &["and epoch"]);
+    is_noticed(Rule::FenceInStore, &["a row is written under epoch"]);
 }
 
 #[test]

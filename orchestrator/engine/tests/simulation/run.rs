@@ -280,7 +280,8 @@ async fn what_is_left(world: &World) -> String {
     let nodes: Vec<_> = world.store.nodes().await.expect(never).into_iter().map(|node| node.id).collect();
     let notes = world.store.notes(uuid::Uuid::nil(), u32::MAX).await.expect(never);
     let notes: Vec<_> = notes.iter().map(|noted| (noted.note.saga, &noted.note.body)).collect();
-    let places: Vec<_> = (0..3).filter_map(|place| world.engine(place)).map(|engine| (engine.identity(), engine.load())).collect();
+    let places: Vec<_> =
+        (0..3).filter_map(|place| world.engine(place)).map(|engine| (engine.identity(), engine.load())).collect();
     let air = world.nothing_in_the_air();
     format!("sagas {owned:?}; nodes {nodes:?}; engines {places:?}; notes {notes:?}; nothing in the air: {air}")
 }

@@ -217,7 +217,18 @@ impl World {
         });
         let taken: Vec<(SagaId, LockName)> = taken.collect();
         let sagas: Vec<SagaId> = batch.iter().map(|append| append.saga).collect();
+        let before = self.rows(&sagas).await;
+        let epochs: Vec<u64> = batch.iter().map(|append| append.epoch).collect();
         let answers = self.store.commit(batch).await;
+        for ((before, after), epoch) in before.into_iter().zip(self.rows(&sagas).await).zip(epochs) {
+            // Invariant 7: a stale owner appends nothing.
+            if let (Some((owned, seq)), Some((_, grown))) = (before, after)
+                && grown > seq
+                && epoch < owned
+            {
+                self.wrong(format!("a row is written under epoch {epoch}, and the saga is owned under {owned}"));
+            }
+        }
         for answer in &answers {
             match answer {
                 Err(AppendError::Fenced) => self.count("a writer is fenced"),
@@ -232,6 +243,16 @@ impl World {
             }
         }
         answers
+    }
+
+    /// Epoch and next row of each.
+    async fn rows(&self, sagas: &[SagaId]) -> Vec<Option<(u64, u64)>> {
+        let mut rows = Vec::with_capacity(sagas.len());
+        for saga in sagas {
+            let head = self.store.head(*saga).await.expect("readable");
+            rows.push(head.map(|head| (head.epoch, head.next_seq)));
+        }
+        rows
     }
 
     async fn lock_is_taken(&self, saga: SagaId, lock: LockName) {
