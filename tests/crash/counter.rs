@@ -29,12 +29,18 @@ use anyhow::{Context, Result, bail, ensure};
 use crate::every_kind::{Stage, approve, input, plan};
 
 const CRASH_AT: &str = "AMENDS_CRASH_AT";
+/// No point is deadly; each is told.
+const NOWHERE: &str = "0";
 /// As the program says them in its log.
 const PASSED: &str = "passed crash point `";
 const DIED: &str = "died at crash point `";
 const SIGABRT: i32 = 6;
 /// Of a busy machine; a saga needs a second.
 const DEATH_BOUND: Duration = Duration::from_secs(90);
+/// Who does not answer any more has died, or does so at once.
+const SOON: Duration = Duration::from_secs(10);
+/// What is done once a saga has ended takes moments.
+const AFTER_THE_END: Duration = Duration::from_millis(300);
 /// A run has so many more points at most than the one that was counted.
 const MORE: u64 = 40;
 
@@ -90,10 +96,11 @@ impl Lone {
     }
 
     /// Starts it anew, to die at this point of the process, and drives this saga. `None`: it died.
-    async fn runs(&mut self, start: &Start, dies_at: u64) -> Result<Option<SagaView>> {
+    async fn runs(&mut self, start: &Start, dies_at: &str) -> Result<Option<SagaView>> {
         let deaths = self.points(DIED, 0)?.len();
-        let started = self.process().restart_with(vec![(CRASH_AT, dies_at.to_string())]).await;
+        let started = self.process().restart_with(vec![(CRASH_AT, dies_at.to_owned())]).await;
         if let Err(error) = started {
+            // Before it listened: it is not there to be asked how it ended.
             return self.died(deaths).await.context(format!("{error:#}"));
         }
         let client = self.client()?;
@@ -108,15 +115,19 @@ impl Lone {
             died = self.process().exited(DEATH_BOUND) => died.and_then(|status| bail!("it ended: {status}")),
         };
         match drove {
-            Ok(view) => Ok(Some(view)),
-            Err(error) => self.died(deaths).await.context(format!("{error:#}")),
+            // The last points come after the end.
+            Ok(view) if dies_at == NOWHERE || self.process().exited(AFTER_THE_END).await.is_err() => Ok(Some(view)),
+            Ok(_) => self.died(deaths).await,
+            Err(error) => {
+                let status = self.process().exited(SOON).await.with_context(|| format!("{error:#}"))?;
+                ensure!(status.signal() == Some(SIGABRT), "it ended otherwise: {status}");
+                self.died(deaths).await.context(format!("{error:#}"))
+            }
         }
     }
 
     /// It must have died just now, of the point, and what it left must be in order.
     async fn died(&mut self, deaths_before: usize) -> Result<Option<SagaView>> {
-        let status = self.process().exited(DEATH_BOUND).await?;
-        ensure!(status.signal() == Some(SIGABRT), "it ended otherwise: {status}");
         let died = self.points(DIED, deaths_before)?;
         ensure!(died.len() == 1, "it died of something else: {died:?}");
         *self.died.at.entry(died[0].clone()).or_default() += 1;
@@ -125,18 +136,18 @@ impl Lone {
     }
 
     /// Dies at these points, one after the other, of one saga, and drives it to its end. `false`: it did not die at the last.
-    async fn survives(&mut self, points: &[u64]) -> Result<bool> {
+    async fn survives(&mut self, points: &[&str]) -> Result<bool> {
         self.sagas += 1;
         let number = self.sagas;
-        let start = Start { key: Some(format!("saga {number}")), ..self.stage.scene().start_of(input(number)?) };
+        let start = Start { key: Some(format!("saga-{number}")), ..self.stage.scene().start_of(input(number)?) };
         for (nth, point) in points.iter().enumerate() {
-            if let Some(view) = self.runs(&start, *point).await? {
+            if let Some(view) = self.runs(&start, point).await? {
                 self.is_as_wanted(&view)?;
                 return Ok(false);
             }
             *(if nth == 0 { &mut self.died.once } else { &mut self.died.twice }) += 1;
         }
-        let view = self.runs(&start, 0).await?.context("it died where no point was deadly")?;
+        let view = self.runs(&start, NOWHERE).await?.context("it died where no point was deadly")?;
         self.is_as_wanted(&view)?;
         Ok(true)
     }
@@ -149,7 +160,7 @@ impl Lone {
     /// The points of a run in which nobody dies.
     async fn counted(&mut self) -> Result<Vec<String>> {
         let before = self.points(PASSED, 0)?.len();
-        ensure!(!self.survives(&[0]).await?, "nobody dies at point 0");
+        ensure!(!self.survives(&[NOWHERE]).await?, "nobody dies at point 0");
         self.points(PASSED, before)
     }
 }
@@ -170,17 +181,12 @@ impl Many {
     }
 }
 
-/// One of each kind, and others up to so many.
-fn sample(points: &[String], many: u64, dice: &mut Dice) -> BTreeSet<u64> {
-    let mut kinds: BTreeMap<&str, Vec<u64>> = BTreeMap::new();
-    for (point, kind) in (1..).zip(points) {
-        kinds.entry(kind).or_default().push(point);
-    }
-    let mut any = |of: u64| dice.below(of);
-    let mut sample: BTreeSet<u64> =
-        kinds.values().map(|points| points[usize::try_from(any(points.len() as u64)).expect("an index")]).collect();
-    while (sample.len() as u64) < many.min(points.len() as u64) {
-        sample.insert(1 + any(points.len() as u64));
+/// The first of each kind, and others up to so many. The same number is another point in another run; the first of a kind is not.
+fn sample(points: &[String], many: u64, dice: &mut Dice) -> Vec<String> {
+    let kinds: BTreeSet<&String> = points.iter().collect();
+    let mut sample: Vec<String> = kinds.into_iter().map(|kind| format!("{kind} 1")).collect();
+    while (sample.len() as u64) < many {
+        sample.push((1 + dice.below(points.len() as u64)).to_string());
     }
     sample
 }
@@ -190,25 +196,26 @@ async fn dies_everywhere(mut lone: Lone) -> Result<()> {
     let refused = (lone.end == SagaStatus::Compensated)
         .then(|| lone.stage.scene().inject_rule("commit", Rule::action_of("commit", Action::Acked(409))));
     let undisturbed = lone.counted().await?;
-    let firsts: BTreeSet<u64> = match Many::of("AMENDS_CRASH_POINTS", 16)? {
-        Many::All => (1..=undisturbed.len() as u64 + MORE).collect(),
+    let firsts: Vec<String> = match Many::of("AMENDS_CRASH_POINTS", 24)? {
+        Many::All => (1..=undisturbed.len() as u64 + MORE).map(|point| point.to_string()).collect(),
         Many::About(many) => sample(&undisturbed, many, &mut dice),
     };
-    let mut fatal = Vec::new();
+    let mut fatal: Vec<&str> = Vec::new();
     for point in &firsts {
-        if lone.survives(&[*point]).await.with_context(|| format!("point {point}"))? {
-            fatal.push(*point);
-        } else if *point > undisturbed.len() as u64 {
+        if lone.survives(&[point]).await.with_context(|| format!("point {point}"))? {
+            fatal.push(point);
+        } else if point.parse::<usize>().is_ok_and(|point| point > undisturbed.len()) {
             // A run passed untouched: there is no point beyond.
             break;
         }
     }
-    ensure!(fatal.len() as u64 * 10 >= firsts.len().min(undisturbed.len()) as u64 * 8, "{} of {firsts:?}", fatal.len());
-    match Many::of("AMENDS_CRASH_PAIRS", 6)? {
+    ensure!(fatal.len() * 10 >= firsts.len().min(undisturbed.len()) * 8, "{fatal:?} of {firsts:?}");
+    match Many::of("AMENDS_CRASH_PAIRS", 8)? {
         Many::All => {
             for first in &fatal {
                 for second in 1.. {
-                    if !lone.survives(&[*first, second]).await.with_context(|| format!("points {first}, {second}"))? {
+                    let second = format!("{second}");
+                    if !lone.survives(&[first, &second]).await.with_context(|| format!("{first}, then {second}"))? {
                         break;
                     }
                 }
@@ -218,8 +225,8 @@ async fn dies_everywhere(mut lone: Lone) -> Result<()> {
             for _ in 0..many {
                 let first = fatal[usize::try_from(dice.below(fatal.len() as u64))?];
                 // A recovery has fewer points than a whole run, however early it began.
-                let second = 1 + dice.below(undisturbed.len() as u64 / 2);
-                lone.survives(&[first, second]).await.with_context(|| format!("points {first}, {second}"))?;
+                let second = (1 + dice.below(undisturbed.len() as u64 / 2)).to_string();
+                lone.survives(&[first, &second]).await.with_context(|| format!("{first}, then {second}"))?;
             }
         }
     }

@@ -17,11 +17,8 @@ mod store;
 compile_error!("crash points are for tests: a release has none");
 
 use std::{
-    fmt,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use amends_core::{Reply, ids::ServiceName};
@@ -32,25 +29,37 @@ use uuid::Uuid;
 use self::store::Mortal as MortalStore;
 use crate::{Forgotten, Participant, Request};
 
-/// Which point is deadly; `0` or none: no point is, and each is only told.
+/// Which point is deadly: the n-th (`17`), or the n-th of a kind (`after commit 3`); `0` or none: no point is, and each is only told.
 pub const CRASH_AT: &str = "AMENDS_CRASH_AT";
 
 /// Counts the moments of this process.
 #[derive(Debug)]
 pub struct CrashPoints {
-    deadly: u64,
-    passed: AtomicU64,
+    deadly: Deadly,
+    passed: Mutex<Passed>,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Deadly {
+    Nth(u64),
+    OfKind(String, u64),
+}
+
+#[derive(Debug, Default)]
+struct Passed {
+    all: u64,
+    of_kind: BTreeMap<String, u64>,
 }
 
 impl CrashPoints {
     /// As the environment says.
     ///
     /// # Errors
-    /// [`CRASH_AT`] is no number.
-    pub fn of_environment() -> Result<Arc<Self>, std::num::ParseIntError> {
-        let deadly = std::env::var(CRASH_AT).map_or(Ok(0), |text| text.parse())?;
-        tracing::warn!(deadly, "this build dies at a crash point: it is for tests");
-        Ok(Arc::new(Self { deadly, passed: AtomicU64::new(0) }))
+    /// [`CRASH_AT`] names no point.
+    pub fn of_environment() -> Result<Arc<Self>, String> {
+        let deadly = Deadly::read(&std::env::var(CRASH_AT).unwrap_or_default())?;
+        tracing::warn!(?deadly, "this build dies at a crash point: it is for tests");
+        Ok(Arc::new(Self { deadly, passed: Mutex::default() }))
     }
 
     /// The same store, at whose writes this process may die.
@@ -63,13 +72,38 @@ impl CrashPoints {
         Arc::new(MortalServices { services, points: self.clone() })
     }
 
-    fn pass(&self, moment: &'static str, of: impl fmt::Display) {
-        let point = self.passed.fetch_add(1, Ordering::SeqCst) + 1;
-        if point == self.deadly {
-            tracing::error!(point, "died at crash point `{moment} {of}`");
+    fn pass(&self, moment: &'static str, of: &'static str) {
+        let kind = format!("{moment} {of}");
+        let (point, nth) = {
+            let mut passed = self.passed.lock().unwrap_or_else(PoisonError::into_inner);
+            passed.all += 1;
+            let nth = passed.of_kind.entry(kind.clone()).or_default();
+            *nth += 1;
+            let nth = *nth;
+            (passed.all, nth)
+        };
+        let dies = match &self.deadly {
+            Deadly::Nth(deadly) => point == *deadly,
+            Deadly::OfKind(deadly, of) => kind == *deadly && nth == *of,
+        };
+        if dies {
+            tracing::error!(point, nth, "died at crash point `{kind}`");
             std::process::abort();
         }
-        tracing::info!(point, "passed crash point `{moment} {of}`");
+        tracing::info!(point, nth, "passed crash point `{kind}`");
+    }
+}
+
+impl Deadly {
+    fn read(text: &str) -> Result<Self, String> {
+        let wrong = || format!("`{text}` is no crash point: a number, or a kind and a number, as `after commit 3`");
+        if text.is_empty() {
+            return Ok(Self::Nth(0));
+        }
+        match text.rsplit_once(' ') {
+            None => text.parse().map(Self::Nth).map_err(|_| wrong()),
+            Some((kind, nth)) => Ok(Self::OfKind(kind.to_owned(), nth.parse().map_err(|_| wrong())?)),
+        }
     }
 }
 
@@ -93,5 +127,18 @@ impl Participant for MortalServices {
         let forgotten = self.services.forget(service, sagas).await;
         self.points.pass("after", "forget");
         forgotten
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_deadly_point_is_a_number_or_the_nth_of_a_kind() {
+        assert_eq!(Deadly::read(""), Ok(Deadly::Nth(0)));
+        assert_eq!(Deadly::read("17"), Ok(Deadly::Nth(17)));
+        assert_eq!(Deadly::read("after commit 3"), Ok(Deadly::OfKind("after commit".to_owned(), 3)));
+        assert!(Deadly::read("after commit").is_err() && Deadly::read("soon").is_err());
     }
 }

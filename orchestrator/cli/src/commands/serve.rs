@@ -174,7 +174,9 @@ async fn open_engine(
         Arc::new(HttpParticipant::new(&config.services).context("HTTP towards services")?);
     #[cfg(feature = "crash-points")]
     let (store, participant) = {
-        let points = amends_engine::CrashPoints::of_environment().context(amends_engine::CRASH_AT)?;
+        let points = amends_engine::CrashPoints::of_environment()
+            .map_err(anyhow::Error::msg)
+            .context(amends_engine::CRASH_AT)?;
         (points.around_store(store), points.around_services(participant))
     };
     let setup = Setup {
