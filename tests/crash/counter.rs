@@ -197,7 +197,10 @@ async fn dies_everywhere(mut lone: Lone) -> Result<()> {
         .then(|| lone.stage.scene().inject_rule("commit", Rule::action_of("commit", Action::Acked(409))));
     let undisturbed = lone.counted().await?;
     let firsts: Vec<String> = match Many::of("AMENDS_CRASH_POINTS", 24)? {
-        Many::All => (1..=undisturbed.len() as u64 + MORE).map(|point| point.to_string()).collect(),
+        Many::All => {
+            let every = (1..=undisturbed.len() as u64 + MORE).map(|point| point.to_string());
+            sample(&undisturbed, 0, &mut dice).into_iter().chain(every).collect()
+        }
         Many::About(many) => sample(&undisturbed, many, &mut dice),
     };
     let mut fatal: Vec<&str> = Vec::new();
@@ -209,7 +212,7 @@ async fn dies_everywhere(mut lone: Lone) -> Result<()> {
             break;
         }
     }
-    ensure!(fatal.len() * 10 >= firsts.len().min(undisturbed.len()) * 8, "{fatal:?} of {firsts:?}");
+    ensure!(fatal.len() * 10 >= firsts.len().min(undisturbed.len()) * 8, "of {firsts:?} only {fatal:?} were deadly");
     match Many::of("AMENDS_CRASH_PAIRS", 8)? {
         Many::All => {
             for first in &fatal {
