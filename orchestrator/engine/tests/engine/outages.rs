@@ -1,13 +1,15 @@
 //! What is away for long, in virtual time: a service, a compensation that does not work, the database.
 
-use std::{sync::Arc, time::Duration};
+use std::{env, path::Path, sync::Arc, time::Duration};
 
 use amends_core::{ids::SagaId, summary::Status, time::Time};
 use amends_engine::{Clock as _, Limits, Setup, StartError};
 use amends_store::{
     Filter, Store,
     memory::{MemoryStore, Reads},
+    sqlite::SqliteStore,
 };
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::json;
 
 use crate::town::{Does, HandClock, SOON, Services, THREE, Town, memory, start};
@@ -121,4 +123,56 @@ async fn a_database_that_is_away_for_a_day_loses_nothing_and_everything_goes_on(
     assert_eq!(calls.len(), 4, "each was called once: {calls:?}");
     let all = store.list(&Filter::default(), None, 10).await.expect("readable");
     assert_eq!(all.len(), 2, "what was refused is not there");
+}
+
+/// The process may not write to any file for a while, as on a disk that is full. In a process of its own, because it is true of all of it;
+/// a shell ignores the signal that would kill it.
+#[tokio::test]
+async fn on_a_full_disk_nothing_is_sent_and_nothing_is_taken_until_there_is_room() {
+    const FILE: &str = "AMENDS_ENGINE_TEST_FILE";
+    if let Some(path) = env::var_os(FILE) {
+        return until_there_is_room(path.as_ref()).await;
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut child = std::process::Command::new("sh");
+    let test = "outages::on_a_full_disk_nothing_is_sent_and_nothing_is_taken_until_there_is_room";
+    child.args(["-c", "trap '' XFSZ; exec \"$0\" --exact --nocapture \"$1\""]);
+    child.arg(env::current_exe().expect("it has a name")).arg(test).env(FILE, folder.path().join("amends.db"));
+    let output = tokio::task::spawn_blocking(move || child.output().expect("it runs")).await.expect("no panic");
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        output.status.success() && said.contains(THERE_IS_ROOM),
+        "{said}{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+const THERE_IS_ROOM: &str = "everything went on";
+
+async fn until_there_is_room(path: &Path) {
+    let store: Arc<dyn Store> = Arc::new(SqliteStore::open(path).await.expect("opens"));
+    let town = Town::new(store, 8, 8).await;
+    town.register(THREE).await;
+    town.services.when("one action 1", Does::Holds(200, json!({})));
+    let saga = town.start("three").await;
+    town.services.called("one action 1 @1").await;
+    let before = town.journal(saga).await;
+
+    let limits = getrlimit(Resource::Fsize);
+    setrlimit(Resource::Fsize, Rlimit { current: Some(0), ..limits }).expect("lower is always allowed");
+    town.services.let_go();
+    for _ in 0..5 {
+        let refused = town.engine.start(start("three")).await;
+        assert!(matches!(refused, Err(StartError::Store(_))), "{refused:?}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(town.services.calls(), ["one action 1 @1"], "what cannot be written is not sent");
+    assert_eq!(town.journal(saga).await, before);
+
+    setrlimit(Resource::Fsize, limits).expect("as it was");
+    assert_eq!(town.ended(saga).await, Status::Completed);
+    let again = town.start("three").await;
+    assert_eq!(town.ended(again).await, Status::Completed);
+    assert_eq!(town.services.calls().len(), 6, "each was called once, and of what was refused nothing");
+    println!("{THERE_IS_ROOM}");
 }
