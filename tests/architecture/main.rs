@@ -5,6 +5,7 @@
 
 mod closures;
 mod doors;
+mod features;
 mod imports;
 
 use std::path::{Path, PathBuf};

@@ -35,13 +35,13 @@ const WHILE_RECOVERING: u64 = 8;
 const WAITING: usize = 2;
 
 /// Where it all runs.
-enum Stage {
+pub(crate) enum Stage {
     File(Town),
     Nodes(Cluster),
 }
 
 impl Stage {
-    fn scene(&self) -> &Scene {
+    pub(crate) fn scene(&self) -> &Scene {
         match self {
             Self::File(town) => town,
             Self::Nodes(cluster) => cluster,
@@ -77,7 +77,7 @@ impl Stage {
     }
 }
 
-fn plan() -> Plan {
+pub(crate) fn plan() -> Plan {
     let services =
         ["pricing", "orders", "inventory", "payments", "packing", "shipping", "insurance", "loyalty", "survey"];
     let replies = json!({
@@ -95,17 +95,20 @@ fn plan() -> Plan {
 }
 
 /// Every second one wraps a gift; the others send a card.
-async fn begin(stage: &Stage, number: usize) -> Result<Uuid> {
+pub(crate) fn input(number: usize) -> Result<Value> {
     let opens_at = chrono::DateTime::from_timestamp_micros(words::now() + 200_000).context("a time")?.to_rfc3339();
-    let input = json!({
+    Ok(json!({
         "account": format!("a-{number}"), "gift": number.is_multiple_of(2), "opens_at": opens_at,
         "lines": [{ "sku": "a" }, { "sku": "b" }, { "sku": "c" }],
-    });
-    let start = Start { key: None, ..stage.scene().start_of(input) };
+    }))
+}
+
+async fn begin(stage: &Stage, number: usize) -> Result<Uuid> {
+    let start = Start { key: None, ..stage.scene().start_of(input(number)?) };
     Ok(stage.client()?.start(&start).await?.saga.id)
 }
 
-async fn approve(client: &Client, saga: Uuid) -> Result<()> {
+pub(crate) async fn approve(client: &Client, saga: Uuid) -> Result<()> {
     let key = Some("approval".to_owned());
     let signal = Signal { name: "approved".to_owned(), key, payload: json!({ "by": "ada" }) };
     client.signal(saga, &signal).await?;

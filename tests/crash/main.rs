@@ -1,5 +1,6 @@
 //! kill -9, of anything, at any moment; and the gentle stop.
 
+mod counter;
 mod every_kind;
 mod orchestrator;
 mod participants;

@@ -36,6 +36,8 @@ pub struct Program {
     pub log: PathBuf,
     /// What it logs, if not what it logs by itself.
     pub log_filter: Option<&'static str>,
+    /// Beside what it has of the test.
+    pub environment: Vec<(&'static str, String)>,
 }
 
 /// A process that has said where it listens.
@@ -141,6 +143,15 @@ impl Process {
         Ok(())
     }
 
+    /// As [`Process::restart`], with this in its environment, and nothing else beside what it has of the test.
+    ///
+    /// # Errors
+    /// As [`Process::start`].
+    pub async fn restart_with(&mut self, environment: Vec<(&'static str, String)>) -> Result<()> {
+        self.program.environment = environment;
+        self.restart().await
+    }
+
     /// As [`Process::restart`], without this flag and its value.
     ///
     /// # Errors
@@ -204,6 +215,7 @@ fn spawn(program: &Program, more: &[&str]) -> Result<Child> {
         .env_remove("RUST_LOG")
         .env_remove("AMENDS_LOG")
         .envs(program.log_filter.map(|filter| ("RUST_LOG", filter)))
+        .envs(program.environment.iter().map(|(name, value)| (name, value)))
         .env("NO_COLOR", "1")
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
@@ -214,12 +226,15 @@ fn spawn(program: &Program, more: &[&str]) -> Result<Child> {
 }
 
 /// A program that cargo built beside this test.
-fn binary(name: &str) -> Result<PathBuf> {
+///
+/// # Errors
+/// It is not there.
+pub fn binary(name: &str) -> Result<PathBuf> {
     let test = std::env::current_exe()?;
     let folder = test.parent().and_then(Path::parent).context("a test lies in target/<profile>/deps")?;
     let path = folder.join(name);
     if !path.exists() {
-        bail!("{} is not there: run `cargo build --workspace --bins` first, as tests/run does", path.display());
+        bail!("{} is not there: build the binaries first, as tests/run does", path.display());
     }
     Ok(path)
 }

@@ -135,6 +135,7 @@ async fn three_nodes_that_start_at_once_on_an_empty_database_all_come_up() -> Re
             arguments: arguments.to_vec(),
             log: folder.path().join(format!("{round}-{node}.log")),
             log_filter: None,
+            environment: Vec::new(),
         };
         let nodes = at_once((0..3).map(program)).await?;
         for node in &nodes {

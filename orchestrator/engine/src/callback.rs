@@ -85,9 +85,11 @@ impl Engine {
         if let Some(live) = self.inner.registry.get(saga) {
             let (verdict, answer) = oneshot::channel();
             let message = Message::Callback { callback: callback.clone(), note: None, verdict: Some(verdict) };
-            // A loop that ends just now leaves the question unanswered; then it is asked through the store.
+            // A loop that ends just now leaves the question unanswered; then it is asked through the store. So it is if the loop
+            // knows of no such call: there is a token, so the call was made, by an owner of whom this one has not heard yet.
             if live.mailbox.send(message).await.is_ok()
                 && let Ok(can) = answer.await
+                && can != CanCallBack::NeverCalled
             {
                 return Ok(Some(Came::from(can)));
             }

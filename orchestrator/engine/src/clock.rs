@@ -1,4 +1,4 @@
-//! What time it is, and waiting for it. A door: tests move it by hand.
+//! What time it is, waiting for it, and ids that time makes new. A door: tests move it by hand, and a simulation throws its dice.
 
 use std::{
     sync::atomic::{AtomicI64, Ordering},
@@ -7,6 +7,7 @@ use std::{
 
 use amends_core::time::Time;
 use async_trait::async_trait;
+use uuid::Uuid;
 
 /// A new anchor may come while somebody sleeps.
 const SLEEP_MOST: Duration = Duration::from_secs(1);
@@ -22,6 +23,21 @@ pub trait Clock: Send + Sync + 'static {
 
     /// Hears what time it is by the clock that all processes share. Time still never goes back.
     fn anchor(&self, _now: Time) {}
+
+    /// On a clock that goes on while the machine sleeps: a lease does, too.
+    fn since_boot(&self) -> Duration {
+        #[cfg(target_os = "linux")]
+        let clock = rustix::time::ClockId::Boottime;
+        #[cfg(not(target_os = "linux"))]
+        let clock = rustix::time::ClockId::Monotonic;
+        let now = rustix::time::clock_gettime(clock);
+        Duration::try_from(now).expect("invariant: a machine's uptime is not negative")
+    }
+
+    /// An id that nobody else has, above those that were made before.
+    fn fresh_id(&self) -> Uuid {
+        Uuid::now_v7()
+    }
 }
 
 /// The machine's time: an anchor plus monotonic time, so that a jump of the wall clock moves nothing. With many processes

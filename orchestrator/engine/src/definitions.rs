@@ -6,7 +6,7 @@
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use amends_core::{
@@ -14,6 +14,7 @@ use amends_core::{
     ids::Digest,
 };
 use amends_store::{Deleted, NewDefinition, Put, StoreError, StoredDefinition};
+use tokio::time::Instant;
 
 use crate::{Engine, RegisterError};
 

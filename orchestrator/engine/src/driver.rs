@@ -448,8 +448,9 @@ impl Driver {
             tracing::warn!(saga.id = %saga, %error, "the store is away; waiting for it");
         }
         tokio::select! {
-            () = self.calls.beside(tokio::time::sleep(*pause)) => {}
+            biased;
             () = self.member.over.cancelled() => return Err(End::LeaseEnded),
+            () = self.calls.beside(tokio::time::sleep(*pause)) => {}
         }
         *pause = (*pause * 2).min(APPEND_RETRY_MOST);
         Ok(())

@@ -1,7 +1,7 @@
 //! The engine as its callers see it.
 
 use std::{
-    collections::HashSet,
+    collections::{BTreeSet, HashSet},
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, Ordering},
@@ -100,7 +100,7 @@ pub(crate) struct Inner {
     /// Look for orphans, sleepers and notes now.
     pub(crate) sweep: Notify,
     /// Sagas whose claim or create was not answered: they may be owned here, with nobody driving them.
-    pub(crate) in_doubt: Mutex<HashSet<SagaId>>,
+    pub(crate) in_doubt: Mutex<BTreeSet<SagaId>>,
     /// Owned here and not driven, because they cannot be read.
     pub(crate) unreadable: Mutex<HashSet<SagaId>>,
     /// Cancelled: start nothing new, finish what is in flight, let go.
@@ -127,7 +127,7 @@ impl Engine {
     /// # Errors
     /// The store does not answer.
     pub async fn open(setup: Setup) -> Result<Self, OpenError> {
-        let (membership, now) = Membership::begin(&*setup.store, setup.name, setup.lease).await?;
+        let (membership, now) = Membership::begin(&*setup.store, &setup.clock, setup.name, setup.lease).await?;
         if let Some(now) = now {
             setup.clock.anchor(now);
         }

@@ -128,7 +128,7 @@ impl Engine {
     /// # Errors
     /// The store cannot be asked. If the note was written all the same, it will be acted upon.
     pub(crate) async fn ask(&self, saga: SagaId, asked: &Asked) -> Result<Option<Came>, StoreError> {
-        let id = Uuid::now_v7();
+        let id = self.inner.clock.fresh_id();
         let note = Note { saga, id, body: text(asked).into(), at: self.inner.clock.now() };
         self.inner.store.post(note).await?;
         self.inner.sweep.notify_one();

@@ -17,6 +17,8 @@ mod cancel;
 mod catalogue;
 mod clock;
 mod committer;
+#[cfg(feature = "crash-points")]
+mod crash_points;
 mod definitions;
 mod driver;
 mod engine;
@@ -45,6 +47,8 @@ pub use callback::CalledBack;
 pub use cancel::Cancelled;
 pub use catalogue::{Catalogue, Contract, Service};
 pub use clock::{Clock, SystemClock};
+#[cfg(feature = "crash-points")]
+pub use crash_points::{CRASH_AT, CrashPoints};
 pub use definitions::Registered;
 pub use engine::{Engine, Limits, Load, Settled, Setup};
 pub use error::{CallbackError, CancelError, OpenError, RegisterError, SignalError, StartError};

@@ -10,7 +10,6 @@ use amends_core::{
     state::State,
 };
 use amends_store::{Note, StoreError};
-use uuid::Uuid;
 
 use crate::{
     Engine,
@@ -74,7 +73,8 @@ impl Engine {
         if self.inner.registry.get(saga).is_some_and(told) {
             return Ok(());
         }
-        let note = Note { saga, id: Uuid::now_v7(), body: written(&Asked::LockFreed), at: self.inner.clock.now() };
+        let clock = &self.inner.clock;
+        let note = Note { saga, id: clock.fresh_id(), body: written(&Asked::LockFreed), at: clock.now() };
         self.inner.store.post(note).await?;
         self.inner.sweep.notify_one();
         Ok(())

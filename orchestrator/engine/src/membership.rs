@@ -21,7 +21,7 @@ use amends_store::{Lease, NewNode, Store, StoreError};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::{Engine, here};
+use crate::{Clock, Engine, here};
 
 /// Between two tries while the store does not answer.
 const TRY_AGAIN_AFTER: Duration = Duration::from_millis(250);
@@ -52,9 +52,9 @@ impl Default for LeaseTerms {
 }
 
 /// One identity of this process.
-#[derive(Debug)]
 pub(crate) struct Member {
     pub(crate) id: Uuid,
+    clock: Arc<dyn Clock>,
     /// On the boot clock, in milliseconds. `u64::MAX`: the store belongs to this process alone.
     holds_until: AtomicU64,
     ended: AtomicBool,
@@ -63,15 +63,19 @@ pub(crate) struct Member {
 }
 
 impl Member {
-    fn new(id: Uuid, holds_until: u64) -> Self {
+    fn new(id: Uuid, clock: Arc<dyn Clock>, holds_until: u64) -> Self {
         let (holds_until, ended) = (AtomicU64::new(holds_until), AtomicBool::new(false));
-        Self { id, holds_until, ended, over: CancellationToken::new() }
+        Self { id, clock, holds_until, ended, over: CancellationToken::new() }
     }
 
-    /// Nobody else may drive what it owns, now.
+    /// Nobody else may drive what it owns, now. Once it has not held it never will again, whatever a renewal that is under way
+    /// brings: whoever looked has let go of what it was about to send, and nobody would send it in its place.
     pub(crate) fn holds(&self) -> bool {
         let until = self.holds_until.load(Ordering::Acquire);
-        !self.ended() && (until == u64::MAX || boot_ms() < until)
+        if until != u64::MAX && boot_ms(&*self.clock) >= until {
+            self.ended.store(true, Ordering::Release);
+        }
+        !self.ended()
     }
 
     /// It is known that it holds no more, for good.
@@ -86,7 +90,7 @@ impl Member {
 
     /// Until its local end.
     fn left(&self) -> Duration {
-        Duration::from_millis(self.holds_until.load(Ordering::Acquire).saturating_sub(boot_ms()))
+        Duration::from_millis(self.holds_until.load(Ordering::Acquire).saturating_sub(boot_ms(&*self.clock)))
     }
 
     /// It has no neighbours.
@@ -106,11 +110,12 @@ impl Membership {
     /// Joins for the first time.
     pub(crate) async fn begin(
         store: &dyn Store,
+        clock: &Arc<dyn Clock>,
         name: Arc<str>,
         terms: LeaseTerms,
     ) -> Result<(Self, Option<Time>), StoreError> {
         let name: Arc<str> = here::name(&name).into();
-        let (member, now) = join(store, &name, terms).await?;
+        let (member, now) = join(store, clock, &name, terms).await?;
         end_leases_of_the_gone(store).await?;
         Ok((Self { name, terms, present: RwLock::new(Arc::new(member)) }, now))
     }
@@ -128,9 +133,14 @@ impl Membership {
     }
 }
 
-async fn join(store: &dyn Store, name: &Arc<str>, terms: LeaseTerms) -> Result<(Member, Option<Time>), StoreError> {
-    let asked_at = boot_ms();
-    let id = Uuid::new_v4();
+async fn join(
+    store: &dyn Store,
+    clock: &Arc<dyn Clock>,
+    name: &Arc<str>,
+    terms: LeaseTerms,
+) -> Result<(Member, Option<Time>), StoreError> {
+    let asked_at = boot_ms(&**clock);
+    let id = clock.fresh_id();
     let (holds_until, now) = match store.join(NewNode { id, name: name.clone() }, terms.lease).await? {
         Lease::Sole => (u64::MAX, None),
         Lease::Granted { now } => (local_end(asked_at, terms), Some(now)),
@@ -139,7 +149,7 @@ async fn join(store: &dyn Store, name: &Arc<str>, terms: LeaseTerms) -> Result<(
         }
     };
     tracing::info!(node = %id, "joined");
-    Ok((Member::new(id, holds_until), now))
+    Ok((Member::new(id, clock.clone(), holds_until), now))
 }
 
 /// After a crash and a restart on the same machine nobody need wait for the lease of the process before.
@@ -169,9 +179,10 @@ impl Engine {
             }
             let next = if failed { TRY_AGAIN_AFTER } else { terms.renew_every };
             tokio::select! {
+                biased;
+                () = self.inner.left.cancelled() => return,
                 // Awake at the local end at the latest: those who wait for it hear of it then.
                 () = tokio::time::sleep(next.min(member.left()).max(LOOK_LEAST)) => {}
-                () = self.inner.left.cancelled() => return,
             }
             failed = match self.renew(&member).await {
                 Ok(()) => false,
@@ -188,7 +199,7 @@ impl Engine {
     }
 
     async fn renew(&self, member: &Member) -> Result<(), StoreError> {
-        let asked_at = boot_ms();
+        let asked_at = boot_ms(&*self.inner.clock);
         // One that ended here may last in the database: it is not taken up again, somebody may have seen it as ended.
         if !member.holds() {
             return Ok(());
@@ -215,7 +226,8 @@ impl Engine {
         self.end(member);
         tracing::warn!(node = %member.id, "the lease has ended; letting go of every saga and joining anew");
         while !self.inner.left.is_cancelled() {
-            match join(&*self.inner.store, &self.inner.membership.name, self.inner.membership.terms).await {
+            let Membership { name, terms, .. } = &self.inner.membership;
+            match join(&*self.inner.store, &self.inner.clock, name, *terms).await {
                 Ok((fresh, now)) => {
                     if let Some(now) = now {
                         self.inner.clock.anchor(now);
@@ -237,13 +249,40 @@ impl Engine {
     }
 }
 
-/// Milliseconds on a clock that goes on while the machine sleeps: a lease does, too.
-fn boot_ms() -> u64 {
-    #[cfg(target_os = "linux")]
-    let clock = rustix::time::ClockId::Boottime;
-    #[cfg(not(target_os = "linux"))]
-    let clock = rustix::time::ClockId::Monotonic;
-    let now = rustix::time::clock_gettime(clock);
-    let millis = i128::from(now.tv_sec) * 1_000 + i128::from(now.tv_nsec) / 1_000_000;
-    u64::try_from(millis).expect("invariant: a machine's uptime is not negative")
+fn boot_ms(clock: &dyn Clock) -> u64 {
+    u64::try_from(clock.since_boot().as_millis()).expect("invariant: no machine is up for so long")
+}
+
+#[cfg(test)]
+mod tests {
+    use async_trait::async_trait;
+
+    use super::*;
+
+    /// Only its boot clock is looked at.
+    struct Boot(AtomicU64);
+
+    #[async_trait]
+    impl Clock for Boot {
+        fn now(&self) -> Time {
+            Time(0)
+        }
+
+        async fn sleep_until(&self, _until: Time) {}
+
+        fn since_boot(&self) -> Duration {
+            Duration::from_millis(self.0.load(Ordering::Relaxed))
+        }
+    }
+
+    #[test]
+    fn a_lease_that_was_seen_to_be_over_is_not_brought_back_by_a_renewal_that_was_under_way() {
+        let boot = Arc::new(Boot(AtomicU64::new(9)));
+        let member = Member::new(Uuid::from_u128(1), boot.clone(), 10);
+        assert!(member.holds());
+        boot.0.store(10, Ordering::Relaxed);
+        assert!(!member.holds(), "whoever looks now drops what it was about to send");
+        member.holds_until.store(20, Ordering::Relaxed);
+        assert!(!member.holds() && member.ended(), "so everybody must hear of it");
+    }
 }

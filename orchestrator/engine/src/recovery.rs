@@ -170,6 +170,10 @@ impl Engine {
             Ok::<_, StoreError>((definition, folded(head.saga, &journal)?))
         };
         match prepared.await {
+            // Read late: somebody else has adopted it since, and may have let go of it. It is not this process's any more.
+            Ok((_, state)) if state.epoch >= head.epoch => {
+                tracing::warn!(saga.id = %head.saga, "adopted by another process before it could be read here");
+            }
             Ok((definition, state)) => {
                 let letters = letters.remove(&head.saga).unwrap_or_default();
                 let takeover = Takeover { epoch: head.epoch, letters };
@@ -222,8 +226,9 @@ impl Engine {
             let mut pause = PAUSE_FIRST.saturating_mul(1 << strikes.min(16)).min(PAUSE_MOST);
             while !self.inner.stopping.is_cancelled() {
                 tokio::select! {
-                    () = tokio::time::sleep(pause) => {}
+                    biased;
                     () = self.inner.stopping.cancelled() => return,
+                    () = tokio::time::sleep(pause) => {}
                 }
                 pause = (pause * 2).min(PAUSE_MOST);
                 let error = match self.claim_again(saga, owner).await {

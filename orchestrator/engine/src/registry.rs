@@ -1,7 +1,7 @@
 //! The sagas that live in this process, and how to reach them.
 
 use std::{
-    collections::HashMap,
+    collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -67,11 +67,12 @@ pub(crate) struct Live {
 
 #[derive(Default)]
 pub(crate) struct Registry {
-    live: Mutex<HashMap<SagaId, Live>>,
+    /// In order: whoever is told together is told in it, so that a run can be repeated.
+    live: Mutex<BTreeMap<SagaId, Live>>,
 }
 
 impl Registry {
-    fn lock(&self) -> MutexGuard<'_, HashMap<SagaId, Live>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<SagaId, Live>> {
         // Every section only moves values in and out: after a panic the map is still whole.
         self.live.lock().unwrap_or_else(PoisonError::into_inner)
     }

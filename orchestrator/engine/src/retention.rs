@@ -42,8 +42,9 @@ impl Engine {
         let retention = self.inner.retention;
         loop {
             tokio::select! {
-                () = tokio::time::sleep(retention.look_every.max(LOOK_LEAST)) => {}
+                biased;
                 () = self.inner.stopping.cancelled() => return,
+                () = tokio::time::sleep(retention.look_every.max(LOOK_LEAST)) => {}
             }
             match self.retain_once().await {
                 Ok(0) => {}

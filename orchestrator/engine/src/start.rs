@@ -12,7 +12,6 @@ use amends_core::{
 use amends_store::{Append, AppendError, Create, Head, StartKey, StoreError};
 use serde_json::{Map, Value};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
-use uuid::Uuid;
 
 use crate::{Engine, StartError, definitions::Startable, driver::Driver, registry::Whole};
 
@@ -96,7 +95,7 @@ impl Engine {
         let key = start.key.as_ref().map(|key| StartKey { key: key.as_str().into(), request: request_digest(&start) });
         let saga = match &key {
             Some(key) => SagaId::derived(&start.name, &key.key),
-            None => SagaId(Uuid::now_v7()),
+            None => SagaId(self.inner.clock.fresh_id()),
         };
         match self.create(saga, start, key.clone()).await {
             Ok(Created::Now(begun, driver)) => Ok((Started { saga, created: true, begun }, Some(*driver))),

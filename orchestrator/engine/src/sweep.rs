@@ -5,11 +5,12 @@
 
 use std::{
     collections::{HashMap, HashSet, hash_map::Entry},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use amends_core::{Input, Signal, time::Time};
 use amends_store::{Head, Noted, StoreError};
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::{
@@ -72,10 +73,11 @@ impl Engine {
                 }
             };
             tokio::select! {
-                () = tokio::time::sleep(wait) => {}
-                () = due => {}
-                () = self.inner.sweep.notified() => {}
+                biased;
                 () = self.inner.stopping.cancelled() => {}
+                () = self.inner.sweep.notified() => {}
+                () = due => {}
+                () = tokio::time::sleep(wait) => {}
             }
         }
     }

@@ -53,6 +53,8 @@ pub(super) struct Life {
     deadline_at: Option<i64>,
     /// Since when it waits for a lock.
     lock_since: Option<i64>,
+    /// So many locks it has still to take.
+    locks_owed: usize,
     ended_at: Option<i64>,
     last_at: i64,
     last_seq: u64,
@@ -206,9 +208,12 @@ impl Life {
         });
         let waits = self.waits.open.values().filter_map(|wait| wait.until);
         let accepted = self.calls.values().filter_map(|call| call.accepted().flatten());
-        // Asleep behind others it looks for itself after as long again as it has waited: a minute at least, an hour at most.
-        let lock = self.lock_since.filter(|_| self.status == Status::Running);
-        let lock = lock.map(|since| self.last_at + (self.last_at - since).clamp(60_000_000, 3_600_000_000));
+        // Asleep behind others it looks for itself after as long again as it has waited: a minute at least, an hour at most. Nobody
+        // knows of one that has no place yet: it looks at once.
+        let look =
+            |since: Option<i64>| since.map_or(0, |since| (self.last_at - since).clamp(60_000_000, 3_600_000_000));
+        let waits_for_lock = self.locks_owed > 0 && self.status == Status::Running;
+        let lock = waits_for_lock.then(|| self.last_at + look(self.lock_since));
         due.chain(waits)
             .chain(accepted)
             .chain(between)
@@ -239,6 +244,7 @@ pub(super) fn live(saga: &Saga, shape: &Shape, found: &mut Found) -> Life {
         started_at: saga.journal.first().map_or(0, |first| first.at),
         deadline_at: None,
         lock_since: None,
+        locks_owed: 0,
         ended_at: None,
         last_at: i64::MIN,
         last_seq: 0,
@@ -277,7 +283,8 @@ fn frame(life: &Life, recorded: &Recorded, place: &str, found: &mut Found) {
 
 fn step(life: &mut Life, recorded: &Recorded, shape: &Shape) -> Result<(), String> {
     match &recorded.event {
-        Event::SagaStarted { deadline_at, parent, .. } => {
+        Event::SagaStarted { deadline_at, parent, locks, .. } => {
+            life.locks_owed = locks.len();
             life.deadline_at = *deadline_at;
             life.parent = parent
                 .as_ref()
@@ -383,7 +390,10 @@ fn step(life: &mut Life, recorded: &Recorded, shape: &Shape) -> Result<(), Strin
         Event::ItemsListed { step, items } => list(life, shape, step, items.len())?,
         // What they are about is looked at over all sagas.
         Event::LockQueued { .. } if life.status == Status::Running => life.lock_since = Some(recorded.at),
-        Event::LockTaken { .. } if life.status == Status::Running => life.lock_since = None,
+        Event::LockTaken { .. } if life.status == Status::Running => {
+            life.lock_since = None;
+            life.locks_owed = life.locks_owed.saturating_sub(1);
+        }
         Event::LockQueued { .. } | Event::LockTaken { .. } => return Err("only a running saga takes locks".to_owned()),
         Event::StepFailed { step, how: how @ (How::TimedOut | How::CutShort), .. } => {
             life.waits.fail(step, *how, recorded.at, life.status == Status::Running)?;

@@ -82,10 +82,11 @@ impl Cluster {
             let url = if number == 0 { relayed.clone() } else { server.url() };
             let arguments = ["serve", "--config", &config.display().to_string(), "--database", &url];
             let program = Program {
-                binary: "amends",
+                binary: scene.plan.orchestrator,
                 arguments: arguments.map(str::to_owned).to_vec(),
                 log: scene.folder().join(format!("node-{number}.log")),
                 log_filter: scene.plan.log_filter(),
+                environment: Vec::new(),
             };
             (program, Some(address))
         });

@@ -74,7 +74,8 @@ impl Town {
         let mut arguments = ["serve", "--config", &config, "--database", &database].map(str::to_owned).to_vec();
         arguments.extend(scene.plan.allows_faults.then(|| "--allow-faults".to_owned()));
         let log_filter = scene.plan.log_filter();
-        let program = Program { binary: "amends", arguments, log: scene.folder().join("amends.log"), log_filter };
+        let (binary, log, environment) = (scene.plan.orchestrator, scene.folder().join("amends.log"), Vec::new());
+        let program = Program { binary, arguments, log, log_filter, environment };
         let orchestrator = Process::start_at(program.clone(), address).await?;
         let town = Self { orchestrator, scene, program };
         town.register(&town.client()?).await?;

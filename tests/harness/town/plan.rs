@@ -14,6 +14,8 @@ pub const SKU: &str = "kettle";
 /// Which services a town has, and what its sagas are.
 #[derive(Clone, Debug)]
 pub struct Plan {
+    /// The program that drives the sagas.
+    pub(crate) orchestrator: &'static str,
     /// Name in the catalogue and program.
     pub(crate) services: Vec<(&'static str, &'static str)>,
     /// As registered.
@@ -60,6 +62,7 @@ impl Plan {
     /// The definition is gone.
     pub fn orders() -> Self {
         Self {
+            orchestrator: "amends",
             services: vec![
                 ("orders", "amends-orders"),
                 ("inventory", "amends-inventory"),
@@ -96,6 +99,7 @@ impl Plan {
     /// The definition is gone.
     pub fn payments() -> Self {
         Self {
+            orchestrator: "amends",
             definition: quick("pay-third-party.yaml").replace("settle: 5s", "settle: 1s"),
             moves: &[Move { step: "pay", service: "payments", whose: "customer", how_much: "amount", sign: -1 }],
             ..Self::orders()
@@ -130,6 +134,11 @@ impl Plan {
             .with_children(&[quick("pay-claim.yaml"), quick("replace-item.yaml")])
     }
 
+    /// The orchestrator is of the build that dies at a crash point.
+    pub fn with_crash_points(self) -> Self {
+        Self { orchestrator: "amends-crash-points", ..self }
+    }
+
     /// Everybody logs all that there is to say.
     pub fn talkative(self) -> Self {
         Self { talkative: true, ..self }
@@ -141,6 +150,7 @@ impl Plan {
     /// The definition is gone.
     pub fn banks() -> Self {
         Self {
+            orchestrator: "amends",
             services: vec![("bank-a", "amends-payments"), ("bank-b", "amends-payments")],
             definition: quick("transfer-money.yaml"),
             moves: &[
@@ -163,6 +173,7 @@ impl Plan {
         // A plan lives as long as its test, and that as long as its process.
         let name = |name: &String| &*name.clone().leak();
         Self {
+            orchestrator: "amends",
             services: services.iter().map(|service| (name(service), "amends-anything")).collect(),
             definition: definition.to_owned(),
             moves: &[],

@@ -238,7 +238,8 @@ async fn service(
         arguments.extend(plans.into_iter().filter_map(|(flag, plan)| Some([flag.to_owned(), plan.clone()?])).flatten());
     }
     let log = folder.join(format!("{name}.log"));
-    let program = Program { binary, arguments, log, log_filter: plan.log_filter() };
+    let environment = Vec::new();
+    let program = Program { binary, arguments, log, log_filter: plan.log_filter(), environment };
     let process = Process::start(program).await?;
     seed(binary, &format!("http://{}", process.address())).await.with_context(|| format!("seeding {name}"))?;
     let proxy = Proxy::start(name, process.address(), Some(journal.clone()))?;

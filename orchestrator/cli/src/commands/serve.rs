@@ -3,7 +3,9 @@
 use std::{fs, path::Path, path::PathBuf, sync::Arc, time::Duration};
 
 use amends_api::Door;
-use amends_engine::{Engine, Faults, HttpParticipant, Limits, RegisterError, Retention, Setup, SystemClock};
+use amends_engine::{
+    Engine, Faults, HttpParticipant, Limits, Participant, RegisterError, Retention, Setup, SystemClock,
+};
 use amends_store::Store;
 use anyhow::{Context, bail};
 use tokio::{net::TcpListener, task::JoinHandle};
@@ -168,9 +170,18 @@ async fn open_engine(
     faults: Option<Arc<Faults>>,
 ) -> anyhow::Result<Engine> {
     let latest = store.latest_at().await?;
+    let participant: Arc<dyn Participant> =
+        Arc::new(HttpParticipant::new(&config.services).context("HTTP towards services")?);
+    #[cfg(feature = "crash-points")]
+    let (store, participant) = {
+        let points = amends_engine::CrashPoints::of_environment()
+            .map_err(anyhow::Error::msg)
+            .context(amends_engine::CRASH_AT)?;
+        (points.around_store(store), points.around_services(participant))
+    };
     let setup = Setup {
         store,
-        participant: Arc::new(HttpParticipant::new(&config.services).context("HTTP towards services")?),
+        participant,
         clock: Arc::new(SystemClock::anchored(latest)),
         catalogue: config.services.clone(),
         limits: Limits { max_live_sagas: config.limits.max_live_sagas, release_after: config.limits.release_after },

@@ -31,9 +31,10 @@ impl State {
         if self.status.is_terminal() { &[] } else { &self.started.locks[..self.locks.taken] }
     }
 
-    /// When to look by itself, if it waits: the longer it has waited the later.
+    /// When to look by itself, if it needs one: the longer it has waited the later. Of one that has no place yet nobody knows: at once.
     pub(super) fn look_at_lock(&self) -> Option<Time> {
-        let (_, since) = self.locks.queued.filter(|_| self.status == Status::Running)?;
+        self.next_lock()?;
+        let Some((_, since)) = self.locks.queued else { return Some(self.updated_at) };
         Some(self.updated_at + self.updated_at.since(since).clamp(LOOK_FIRST, LOOK_MOST))
     }
 }

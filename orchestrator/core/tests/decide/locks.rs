@@ -111,6 +111,14 @@ fn a_waiter_asleep_is_woken_by_itself_the_later_the_longer_it_has_waited_and_nev
 }
 
 #[test]
+fn a_saga_that_is_let_go_before_it_has_its_place_is_due_at_once() {
+    let run = started().input(Input::Released);
+    assert_eq!(run.state.summary().wake_at, Some(run.now), "nobody knows that it waits, so nobody would wake it");
+    let run = run.adopted(Duration::from_secs(1)).locks(&[place("account:a", 5, true)]).input(Input::Released);
+    assert_eq!(run.state.summary().wake_at, Some(run.now), "nor that it needs the next");
+}
+
+#[test]
 fn a_signal_that_comes_while_it_waits_is_kept() {
     let yaml = "
 saga: s

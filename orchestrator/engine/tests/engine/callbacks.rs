@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use amends_core::{Said, event::Event, ids::SagaId, summary::Status};
-use amends_engine::{CallbackError, CalledBack, Clock as _, Limits, Setup};
+use amends_engine::{CallbackError, CalledBack, Clock as _, LeaseTerms, Limits, Setup};
 use amends_protocol::participant::CallbackToken;
 use amends_store::{Note, Store, memory::MemoryStore, sqlite::SqliteStore};
 use serde_json::{Value, json};
@@ -57,6 +57,57 @@ async fn accepted(town: &Town) -> (SagaId, CallbackToken) {
 async fn shared() -> Town {
     let all: Arc<dyn Store> = Arc::new(MemoryStore::shared());
     Town::open(all.clone(), Services::new(&all), HandClock::new(), |setup| setup).await
+}
+
+/// One that does not look after its lease, so that it does not hear that it has lost it.
+async fn unaware(store: &Arc<MemoryStore>) -> Town {
+    let all: Arc<dyn Store> = store.clone();
+    let hour = Duration::from_secs(3_600);
+    let lease = LeaseTerms { lease: hour, renew_every: hour, ..LeaseTerms::default() };
+    Town::open(all.clone(), Services::new(&all), HandClock::new(), |setup| Setup { lease, ..setup }).await
+}
+
+#[tokio::test]
+async fn a_process_that_lost_the_saga_and_knows_of_no_such_call_does_not_answer_for_its_owner() {
+    let store = Arc::new(MemoryStore::shared());
+    let town = unaware(&store).await;
+    town.register(LATER).await;
+    town.services.when("one action 1", Does::Holds(200, json!({})));
+    town.services.when("two action", Does::Answers(202, json!({})));
+    let saga = town.start("later").await;
+    town.services.called("one action 1 @1").await;
+    store.end_lease(town.engine.identity().0);
+    let other = town.beside().await;
+    other.until(saga, |head| head.epoch == 2 && head.next_seq > 5).await;
+    town.clock.pass(Duration::from_secs(10));
+    other.until(saga, |head| head.owner.is_none()).await;
+    let token = town.services.token("two action 1").expect("it has a token");
+    town.engine.call_back(&token, done("7")).await.expect("somebody knows of it");
+    assert_eq!(town.ended(saga).await, Status::Completed);
+    town.services.let_go();
+}
+
+#[tokio::test]
+async fn a_process_that_reads_a_journal_after_somebody_else_has_adopted_the_saga_does_not_drive_it() {
+    let store = Arc::new(MemoryStore::shared());
+    let town = unaware(&store).await;
+    let nap =
+        LATER.replace("  one: { call: a POST /one, compensate: { call: a DELETE /one } }", "  one: { sleep: 1h }");
+    town.register(&nap).await;
+    town.services.when("two action", Does::Answers(202, json!({})));
+    let saga = town.start("later").await;
+    town.until(saga, |head| head.owner.is_none()).await;
+    let go_on = store.hold_next_journals();
+    town.clock.pass(Duration::from_secs(3_600));
+    town.until(saga, |head| head.epoch == 2).await;
+    store.end_lease(town.engine.identity().0);
+    let other = town.beside().await;
+    other.until(saga, |head| head.epoch == 3 && head.owner.is_none()).await;
+    go_on.send(()).expect("it waits");
+    town.at_rest().await;
+    let token = town.services.token("two action 1").expect("it has a token");
+    town.engine.call_back(&token, done("7")).await.expect("it decides");
+    assert_eq!(town.ended(saga).await, Status::Completed, "what was acknowledged is there");
 }
 
 #[tokio::test]

@@ -29,7 +29,7 @@ use amends_core::{
     time::Time,
 };
 use async_trait::async_trait;
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use uuid::Uuid;
 
 use self::rows::{Rows, Saga};
@@ -47,6 +47,8 @@ pub struct MemoryStore {
     now: Mutex<Option<Time>>,
     paused: watch::Sender<bool>,
     waiting: AtomicUsize,
+    /// The next read of journals waits for it.
+    held: Mutex<Option<oneshot::Receiver<()>>>,
 }
 
 /// How reads for callers go: of one saga, lists, definitions, pings.
@@ -70,6 +72,7 @@ impl Default for MemoryStore {
             now: Mutex::default(),
             paused: watch::Sender::new(false),
             waiting: AtomicUsize::new(0),
+            held: Mutex::default(),
         }
     }
 }
@@ -120,6 +123,11 @@ impl MemoryStore {
         self.rows().hasty_by = Some(by);
     }
 
+    /// From now on appends of any epoch are taken, if they go on with the journal. For negative controls.
+    pub fn take_any_epoch(&self) {
+        self.rows().taking_any_epoch = true;
+    }
+
     /// How reads go from now on.
     pub fn reads(&self, reads: Reads) {
         *self.reads.lock().expect("invariant: nothing panics while it holds the switch") = reads;
@@ -133,6 +141,13 @@ impl MemoryStore {
             Reads::Corrupt(reason) => Err(StoreError::Corrupt { reason: reason.to_owned() }),
             Reads::Panic(message) => panic!("{message}"),
         }
+    }
+
+    /// The next read of several journals waits until something is sent, and reads then.
+    pub fn hold_next_journals(&self) -> oneshot::Sender<()> {
+        let (go_on, held) = oneshot::channel();
+        *self.held.lock().expect("invariant: nothing panics while it holds the switch") = Some(held);
+        go_on
     }
 
     /// Commits wait from now on, so that a test can gather a batch behind one.
@@ -228,6 +243,11 @@ impl Store for MemoryStore {
         sagas: &[SagaId],
         limit: u32,
     ) -> Result<Vec<Result<Vec<Recorded>, StoreError>>, StoreError> {
+        let held = self.held.lock().expect("invariant: nothing panics while it holds the switch").take();
+        if let Some(held) = held {
+            // Whoever holds it may also just go away.
+            let _ = held.await;
+        }
         let rows = self.rows();
         let beginning = |saga: &Saga| saga.journal.iter().take(at_most(limit)).cloned().collect();
         Ok(sagas.iter().map(|saga| Ok(rows.sagas.get(saga).map_or_else(Vec::new, beginning))).collect())

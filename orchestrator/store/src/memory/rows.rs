@@ -30,6 +30,7 @@ pub(super) struct Rows {
     pub(super) losing_answer: bool,
     pub(super) leaving_no_stubs: bool,
     pub(super) hasty_by: Option<Duration>,
+    pub(super) taking_any_epoch: bool,
 }
 
 /// A note, and its verdict if it has one.
@@ -53,7 +54,7 @@ impl Rows {
             (None, Some(create)) if !deleted => {
                 self.sagas.insert(saga, Saga::made(&append, create));
             }
-            (Some(saga), None) if saga.goes_on_with(&append) => saga.go_on(append),
+            (Some(saga), None) if saga.goes_on_with(&append, self.taking_any_epoch) => saga.go_on(append),
             (standing, _) => return append.judge(standing.map(|saga| saga.standing()).as_ref()).map(|()| false),
         }
         self.give_verdicts(saga, &verdicts);
@@ -179,9 +180,9 @@ impl Saga {
         Self { head, journal: append.events.clone(), last_commit, asleep_until }
     }
 
-    fn goes_on_with(&self, append: &Append) -> bool {
+    fn goes_on_with(&self, append: &Append, any_epoch: bool) -> bool {
         let stays_ended = self.head.summary.ended_at.is_none() || append.summary.ended_at.is_some();
-        self.head.epoch == append.epoch
+        (any_epoch || self.head.epoch == append.epoch)
             && self.head.owner.is_some()
             && self.head.next_seq == append.expected_seq()
             && stays_ended

@@ -1,0 +1,144 @@
+//! Crash points: this process dies at the n-th moment at which dying matters. There is one before and one after each durable
+//! write, and one before the first byte and after the reply of each request.
+//!
+//! Why it exists: to prove that there is no such moment at which a crash loses or doubles something, by trying all of them
+//! ("counter loop": die at the first, at the second, and so on, until a run passes untouched; Yang et al. 2004, Alvaro et al.
+//! 2015 did it to file systems and to distributed databases). It is a [`Store`] and a [`Participant`] around the real ones, so that no
+//! write and no request can be forgotten, and only in a build that was made for it: feature `crash-points`, which nothing
+//! has by default.
+//!
+//! Who calls it: `cli`, when it opens the engine in such a build.
+//!
+//! **What it must never know:** what is written or sent.
+
+mod store;
+
+#[cfg(not(debug_assertions))]
+compile_error!("crash points are for tests: a release has none");
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use amends_core::{Reply, ids::ServiceName};
+use amends_store::Store;
+use async_trait::async_trait;
+use uuid::Uuid;
+
+use self::store::Mortal as MortalStore;
+use crate::{Forgotten, Participant, Request};
+
+/// Which point is deadly: the n-th (`17`), or the n-th of a kind (`after commit 3`); `0` or none: no point is, and each is only told.
+pub const CRASH_AT: &str = "AMENDS_CRASH_AT";
+
+/// Counts the moments of this process.
+#[derive(Debug)]
+pub struct CrashPoints {
+    deadly: Deadly,
+    passed: Mutex<Passed>,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Deadly {
+    Nth(u64),
+    OfKind(String, u64),
+}
+
+#[derive(Debug, Default)]
+struct Passed {
+    all: u64,
+    of_kind: BTreeMap<String, u64>,
+}
+
+impl CrashPoints {
+    /// As the environment says.
+    ///
+    /// # Errors
+    /// [`CRASH_AT`] names no point.
+    pub fn of_environment() -> Result<Arc<Self>, String> {
+        let deadly = Deadly::read(&std::env::var(CRASH_AT).unwrap_or_default())?;
+        tracing::warn!(?deadly, "this build dies at a crash point: it is for tests");
+        Ok(Arc::new(Self { deadly, passed: Mutex::default() }))
+    }
+
+    /// The same store, at whose writes this process may die.
+    pub fn around_store(self: &Arc<Self>, store: Arc<dyn Store>) -> Arc<dyn Store> {
+        Arc::new(MortalStore { store, points: self.clone() })
+    }
+
+    /// The same services, at whose calls this process may die.
+    pub fn around_services(self: &Arc<Self>, services: Arc<dyn Participant>) -> Arc<dyn Participant> {
+        Arc::new(MortalServices { services, points: self.clone() })
+    }
+
+    fn pass(&self, moment: &'static str, of: &'static str) {
+        let kind = format!("{moment} {of}");
+        let (point, nth) = {
+            let mut passed = self.passed.lock().unwrap_or_else(PoisonError::into_inner);
+            passed.all += 1;
+            let nth = passed.of_kind.entry(kind.clone()).or_default();
+            *nth += 1;
+            let nth = *nth;
+            (passed.all, nth)
+        };
+        let dies = match &self.deadly {
+            Deadly::Nth(deadly) => point == *deadly,
+            Deadly::OfKind(deadly, of) => kind == *deadly && nth == *of,
+        };
+        if dies {
+            tracing::error!(point, nth, "died at crash point `{kind}`");
+            std::process::abort();
+        }
+        tracing::info!(point, nth, "passed crash point `{kind}`");
+    }
+}
+
+impl Deadly {
+    fn read(text: &str) -> Result<Self, String> {
+        let wrong = || format!("`{text}` is no crash point: a number, or a kind and a number, as `after commit 3`");
+        if text.is_empty() {
+            return Ok(Self::Nth(0));
+        }
+        match text.rsplit_once(' ') {
+            None => text.parse().map(Self::Nth).map_err(|_| wrong()),
+            Some((kind, nth)) => Ok(Self::OfKind(kind.to_owned(), nth.parse().map_err(|_| wrong())?)),
+        }
+    }
+}
+
+struct MortalServices {
+    services: Arc<dyn Participant>,
+    points: Arc<CrashPoints>,
+}
+
+#[async_trait]
+impl Participant for MortalServices {
+    async fn call(&self, request: Request) -> Reply {
+        let op = request.headers.op.as_str();
+        self.points.pass("before", op);
+        let reply = self.services.call(request).await;
+        self.points.pass("after", op);
+        reply
+    }
+
+    async fn forget(&self, service: &ServiceName, sagas: &[Uuid]) -> Forgotten {
+        self.points.pass("before", "forget");
+        let forgotten = self.services.forget(service, sagas).await;
+        self.points.pass("after", "forget");
+        forgotten
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_deadly_point_is_a_number_or_the_nth_of_a_kind() {
+        assert_eq!(Deadly::read(""), Ok(Deadly::Nth(0)));
+        assert_eq!(Deadly::read("17"), Ok(Deadly::Nth(17)));
+        assert_eq!(Deadly::read("after commit 3"), Ok(Deadly::OfKind("after commit".to_owned(), 3)));
+        assert!(Deadly::read("after commit").is_err() && Deadly::read("soon").is_err());
+    }
+}
