@@ -4,6 +4,7 @@
 mod controls;
 mod example;
 mod pages;
+mod promises;
 
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -1,9 +1,12 @@
 //! Requests and replies that are lost: what may have happened is found out, or undone.
 
+use std::time::Duration;
+
 use amends_protocol::v1::SagaStatus;
 use amends_tests::{
-    proxy::{Action, Rule},
+    proxy::{Action, Injected, Rule},
     town::{Effects, Plan, Town},
+    wait::until_true,
     words::Op,
 };
 use anyhow::Result;
@@ -48,7 +51,10 @@ async fn a_reply_cut_in_its_middle_at_any_step_leaves_one_effect() -> Result<()>
 
 #[tokio::test]
 async fn a_gateway_that_gives_up_on_a_step_that_was_done_leaves_one_effect() -> Result<()> {
-    first_attempts_suffer(Action::StatusInstead(504, "too slow".to_owned())).await
+    for status in [502, 503, 504] {
+        first_attempts_suffer(Action::StatusInstead(status, "<h1>not now</h1>".to_owned())).await?;
+    }
+    Ok(())
 }
 
 #[tokio::test]
@@ -58,9 +64,19 @@ async fn a_success_without_the_ack_that_is_due_is_asked_again() -> Result<()> {
 
 #[tokio::test]
 async fn a_step_whose_every_reply_is_lost_is_undone_itself() -> Result<()> {
+    done_and_never_said(Action::CutAfterRequest).await
+}
+
+#[tokio::test]
+async fn a_step_that_is_done_and_answers_500_to_its_last_attempt_is_undone_itself() -> Result<()> {
+    done_and_never_said(Action::StatusInstead(500, "broken".to_owned())).await
+}
+
+/// One order for each step that can be undone, of which every attempt is done and this comes back instead of the answer.
+async fn done_and_never_said(action: Action) -> Result<()> {
     let town = Town::start(Plan::orders()).await?;
     for step in BEFORE_PIVOT {
-        let lost = town.inject(step, Action::CutAfterRequest);
+        let lost = town.inject(step, action.clone());
         let saga = town.run(Town::order(2, 500), SagaStatus::Compensated).await?;
         lost.assert_fired(3);
         town.heal();
@@ -84,6 +100,30 @@ async fn a_step_whose_every_request_is_lost_gets_a_null_compensation() -> Result
         let mut effects = all(before(step), Effects::UNDONE);
         effects.push((step, Effects::NULL));
         assert_effects(&town, saga.id, &effects).await?;
+    }
+    town.audit().await
+}
+
+/// Everything is done and nothing is heard of it, for as long as it takes until each call has been asked for again and again.
+#[tokio::test]
+async fn replies_that_are_lost_everywhere_for_a_while_leave_one_effect_each() -> Result<()> {
+    const SAGAS: usize = 12;
+    let town = Town::start(Plan::orders().patient()).await?;
+    let lost: Vec<_> =
+        town.services.values().map(|service| service.proxy.inject(Rule::every(Action::CutAfterRequest))).collect();
+    let mut sagas = Vec::new();
+    for _ in 0..SAGAS {
+        sagas.push(town.begin(Town::order(2, 500)).await?);
+    }
+    until_true("the first step of each was asked for five times", Duration::from_secs(30), || {
+        sagas.iter().all(|saga| town.wire(*saga, "open", Op::Action).len() >= 5)
+    })
+    .await?;
+    assert!(lost.iter().map(Injected::fired).sum::<u64>() >= 5 * SAGAS as u64);
+    town.heal();
+    for saga in sagas {
+        assert_eq!(town.ended(saga).await?.status, SagaStatus::Completed);
+        assert_effects(&town, saga, &all(&STEPS, Effects::DONE)).await?;
     }
     town.audit().await
 }

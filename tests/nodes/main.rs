@@ -9,6 +9,7 @@ mod leases;
 mod locks;
 mod measure;
 mod partition;
+mod poisoned;
 mod soak;
 mod starts;
 mod stops;

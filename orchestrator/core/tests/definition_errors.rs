@@ -1,4 +1,4 @@
-//! What is no definition, and what is said of it: the code, the place, and that it is said at once (FAULTS.md, "Bad input").
+//! What is no definition, and what is said of it: the code, the place, and that it is said at once (docs/failure.md, "Bad input").
 
 use std::{collections::BTreeSet, time::Duration};
 

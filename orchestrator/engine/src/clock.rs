@@ -56,9 +56,14 @@ impl SystemClock {
     /// what has already happened.
     pub fn anchored(latest: Option<Time>) -> Self {
         let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let wall = i64::try_from(wall.as_micros()).unwrap_or(i64::MAX);
-        let start = wall.max(latest.map_or(wall, |latest| latest.0));
-        Self { began: Instant::now(), anchor: AtomicI64::new(start), told: AtomicI64::new(start) }
+        Self::anchored_at(Time(i64::try_from(wall.as_micros()).unwrap_or(i64::MAX)), latest)
+    }
+
+    /// As if the machine's wall clock said this.
+    pub fn anchored_at(wall: Time, latest: Option<Time>) -> Self {
+        let latest = latest.map_or(i64::MIN, |latest| latest.0);
+        // What the wall clock says was told to nobody yet: the first anchor of a database that knows better may be long before it.
+        Self { began: Instant::now(), anchor: AtomicI64::new(wall.0.max(latest)), told: AtomicI64::new(latest) }
     }
 
     fn since_began_us(&self) -> i64 {
@@ -99,4 +104,19 @@ mod tests {
         clock.anchor(before);
         assert!(clock.now() >= ahead);
     }
+
+    #[test]
+    fn a_wall_clock_that_is_wrong_is_forgotten_with_the_first_anchor_and_no_journal_goes_back() {
+        let shared = Time(1_795_539_661_000_000);
+        for wrong in [shared + TEN_YEARS, Time(0), Time(i64::MAX), Time(i64::MIN)] {
+            let clock = SystemClock::anchored_at(wrong, Some(shared));
+            clock.anchor(shared + Duration::from_secs(1));
+            let now = clock.now();
+            assert!(now >= shared + Duration::from_secs(1) && now < shared + Duration::from_secs(60), "{now:?}");
+            // Alone, it does not start before what has already happened.
+            assert!(SystemClock::anchored_at(wrong, Some(shared)).now() >= shared);
+        }
+    }
+
+    const TEN_YEARS: Duration = Duration::from_secs(10 * 365 * 24 * 3_600);
 }

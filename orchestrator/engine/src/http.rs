@@ -220,6 +220,9 @@ fn retry_after(text: &str, now: DateTime<Utc>) -> Option<Duration> {
 }
 
 #[cfg(test)]
+mod hostile;
+
+#[cfg(test)]
 mod tests {
     use tokio::{
         io::{AsyncReadExt, AsyncWriteExt},
@@ -230,29 +233,38 @@ mod tests {
 
     /// `POST /a`.
     async fn called(participant: &HttpParticipant) -> Result<Response<Bytes>, Reply> {
-        let door = &participant.doors["town"];
-        participant.exchange((door, "/a"), Method::POST, HeaderMap::new(), None, Duration::from_secs(5)).await
+        called_within(participant, Duration::from_secs(5)).await
     }
 
-    fn calling(listener: &TcpListener) -> HttpParticipant {
+    pub(super) async fn called_within(
+        participant: &HttpParticipant,
+        within: Duration,
+    ) -> Result<Response<Bytes>, Reply> {
+        let door = &participant.doors["town"];
+        participant.exchange((door, "/a"), Method::POST, HeaderMap::new(), None, within).await
+    }
+
+    pub(super) fn calling(listener: &TcpListener) -> HttpParticipant {
         let url = format!("http://{}", listener.local_addr().expect("it listens"));
         let catalogue = serde_json::json!({ "town": { "url": url } });
         HttpParticipant::new(&serde_json::from_value(catalogue).expect("a catalogue")).expect("TLS")
     }
 
     /// Reads one request on a new connection.
-    async fn asked(listener: &TcpListener) -> TcpStream {
+    pub(super) async fn asked(listener: &TcpListener) -> TcpStream {
         let (mut stream, _) = listener.accept().await.expect("a connection");
         next_request(&mut stream).await;
         stream
     }
 
-    async fn next_request(stream: &mut TcpStream) {
+    /// Its head.
+    pub(super) async fn next_request(stream: &mut TcpStream) -> String {
         let (mut head, mut byte) = (Vec::new(), [0]);
         while !head.ends_with(b"\r\n\r\n") {
             stream.read_exact(&mut byte).await.expect("a whole request");
             head.extend(byte);
         }
+        String::from_utf8(head).expect("heads are ASCII")
     }
 
     async fn answered(stream: &mut TcpStream) {

@@ -23,7 +23,7 @@ use crate::{
 
 /// Between two sweeps where other processes may leave something; also how late a hand-over is found.
 const SHARED_EVERY: Duration = Duration::from_millis(250);
-/// Where this process is alone, everything that it has to find it knows of.
+/// Where this process is alone, everything that it has to find it knows of, unless it had no room for it.
 const SOLE_EVERY: Duration = Duration::from_secs(5);
 /// A net below everything else: a walk over all that is owned here.
 const LOOK_FOR_LOST_EVERY: Duration = Duration::from_secs(10);
@@ -38,20 +38,28 @@ const PAUSE_MOST: Duration = Duration::from_secs(2);
 /// Notes under way to their drivers.
 type Delivered = HashMap<Uuid, Instant>;
 
+/// What there is to wait for after a sweep.
+enum Next {
+    /// When the next sleeper is due, if there is one.
+    Due(Option<Time>),
+    /// Some that are due had to be left for want of places, and nobody tells when there is one.
+    Crowded,
+}
+
 impl Engine {
     /// Sweeps until the engine stops.
     pub(crate) async fn sweep(self) {
         let (mut delivered, mut looked_at) = (Delivered::new(), Instant::now());
         let mut pause = PAUSE_FIRST;
         while !self.inner.stopping.is_cancelled() {
-            let every = if self.inner.membership.sole() { SOLE_EVERY } else { SHARED_EVERY };
             let lost = looked_at.elapsed() >= LOOK_FOR_LOST_EVERY;
             let swept = self.sweep_once(&mut delivered, lost).await;
             if lost {
                 looked_at = Instant::now();
             }
             let wait = match &swept {
-                Ok(_) => every,
+                Ok(Next::Due(_)) if self.inner.membership.sole() => SOLE_EVERY,
+                Ok(_) => SHARED_EVERY,
                 Err(error) => {
                     tracing::warn!(%error, "cannot look for orphans, sleepers and notes now; trying again");
                     pause
@@ -59,9 +67,9 @@ impl Engine {
             };
             pause = if swept.is_ok() { PAUSE_FIRST } else { (pause * 2).min(PAUSE_MOST) };
             let due = async {
-                match swept.ok().flatten() {
-                    Some(at) => self.inner.clock.sleep_until(at).await,
-                    None => std::future::pending().await,
+                match swept {
+                    Ok(Next::Due(Some(at))) => self.inner.clock.sleep_until(at).await,
+                    _ => std::future::pending().await,
                 }
             };
             tokio::select! {
@@ -74,11 +82,11 @@ impl Engine {
         }
     }
 
-    /// Everything that is there now, as far as there are places. Answers when the next sleeper is due.
-    async fn sweep_once(&self, delivered: &mut Delivered, lost: bool) -> Result<Option<Time>, StoreError> {
+    /// Everything that is there now, as far as there are places.
+    async fn sweep_once(&self, delivered: &mut Delivered, lost: bool) -> Result<Next, StoreError> {
         let member = self.inner.membership.present();
         if !member.holds() {
-            return Ok(None);
+            return Ok(Next::Due(None));
         }
         if lost {
             self.find_the_lost(&member).await?;
@@ -87,7 +95,7 @@ impl Engine {
         self.deliver_notes(&member, delivered).await?;
         self.adopt_orphans(&member).await?;
         let all = self.wake_sleepers(&member).await?;
-        if all { self.inner.store.next_due().await } else { Ok(None) }
+        if all { self.inner.store.next_due().await.map(Next::Due) } else { Ok(Next::Crowded) }
     }
 
     async fn adopt_orphans(&self, member: &Member) -> Result<(), StoreError> {

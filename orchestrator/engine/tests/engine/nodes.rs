@@ -2,13 +2,13 @@
 
 use std::{sync::Arc, time::Duration};
 
-use amends_core::summary::Status;
-use amends_engine::{CancelError, Cancelled, StartError};
+use amends_core::{summary::Status, time::Time};
+use amends_engine::{CancelError, Cancelled, Engine, Setup, StartError, SystemClock};
 use amends_store::{Store, memory::MemoryStore};
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::town::{Does, HandClock, SOON, Services, THREE, Town, start};
+use crate::town::{Does, HandClock, SOON, Services, THREE, Town, setup, start};
 
 async fn shared() -> (Arc<MemoryStore>, Town) {
     let store = Arc::new(MemoryStore::shared());
@@ -177,4 +177,49 @@ async fn a_clean_stop_hands_over_at_once_and_makes_no_unknown() {
     assert_eq!(other.services.calls().last().map(String::as_str), Some("three action 1 @2"));
     let unknown = other.kinds(saga).await.iter().filter(|kind| *kind == "call_unknown").count();
     assert_eq!(unknown, 1, "only the service's own 503");
+}
+
+#[tokio::test]
+async fn wall_clocks_that_are_hours_or_years_wrong_move_no_timer_and_no_lease() {
+    const HOUR: Duration = Duration::from_secs(3_600);
+    let years = HOUR * 24 * 365 * 10;
+    for wrong in [HOUR, years] {
+        let store = Arc::new(MemoryStore::shared());
+        let all: Arc<dyn Store> = store.clone();
+        let services = Services::new(&all);
+        let before = store.now();
+        let node = async |wall| {
+            let clock = Arc::new(SystemClock::anchored_at(wall, store.latest_at().await.expect("readable")));
+            Engine::open(Setup { clock, ..setup(&all, &services) }).await.expect("opens")
+        };
+        let behind = Time(before.0 - i64::try_from(wrong.as_micros()).expect("some years"));
+        let (ahead, behind) = (node(before + wrong).await, node(behind).await);
+        ahead.register(&format!("{THREE}deadline: 1m\n")).await.expect("registers");
+        ahead.register("saga: nap\nsteps:\n  wait: { sleep: 1s }\n").await.expect("registers");
+        services.when("two action 1", Does::Holds(200, json!({})));
+        let saga = ahead.start(start("three")).await.expect("starts").saga;
+        let nap = behind.start(start("nap")).await.expect("starts").saga;
+        services.called("two action 1 @1").await;
+        // The one behind goes on with what the one ahead had begun; the saga's minute is not over, and its own has not just begun.
+        store.end_lease(ahead.identity().0);
+        let ended = async |saga| loop {
+            let head = store.head(saga).await.expect("readable").expect("there");
+            match head.summary.status {
+                Status::Running => tokio::time::sleep(Duration::from_millis(5)).await,
+                status => return status,
+            }
+        };
+        assert_eq!(tokio::time::timeout(SOON, ended(saga)).await.expect("in time"), Status::Completed);
+        assert_eq!(tokio::time::timeout(SOON, ended(nap)).await.expect("in time"), Status::Completed);
+        services.let_go();
+        for saga in [saga, nap] {
+            let journal = store.journal(saga, 1..u64::MAX, 1_000).await.expect("readable");
+            let times: Vec<Time> = journal.iter().map(|row| row.at).collect();
+            assert!(times.is_sorted(), "{times:?}");
+            assert!(times[0] >= before && *times.last().expect("rows") <= store.now() + SOON, "{before:?}: {times:?}");
+        }
+        let journal = store.journal(nap, 1..u64::MAX, 1_000).await.expect("readable");
+        let slept = journal.last().expect("rows").at.since(journal[0].at);
+        assert!((Duration::from_secs(1)..SOON).contains(&slept), "{slept:?}");
+    }
 }

@@ -79,6 +79,24 @@ async fn a_saga_stays_until_each_of_its_participants_could_be_told() {
 }
 
 #[tokio::test]
+async fn a_repeat_after_the_end_and_after_the_purge_is_the_same_saga_though_there_is_a_newer_version() {
+    let town = keeping_a_day().await;
+    let saga = ended(&town, Some("order-19")).await;
+    let mut again = start("three");
+    again.key = Some("order-19".to_owned());
+    town.register(&THREE.replace("POST /three", "POST /third")).await;
+    let answer = town.engine.start(again.clone()).await.expect("its saga");
+    assert_eq!((answer.saga, answer.created), (saga, false), "it has ended");
+    town.clock.pass(DAY * 2);
+    gone(&town, saga).await;
+    let answer = town.engine.start(again).await.expect("its saga");
+    assert_eq!((answer.saga, answer.created), (saga, false), "it is purged");
+    assert_eq!(town.services.calls().len(), 3, "it ran once");
+    let newer = ended(&town, Some("order-20")).await;
+    assert_eq!(town.store.head(newer).await.expect("readable").expect("there").version, 2, "others take the newer one");
+}
+
+#[tokio::test]
 async fn a_repeat_of_a_purged_start_gets_its_saga_and_never_a_second_run() {
     let town = keeping_a_day().await;
     let saga = ended(&town, Some("order-17")).await;

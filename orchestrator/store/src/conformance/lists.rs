@@ -124,15 +124,19 @@ pub(super) async fn filters_by_name_attention_and_time_combine(store: Arc<dyn St
     assert!(found > 1000, "the filters must let something through");
 }
 
-pub(super) async fn pages_neither_repeat_nor_miss_while_sagas_are_added(store: Arc<dyn Store>) {
+pub(super) async fn pages_neither_repeat_nor_miss_while_sagas_come_and_go(store: Arc<dyn Store>) {
     let stable = many(&store).await;
-    let adding = tokio::spawn({
+    let moving = tokio::spawn({
         let store = Arc::clone(&store);
         async move {
             for at in 0..60 {
                 // Old, new, and between the stable ones.
-                let id = SagaId(Uuid::new_v4());
-                commit(&store, &[create_with_id(id, at % 40 - 10)]).await;
+                let added = create_with_id(SagaId(Uuid::new_v4()), at % 40 - 10);
+                commit(&store, std::slice::from_ref(&added)).await;
+                if at % 3 == 0 {
+                    commit(&store, &[end(&added)]).await;
+                    assert_eq!(store.purge(vec![added.saga], Time(1_000)).await.unwrap(), 1);
+                }
             }
         }
     });
@@ -145,7 +149,7 @@ pub(super) async fn pages_neither_repeat_nor_miss_while_sagas_are_added(store: A
         below = Some(Cursor { started_at: last.started_at, saga: last.saga });
         seen.extend(page);
     }
-    adding.await.unwrap();
+    moving.await.unwrap();
     let place = |head: &Head| std::cmp::Reverse((head.started_at, head.saga));
     assert!(seen.is_sorted_by(|a, b| place(a) < place(b)), "no row twice");
     let still: Vec<Head> = seen.into_iter().filter(|head| stable.iter().any(|it| it.saga == head.saga)).collect();

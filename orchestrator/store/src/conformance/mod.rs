@@ -106,7 +106,7 @@ macro_rules! conformance_cases {
             lists::lists_are_newest_first,
             lists::filters_by_status_find_those_and_no_others,
             lists::filters_by_name_attention_and_time_combine,
-            lists::pages_neither_repeat_nor_miss_while_sagas_are_added,
+            lists::pages_neither_repeat_nor_miss_while_sagas_come_and_go,
             lists::counts_are_of_sagas_that_live,
             lists::the_latest_time_is_that_of_sagas_that_live,
             lists::a_store_that_is_there_answers,

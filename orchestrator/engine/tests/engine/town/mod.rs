@@ -270,17 +270,7 @@ impl Town {
         clock: Arc<HandClock>,
         but: impl FnOnce(Setup) -> Setup,
     ) -> Self {
-        let setup = Setup {
-            store: store.clone(),
-            participant: services.clone(),
-            clock: clock.clone(),
-            catalogue: catalogue(8),
-            limits: Limits::default(),
-            name: "town".into(),
-            lease: LeaseTerms { renew_every: Duration::from_millis(10), ..LeaseTerms::default() },
-            retention: Retention { keep: None, look_every: Duration::from_millis(100) },
-            faults: None,
-        };
+        let setup = Setup { clock: clock.clone(), ..setup(&store, &services) };
         let engine = Engine::open(but(setup)).await.expect("opens");
         Self { engine, store, services, clock }
     }
@@ -336,6 +326,21 @@ impl Town {
         let kind =
             |row: &Recorded| serde_json::to_value(&row.event).expect("json")["kind"].as_str().expect("kind").to_owned();
         self.journal(saga).await.iter().map(kind).collect()
+    }
+}
+
+/// What a process in a town is like, if nothing else is said.
+pub(crate) fn setup(store: &Arc<dyn Store>, services: &Arc<Services>) -> Setup {
+    Setup {
+        store: store.clone(),
+        participant: services.clone(),
+        clock: HandClock::new(),
+        catalogue: catalogue(8),
+        limits: Limits::default(),
+        name: "town".into(),
+        lease: LeaseTerms { renew_every: Duration::from_millis(10), ..LeaseTerms::default() },
+        retention: Retention { keep: None, look_every: Duration::from_millis(100) },
+        faults: None,
     }
 }
 

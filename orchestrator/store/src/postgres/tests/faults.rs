@@ -285,3 +285,47 @@ async fn a_write_that_panics_takes_nobody_else_down() {
     let claim = Claim { saga: saga.saga, owner: Some(Uuid::nil()), epoch: 1 };
     assert_eq!(store.adopt(vec![claim], Uuid::from_u128(1)).await.unwrap(), [true]);
 }
+
+/// Reads and writes wait for rows that somebody else keeps; who does not renew meanwhile would lose everything that it drives.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lease_is_renewed_while_every_other_connection_waits() {
+    let server = server();
+    let url = database(&server).await;
+    let store = open(&url).await;
+    let node = NewNode { id: Uuid::new_v4(), name: "a".into() };
+    let lease = Duration::from_secs(100);
+    assert!(matches!(store.join(node.clone(), lease).await.unwrap(), Lease::Granted { .. }));
+    let saga = created(&store, 1).await.remove(0);
+    let mut other = connect(&url).await;
+    sqlx::raw_sql("begin; lock table sagas, journal in access exclusive mode").execute(&mut other).await.unwrap();
+    let mut waiting = tokio::task::JoinSet::new();
+    for number in 0..30 {
+        let (store, saga) = (Arc::clone(&store), saga.saga);
+        waiting.spawn(async move {
+            match number % 3 {
+                0 => assert!(store.head(saga).await.unwrap().is_some()),
+                1 => assert_eq!(words(&store.commit(vec![create(number)]).await), ["ok"]),
+                _ => {
+                    let claim = Claim { saga, owner: Some(Uuid::from_u128(4)), epoch: 9 };
+                    assert_eq!(store.adopt(vec![claim], Uuid::from_u128(5)).await.unwrap(), [false]);
+                }
+            }
+        });
+    }
+    let waits = "select distinct application_name from pg_stat_activity
+        where wait_event_type = 'Lock' and application_name like 'amends-%' order by 1";
+    let since = Instant::now();
+    while asked::<String>(&url, waits).await != ["amends-aside", "amends-lane", "amends-reader"] {
+        assert!(since.elapsed() < RESUME_WITHIN, "{:?}", asked::<String>(&url, waits).await);
+    }
+    for _ in 0..3 {
+        let renewed = tokio::time::timeout(Duration::from_secs(1), store.renew(node.id, lease)).await;
+        assert!(matches!(renewed, Ok(Ok(Lease::Granted { .. }))), "{renewed:?}");
+    }
+    assert_eq!(waiting.len(), 30);
+    assert!(waiting.try_join_next().is_none(), "all of them wait");
+    sqlx::raw_sql("rollback").execute(&mut other).await.unwrap();
+    while let Some(done) = waiting.join_next().await {
+        done.unwrap();
+    }
+}

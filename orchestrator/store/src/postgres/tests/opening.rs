@@ -167,3 +167,40 @@ async fn what_is_opened_to_read_is_neither_made_nor_migrated_nor_written() {
     tamper(&url, "insert into _sqlx_migrations select 9999, '', now(), true, '', 0").await;
     assert!(refusal(PostgresStore::open_read_only(&*url).await).contains("newer"));
 }
+
+/// At each statement of it in turn, until an opening passes untouched. What counts is kept by no transaction.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_migration_that_dies_half_way_is_made_by_whoever_opens_next() {
+    let server = server();
+    let mut died = 0;
+    loop {
+        let url = database(&server).await;
+        let deadly = died + 1;
+        let die = format!(
+            "create sequence met;
+            create function die() returns event_trigger language plpgsql as $$
+            begin
+                if nextval('met') = {deadly} then
+                    perform pg_terminate_backend(pg_backend_pid());
+                end if;
+            end $$;
+            create event trigger die_half_way on ddl_command_end execute function die();"
+        );
+        tamper(&url, die).await;
+        let first = PostgresStore::open(url.clone()).await;
+        let store = match first {
+            Ok(store) => store,
+            Err(error) => {
+                died += 1;
+                PostgresStore::open(url.clone()).await.unwrap_or_else(|again| panic!("{deadly}: {error}; {again}"))
+            }
+        };
+        let migrations: i64 = asked::<i64>(&url, "select count(*) from _sqlx_migrations where success").await[0];
+        assert_eq!(usize::try_from(migrations), Ok(MIGRATIONS.iter().count()), "{deadly}");
+        created(&store, 1).await;
+        if died < deadly {
+            break;
+        }
+    }
+    assert!(died >= MIGRATIONS.iter().count(), "it died {died} times");
+}
