@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use amends_core::{
-    Answer, Callback, CanSignal, Input, LockPlace, Reply, Said, Signal, begin_with, can_signal, event::Recorded, ids::Op,
-    state::State, time::Time,
+    Answer, Callback, CanSignal, Input, LockPlace, Reply, Said, Signal, begin_with, can_signal, event::Recorded,
+    ids::Op, state::State, time::Time,
 };
 
 use crate::{

@@ -212,7 +212,12 @@ impl Coverage {
     pub fn untouched(&self) -> Vec<String> {
         let each = KINDS.len() * Phase::ALL.len();
         let touched = |ix: usize| self.counts[ix * each..(ix + 1) * each].iter().any(|count| *count > 0);
-        self.steps.iter().enumerate().filter(|(ix, _)| !touched(*ix)).map(|(_, (saga, step))| words(saga.as_deref(), step)).collect()
+        self.steps
+            .iter()
+            .enumerate()
+            .filter(|(ix, _)| !touched(*ix))
+            .map(|(_, (saga, step))| words(saga.as_deref(), step))
+            .collect()
     }
 
     /// With those of another saga of the family.

@@ -1,12 +1,6 @@
 //! What does not change in an exploration: the definition, seen as numbers; what each service is like; what it would answer.
 
-use std::{
-    cell::RefCell,
-    collections::BTreeMap,
-    rc::Rc,
-    sync::Arc,
-    time::Duration,
-};
+use std::{cell::RefCell, collections::BTreeMap, rc::Rc, sync::Arc, time::Duration};
 
 use amends_core::{
     Begin, Terms,

@@ -6,10 +6,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use amends_core::{
-    definition::Definition,
-    summary::Status,
-};
+use amends_core::{definition::Definition, summary::Status};
 use serde::Serialize;
 
 use crate::{
@@ -97,8 +94,15 @@ pub fn explore(
         let models = Models::new(definition, &setup.known, setup, input, false)?;
         let far = definition.worst_case(&|service| Some(setup.service(service).timeout), &setup.known).stretched;
         let far = far.and_then(|far| i64::try_from(far.as_micros()).ok()).map(|far| far.saturating_mul(4));
-        let mut search =
-            Search { models, setup, far, seen: HashMap::default(), kept: None, found: &mut found, totals: Totals::default() };
+        let mut search = Search {
+            models,
+            setup,
+            far,
+            seen: HashMap::default(),
+            kept: None,
+            found: &mut found,
+            totals: Totals::default(),
+        };
         // Fewest faults first, so that what is found is shown by as few as it takes.
         for faults in 0..=setup.faults {
             let before = search.totals;

@@ -165,9 +165,8 @@ fn ledger(models: &Models<'_>, family: &Family) -> Vec<String> {
         units.sort_by_key(|(unit, _)| *unit);
         let effects = units.into_iter().filter(|(unit, _)| model.step(*unit).effect);
         let path = family.path(nth);
-        let told = effects.map(|(unit, book)| {
-            format!("{path}{}: done {}, undone {}", model.words(unit), book.applied, book.undone)
-        });
+        let told = effects
+            .map(|(unit, book)| format!("{path}{}: done {}, undone {}", model.words(unit), book.applied, book.undone));
         told.collect::<Vec<_>>()
     };
     family.sagas().flat_map(|(nth, _)| of(nth)).collect()

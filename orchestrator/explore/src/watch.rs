@@ -311,7 +311,9 @@ fn attention(model: &Model<'_>, node: &Node, call: &CallId, reason: AttentionRea
         }
         (_, AttentionReason::ChildCompensated) => (
             Code::RefusedBehindPivot,
-            format!("`{name}` stands behind the pivot: if its saga is undone, nobody can do without it, and it waits for a person"),
+            format!(
+                "`{name}` stands behind the pivot: if its saga is undone, nobody can do without it, and it waits for a person"
+            ),
         ),
         (_, AttentionReason::AttemptsExhausted | AttentionReason::StaleEpoch | AttentionReason::OtherBody) => return,
     };

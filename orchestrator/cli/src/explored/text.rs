@@ -81,7 +81,8 @@ fn findings(
     };
     let label = format!("{}[{}]{}", word(severity), code.as_str(), if allowed { " (allowed)" } else { "" });
     let [(first, story), others @ ..] = all else { return };
-    let message = first.saga.as_ref().map_or_else(|| first.message.clone(), |saga| format!("{saga}: {}", first.message));
+    let message =
+        first.saga.as_ref().map_or_else(|| first.message.clone(), |saga| format!("{saga}: {}", first.message));
     let _ = writeln!(text, "{}: {}", style.paint(tone, &label), tame(&message, LONGEST));
     let more: Vec<String> = others.iter().filter_map(|(found, _)| found.place()).collect();
     if !more.is_empty() {

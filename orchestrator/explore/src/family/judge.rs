@@ -73,7 +73,12 @@ pub(crate) fn end(models: &Models<'_>, family: &Family, faults: u8) {
     let root = family.root.state.status;
     let mixed = |status: Status| status.is_terminal() && status != root;
     if root.is_terminal() && family.sagas().any(|(_, node)| mixed(node.state.status)) {
-        violation(models.root(), Code::Effects, None, "the family has not ended as one: some completed, some compensated");
+        violation(
+            models.root(),
+            Code::Effects,
+            None,
+            "the family has not ended as one: some completed, some compensated",
+        );
     }
 }
 

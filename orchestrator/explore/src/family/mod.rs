@@ -214,7 +214,9 @@ impl Family {
     /// Its place in the family, by the steps that lead to it: `pay[1]/`. Of the root nothing.
     pub(crate) fn path(&self, nth: usize) -> String {
         match &self.node(nth).state.started.parent {
-            Some(parent) => format!("{}{}/", self.find(parent.saga).map_or(String::new(), |above| self.path(above)), step(parent)),
+            Some(parent) => {
+                format!("{}{}/", self.find(parent.saga).map_or(String::new(), |above| self.path(above)), step(parent))
+            }
             None => String::new(),
         }
     }

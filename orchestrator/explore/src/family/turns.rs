@@ -15,7 +15,7 @@ use crate::{
 /// Something that happens to one saga of the family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Turn {
-    pub(crate) saga: u8,
+    pub(crate) saga: u16,
     pub(crate) what: What,
 }
 
@@ -30,16 +30,16 @@ pub(crate) enum What {
     /// The process falls asleep as it is about to make a child, and another one takes over.
     AsleepAtBegin,
     /// It wakes up, and makes it.
-    LateBegin(u8),
+    LateBegin(u16),
     /// A note is heard.
-    Hear(u8),
-    HearTwice(u8),
+    Hear(u16),
+    HearTwice(u16),
     /// One process drives them all, and dies.
     CrashAll(Gone),
 }
 
-fn place(nth: usize) -> u8 {
-    u8::try_from(nth).unwrap_or(u8::MAX)
+fn place(nth: usize) -> u16 {
+    u16::try_from(nth).unwrap_or(u16::MAX)
 }
 
 fn own(nth: usize, choice: Choice) -> Turn {
@@ -163,7 +163,8 @@ fn all_faults(models: &Models<'_>, family: &Family, turns: &mut Vec<(Turn, u8)>)
         turns.push((Turn { saga: place(letter.to), what: What::HearTwice(place(which)) }, 1));
     }
     if family.sagas().filter(|(_, node)| !node.look.ended).count() > 1 {
-        let ways: &[Gone] = if busy(family).next().is_some() { &[Gone::Done, Gone::Lost, Gone::Late] } else { &[Gone::Done] };
+        let ways: &[Gone] =
+            if busy(family).next().is_some() { &[Gone::Done, Gone::Lost, Gone::Late] } else { &[Gone::Done] };
         turns.extend(ways.iter().map(|gone| (Turn { saga: 0, what: What::CrashAll(*gone) }, 1)));
     }
 }
@@ -174,8 +175,9 @@ impl Turn {
         let nth = usize::from(self.saga);
         let (model, node): (&Model<'_>, &Node) = (family.model(models, nth), family.node(nth));
         let path = family.path(nth);
-        let letter = |which: u8| family.letters.get(usize::from(which)).map(|letter| said(&letter.input)).unwrap_or_default();
-        let child = |which: u8| {
+        let letter =
+            |which: u16| family.letters.get(usize::from(which)).map(|letter| said(&letter.input)).unwrap_or_default();
+        let child = |which: u16| {
             let asleep = family.asleep.get(usize::from(which));
             let parent = asleep.and_then(|asleep| asleep.with.parent.as_ref());
             parent.map(super::step).unwrap_or_default()

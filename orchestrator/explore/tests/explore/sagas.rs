@@ -49,11 +49,7 @@ fn with_barriers_only_what_is_meant_is_found_in_the_sagas() {
         assert_eq!(report.coverage.untouched(), Vec::<String>::new(), "{saga}: every step is befallen by something");
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    assert_eq!(
-        files,
-        BTreeSet::from(["settle-claim.yaml".to_owned()]),
-        "each saga has its line, or is a family"
-    );
+    assert_eq!(files, BTreeSet::from(["settle-claim.yaml".to_owned()]), "each saga has its line, or is a family");
 }
 
 #[test]
