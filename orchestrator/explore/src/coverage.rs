@@ -251,11 +251,14 @@ fn phase(model: &Model<'_>, key: Key) -> Phase {
     }
 }
 
-/// Nothing is under way: it is about the step that waits, or the first that has not begun.
+/// Nothing is under way: it is about the step that waits, or the last that has begun.
 fn waiting(model: &Model<'_>, node: &Node) -> (usize, Phase) {
     let waits = node.state.waits().next().map(|(name, _)| name);
     let calls = node.state.calls().next().map(|(call, _)| call.step);
-    let step = waits.or(calls.as_ref()).and_then(|name| model.truth.step(name)).map_or(0, |(ix, _)| ix);
+    let step = waits.or(calls.as_ref()).and_then(|name| model.truth.step(name)).map(|(ix, _)| ix);
+    // A child that waits for its parent has done its last.
+    let begun = || model.truth.steps.iter().rposition(|step| node.state.step(&step.name).is_some());
+    let step = step.or_else(begun).unwrap_or_default();
     let phase = match model.truth.steps[step].side {
         _ if node.watch.undoing => Phase::Undoing,
         Side::Before => Phase::Forward,

@@ -93,11 +93,11 @@ fn a_child_for_each_item_is_told_apart_from_its_siblings() {
     assert_eq!(counted(&report), BTreeSet::new(), "{:#?}", report.findings);
     assert!(report.totals.completed > 50 && report.totals.compensated > 50, "{:?}", report.totals);
     // The letter of the first is out when the second is refused, or never began.
-    let (root, known) = family(&[root, &ONE.replace("{ call: s POST /a/undo }", "none, reason: it is out")]);
-    let setup = setup_of(&(root.clone(), known.clone()), Contract::Barrier, 1);
-    let report = explore(&root, &setup, &mut |_| true).expect("it can be explored");
+    let family = family(&[root, &ONE.replace("{ call: s POST /a/undo }", "none, reason: it is out")]);
+    let setup = setup_of(&family, Contract::Barrier, 1);
+    let report = explore(&family.0, &setup, &mut |_| true).expect("it can be explored");
     let letter = report.findings.iter().find(|found| found.place().as_deref() == Some("one.a")).expect("found");
-    let story = replay(&root, &known, &letter.trace).expect("it replays");
+    let story = replay(&family.0, &family.1, &letter.trace).expect("it replays");
     assert_eq!(story.ledger, ["each[0]/a: done 1, undone 0"]);
     assert!(story.lines.iter().any(|line| line.saga.as_deref() == Some("one[0]")), "{:#?}", story.lines);
 }
