@@ -13,7 +13,7 @@ use crate::{
     findings::Code,
     model::{Model, Unit},
     node::Node,
-    watch::{done, undo_in_turn, violation},
+    watch::{done, undo_after_actions, undo_in_turn, violation},
 };
 
 pub(crate) fn see(model: &Model<'_>, node: &mut Node, event: &Event) {
@@ -41,8 +41,10 @@ pub(crate) fn see(model: &Model<'_>, node: &mut Node, event: &Event) {
             if !node.watch.undoing || !node.kid_mut(unit).pinned {
                 violation(model, Code::Order, Some(unit), "what did not happen is undone");
             }
+            if !node.kid_mut(unit).cancelled {
+                undo_after_actions(model, node, unit);
+            }
             undo_in_turn(model, node, unit, usize::from(unit.step));
-            node.kid_mut(unit).undo_intended = true;
         }
         Event::ChildCompensated { call, .. } => {
             let unit = model.key(call).unit;
@@ -57,6 +59,13 @@ pub(crate) fn see(model: &Model<'_>, node: &mut Node, event: &Event) {
             node.kid_mut(unit).settled = true;
         }
         _ => {}
+    }
+}
+
+/// Undoing begins.
+pub(crate) fn cancelled(node: &mut Node) {
+    for (_, kid) in node.kids.iter_mut().filter(|(_, kid)| !kid.succeeded) {
+        kid.cancelled = true;
     }
 }
 

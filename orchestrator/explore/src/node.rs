@@ -165,7 +165,8 @@ pub(crate) struct Kid {
     /// It may be there.
     pub(crate) pinned: bool,
     pub(crate) succeeded: bool,
-    pub(crate) undo_intended: bool,
+    /// It ran when undoing began: it is told at once, whatever else is under way.
+    pub(crate) cancelled: bool,
     /// It has said that it is undone.
     pub(crate) undone: bool,
     /// It was told that nothing undoes it any more.

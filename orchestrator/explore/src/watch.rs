@@ -83,6 +83,7 @@ pub(crate) fn see(model: &Model<'_>, node: &mut Node, recorded: &Recorded) {
                 violation(model, Code::Pivot, None, "undoing began although the pivot may have happened");
             }
             node.watch.undoing = true;
+            kids::cancelled(node);
             deadline(model, node, cause);
         }
         Event::SagaSucceeded { output_error, .. } => {
@@ -207,15 +208,13 @@ fn undo_begins(model: &Model<'_>, node: &Node, unit: Unit, ix: StepIx) {
     if !node.watch.undoing || !node.book(unit).read.may {
         violation(model, Code::Order, Some(unit), "what did not happen is undone");
     }
+    undo_after_actions(model, node, unit);
     undo_in_turn(model, node, unit, ix);
 }
 
-/// A call's or a child's.
+/// Nothing of a call or a child is undone before all that needed it.
 pub(crate) fn undo_in_turn(model: &Model<'_>, node: &Node, unit: Unit, ix: StepIx) {
-    if let Some((other, _)) = node.units.iter().find(|(_, book)| book.read.open) {
-        let message = format!("{} is undone while {} is on the wire", model.words(unit), model.words(*other));
-        violation(model, Code::Order, Some(unit), &message);
-    }
+    kids::undone_before(model, node, unit, ix);
     for (other, book) in &node.units {
         let later = &model.truth.steps[usize::from(other.step)];
         let depends = later.ancestors.contains(&ix) && model.step(*other).undo == Undone::ByCall;
@@ -225,7 +224,14 @@ pub(crate) fn undo_in_turn(model: &Model<'_>, node: &Node, unit: Unit, ix: StepI
             violation(model, Code::Order, Some(unit), &message);
         }
     }
-    kids::undone_before(model, node, unit, ix);
+}
+
+/// Of a call or a child.
+pub(crate) fn undo_after_actions(model: &Model<'_>, node: &Node, unit: Unit) {
+    if let Some((other, _)) = node.units.iter().find(|(_, book)| book.read.open) {
+        let message = format!("{} is undone while {} is on the wire", model.words(unit), model.words(*other));
+        violation(model, Code::Order, Some(unit), &message);
+    }
 }
 
 /// At the end of undoing: exactly what may have happened has been undone.

@@ -102,6 +102,55 @@ fn a_child_for_each_item_is_told_apart_from_its_siblings() {
     assert!(story.lines.iter().any(|line| line.saga.as_deref() == Some("one[0]")), "{:#?}", story.lines);
 }
 
+/// A saga of a few steps, some of which run one of these; in a row, or all beside each other.
+fn grown(name: &str, kids: &[&str], dice: &mut impl FnMut(u64) -> u64) -> String {
+    let (steps, beside) = (1 + dice(3), dice(3) == 0);
+    let pivot = if !beside && name == "root" { dice(steps + 1) } else { steps };
+    let mut text = format!("saga: {name}\n{}steps:\n", ["", "deadline: 1m\n"][dice(2) as usize]);
+    for step in 0..steps {
+        let undo = if step < pivot { ", compensate: { call: s POST /undo }" } else { "" };
+        let kid = (!kids.is_empty() && dice(2) == 0).then(|| kids[dice(kids.len() as u64) as usize]);
+        let what = match (kid, dice(6)) {
+            (Some(kid), 0) if step != pivot => format!("for_each: [1, 2], concurrency: {}, saga: {kid}", 1 + dice(2)),
+            (Some(kid), _) => format!("saga: {kid}"),
+            (None, 0) if step != pivot => "sleep: 10s".to_owned(),
+            (None, 1) if step < pivot => "await: go, timeout: 20s".to_owned(),
+            (None, _) => format!("call: s POST /do{undo}"),
+        };
+        let needs = if beside { "needs: [], " } else { "" };
+        let side = if step == pivot { ", pivot: true" } else { "" };
+        text.push_str(&format!("  s{step}: {{ {needs}{what}{side} }}\n"));
+    }
+    text
+}
+
+#[test]
+fn whatever_a_family_looks_like_nothing_of_it_makes_amends_break_an_invariant() {
+    let (mut ended, mut with_children) = (0, 0);
+    for seed in 1..=40_u64 {
+        let mut word = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+        let mut dice = |below: u64| {
+            word ^= word << 13;
+            word ^= word >> 7;
+            word ^= word << 17;
+            word % below
+        };
+        let leaf = grown("leaf", &[], &mut dice);
+        let mid = grown("mid", &["leaf"], &mut dice);
+        let root = grown("root", &["leaf", "mid"], &mut dice);
+        let family = family(&[&root, &mid, &leaf]);
+        with_children += u32::from(family.0.children().next().is_some());
+        for contract in [Contract::Barrier, Contract::Plain] {
+            let setup = Setup { max_runs: Some(400), ..setup_of(&family, contract, 1 + (seed % 2) as u8) };
+            let report = explore(&family.0, &setup, &mut |_| true).expect("it can be explored");
+            let worst = report.findings.iter().find(|found| found.severity == Severity::Violation);
+            assert!(worst.is_none(), "seed {seed}, {contract:?}: {worst:#?}\n{root}{mid}{leaf}");
+            ended += report.totals.runs;
+        }
+    }
+    assert!(with_children > 20 && ended > 3_000, "{with_children} {ended}");
+}
+
 // ---- a gallery of what does not ----------------------------------------------------------------------------------------
 
 #[test]
