@@ -12,7 +12,7 @@ use serde::Serialize;
 use crate::{
     budget::LONGEST,
     coverage::Coverage,
-    family::{Family, Models, Turn, apply, end, start, turns},
+    family::{Family, Models, Turn, Turns, apply, end, start, turns},
     findings::{Code, Finding, Raised, Severity},
     fingerprint,
     model::Unfit,
@@ -162,7 +162,7 @@ struct Search<'s, 'd> {
 struct Frame {
     /// `None`: its last choice has taken it.
     family: Option<Family>,
-    turns: Vec<(Turn, u8)>,
+    turns: Turns,
     next: usize,
 }
 
@@ -181,7 +181,7 @@ impl Search<'_, '_> {
                     return false;
                 }
             }
-            let Some((turn, cost)) = frame.turns.get(frame.next).copied() else {
+            let Some((turn, cost)) = frame.turns.get(frame.next) else {
                 frames.pop();
                 path.pop();
                 continue;
@@ -210,7 +210,7 @@ impl Search<'_, '_> {
                 continue;
             }
             let frame = self.frame(family);
-            if !frame.turns.is_empty() {
+            if frame.turns.len() > 0 {
                 frames.push(frame);
                 continue;
             }

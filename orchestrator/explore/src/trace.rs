@@ -140,11 +140,11 @@ pub fn replay(definition: &Definition, known: &Known, trace: &Trace) -> Result<S
             return Err(CannotReplay::Choice { nth: nth + 1, choice: label.clone(), possible: words.join(" · ") });
         };
         faults += cost;
-        apply(&models, &mut family, *turn);
+        apply(&models, &mut family, turn);
     }
     family.root.budget = 0;
     for _ in 0..LONGEST {
-        let Some((turn, _)) = turns(&models, &family).first().copied() else { break };
+        let Some((turn, _)) = turns(&models, &family).get(0) else { break };
         apply(&models, &mut family, turn);
     }
     end(&models, &family, faults);

@@ -25,7 +25,7 @@ use serde_json::Value;
 
 pub(crate) use self::{
     judge::{end, folds},
-    turns::{Turn, What, turns},
+    turns::{Turn, Turns, What, turns},
 };
 use crate::{
     apply::{self, crashes, pass},

@@ -46,11 +46,37 @@ fn own(nth: usize, choice: Choice) -> Turn {
     Turn { saga: place(nth), what: What::Own(choice) }
 }
 
-/// All that may happen at this moment, with its cost in faults. None: the run has ended.
-pub(crate) fn turns(models: &Models<'_>, family: &Family) -> Vec<(Turn, u8)> {
+/// All that may happen at a moment, with its cost in faults. Nearly every saga is nobody's child and has none: what may happen to
+/// it is not written down a second time.
+pub(crate) enum Turns {
+    Alone(Vec<(Choice, u8)>),
+    Family(Vec<(Turn, u8)>),
+}
+
+impl Turns {
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Self::Alone(choices) => choices.len(),
+            Self::Family(turns) => turns.len(),
+        }
+    }
+
+    pub(crate) fn get(&self, nth: usize) -> Option<(Turn, u8)> {
+        match self {
+            Self::Alone(choices) => choices.get(nth).map(|(choice, cost)| (own(0, *choice), *cost)),
+            Self::Family(turns) => turns.get(nth).copied(),
+        }
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (Turn, u8)> {
+        (0..self.len()).filter_map(|nth| self.get(nth))
+    }
+}
+
+/// All that may happen at this moment. None: the run has ended.
+pub(crate) fn turns(models: &Models<'_>, family: &Family) -> Turns {
     if models.are_one() {
-        let choices = choices(models.root(), &family.root);
-        return choices.into_iter().map(|(choice, cost)| (own(0, choice), cost)).collect();
+        return Turns::Alone(choices(models.root(), &family.root));
     }
     let mut turns = Vec::new();
     let ended = family.has_ended();
@@ -62,7 +88,7 @@ pub(crate) fn turns(models: &Models<'_>, family: &Family) -> Vec<(Turn, u8)> {
     if family.root.budget > 0 && !ended {
         all_faults(models, family, &mut turns);
     }
-    turns
+    Turns::Family(turns)
 }
 
 /// What was kept on its way arrives.
