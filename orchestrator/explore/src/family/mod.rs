@@ -260,6 +260,9 @@ fn step(parent: &Parent) -> String {
 }
 
 pub(crate) fn apply(models: &Models<'_>, family: &mut Family, turn: Turn) {
+    if let (true, What::Own(choice)) = (models.are_one(), turn.what) {
+        return apply::apply(models.root(), &mut family.root, choice);
+    }
     let nth = usize::from(turn.saga);
     family.speaks(models, nth);
     match turn.what {
@@ -284,10 +287,8 @@ pub(crate) fn apply(models: &Models<'_>, family: &mut Family, turn: Turn) {
             }
         }
     }
-    if !models.are_one() {
-        family.keep_time(models);
-        judge::moment(models, family);
-    }
+    family.keep_time(models);
+    judge::moment(models, family);
 }
 
 fn crash(models: &Models<'_>, family: &mut Family, nth: usize, gone: Gone) {
