@@ -93,8 +93,7 @@ pub(crate) async fn known(words: &str, server: &Server, definition: &Definition)
     match place(words)? {
         Place::Stdin => {}
         Place::File(file) => {
-            let folder = Path::new(file).parent().filter(|folder| !folder.as_os_str().is_empty());
-            known = beside(folder.unwrap_or(Path::new(".")))?;
+            known = known_beside(Path::new(file), definition)?;
         }
         Place::Server { .. } => {
             let remote = Remote { url: server.url.clone(), output: Format::Json };
@@ -118,6 +117,18 @@ pub(crate) async fn known(words: &str, server: &Server, definition: &Definition)
         }
     }
     Ok(known)
+}
+
+/// The same of a file.
+///
+/// # Errors
+/// The folder cannot be read.
+pub(crate) fn known_beside(file: &Path, definition: &Definition) -> anyhow::Result<Known> {
+    if definition.children().next().is_none() {
+        return Ok(Known::new());
+    }
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
+    beside(folder.unwrap_or(Path::new(".")))
 }
 
 /// The valid definitions in a folder; what else is there is not looked at.

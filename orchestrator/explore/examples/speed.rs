@@ -1,11 +1,11 @@
 //! How fast it is, on one core: `cargo run --release -p amends-explore --example speed [SAGA.yaml [FAULTS]]`.
 //!
 //! A run is a schedule that was followed to its end; runs share what they have in common. With *joining* those that meet a moment
-//! that was there before are not followed, and are counted for themselves. Time is that on the processor, so that a neighbour does not count.
+//! that was there before are not followed, and are counted for themselves; a saga with children is only explored so. Time is that on the processor, so that a neighbour does not count.
 
-use std::fs;
+use std::{fs, path::Path, sync::Arc};
 
-use amends_core::definition::Definition;
+use amends_core::definition::{Definition, Known};
 use amends_explore::{Contract, Setup, explore, inputs};
 use mimalloc::MiMalloc;
 
@@ -22,9 +22,14 @@ fn main() {
     let source = fs::read_to_string(&file).expect("a definition");
     let definition = Definition::parse(&source, None).expect("a valid definition");
     let first = inputs(&definition).expect("an input").remove(0);
+    let known = if definition.children().next().is_some() { beside(Path::new(&file)) } else { Known::new() };
     for (join, contract) in [(false, Contract::Barrier), (false, Contract::Plain), (true, Contract::Barrier)] {
+        if !join && !known.is_empty() {
+            continue;
+        }
         for faults in 1..=most {
-            let mut setup = Setup { inputs: vec![first.clone()], faults, join, ..Setup::default() };
+            let (inputs, known) = (vec![first.clone()], known.clone());
+            let mut setup = Setup { inputs, known, faults, join, ..Setup::default() };
             setup.otherwise.contract = contract;
             let begun = on_processor();
             let report = explore(&definition, &setup, &mut |_| true).expect("it can be explored");
@@ -38,6 +43,14 @@ fn main() {
             );
         }
     }
+}
+
+/// The valid definitions in its folder.
+fn beside(file: &Path) -> Known {
+    let folder = file.parent().expect("a folder").read_dir().expect("a folder");
+    let texts = folder.filter_map(|entry| fs::read_to_string(entry.ok()?.path()).ok());
+    let definitions = texts.filter_map(|text| Definition::parse(&text, None).ok());
+    definitions.map(|definition| (definition.name.clone(), Arc::new(definition))).collect()
 }
 
 /// Seconds that this thread has run.

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use amends_core::{
-    Answer, Callback, CanSignal, Input, LockPlace, Reply, Said, Signal, begin_with, can_signal, ids::Op, time::Time,
+    Answer, Callback, CanSignal, Input, LockPlace, Reply, Said, Signal, begin_with, can_signal, event::Recorded,
+    ids::Op, state::State, time::Time,
 };
 
 use crate::{
@@ -25,9 +26,14 @@ const TAKEN_OVER_AFTER: Duration = Duration::from_millis(100);
 /// A saga has just been started, durably.
 pub(crate) fn start(model: &Model<'_>, budget: u8) -> Node {
     let (state, decision) = begin_with(&model.decides, model.saga, model.begin.clone(), START);
+    born(model, state, &decision.events, START, budget)
+}
+
+/// A saga with its first events.
+pub(crate) fn born(model: &Model<'_>, state: State, events: &[Recorded], now: Time, budget: u8) -> Node {
     let mut node = Node {
         state,
-        now: START,
+        now,
         units: Vec::new(),
         wire: Vec::new(),
         late: Vec::new(),
@@ -36,9 +42,10 @@ pub(crate) fn start(model: &Model<'_>, budget: u8) -> Node {
         watch: Watch {
             seq: 0,
             epoch: 1,
-            at: START,
+            at: now,
             undoing: false,
             ended: false,
+            succeeded: false,
             pivot_intended: false,
             pivot_settled: false,
             signals: 0,
@@ -48,11 +55,13 @@ pub(crate) fn start(model: &Model<'_>, budget: u8) -> Node {
         adopted_at: None,
         budget,
         used: Used::default(),
+        ran: Vec::new(),
+        kids: Vec::new(),
         before: None,
     };
-    for recorded in &decision.events {
+    for recorded in events {
         watch::see(model, &mut node, recorded);
-        model.write(START, recorded);
+        model.write(now, node.state.saga, recorded);
     }
     settle(model, &mut node);
     node
@@ -214,7 +223,7 @@ fn late(model: &Model<'_>, node: &mut Node, nth: usize) {
 }
 
 /// Time passes, and what must have arrived by then has.
-fn pass(model: &Model<'_>, node: &mut Node, until: Time) {
+pub(crate) fn pass(model: &Model<'_>, node: &mut Node, until: Time) {
     while let Some(nth) = node.late.iter().position(|kept| kept.until.is_some_and(|at| at <= until)) {
         late(model, node, nth);
     }
@@ -280,7 +289,7 @@ fn unanswered(model: &Model<'_>, node: &mut Node, key: Key, attempt: u32) {
     feed(model, node, Input::Probed { call, attempt, asked_at, reply, terms });
 }
 
-fn crashes(model: &Model<'_>, node: &mut Node, crash: Crash) {
+pub(crate) fn crashes(model: &Model<'_>, node: &mut Node, crash: Crash) {
     let told = if crash.asleep { "the process falls asleep, and another one takes over" } else { "the process dies" };
     model.tell(|| Line::note(node.now, told.to_owned()));
     if let Some(before) = node.before.take().filter(|_| model.broken == Broken::SendsBeforeWriting) {
@@ -322,5 +331,6 @@ fn lose_last_commit(node: &mut Node, Before { state, watch, units }: Before) {
 
 fn adopt(model: &Model<'_>, node: &mut Node) {
     node.adopted_at = Some(node.now);
+    node.ran.clear();
     feed(model, node, Input::Adopted { epoch: node.state.epoch + 1 });
 }

@@ -75,6 +75,12 @@ pub(crate) enum Gone {
 impl Crash {
     const ALL: [Gone; 3] = [Gone::Done, Gone::Lost, Gone::Late];
 
+    /// All requests on the wire end alike.
+    pub(crate) fn alike(gone: Gone) -> Self {
+        let way = Self::ALL.iter().position(|known| *known == gone).unwrap_or_default() as u16;
+        Self { each: (0..8).fold(0, |each, nth| each | way << (2 * nth)), asleep: false }
+    }
+
     pub(crate) fn of(self, nth: usize) -> Gone {
         Self::ALL[usize::from(self.each >> (2 * nth.min(7)) & 3).min(2)]
     }
@@ -118,16 +124,21 @@ fn benign(model: &Model<'_>, node: &Node, choices: &mut Vec<(Choice, u8)>) {
     } else if !look.unsent.is_empty() {
         choices.push((Choice::Send, 0));
     } else if !node.wire.is_empty() {
-        for flight in &node.wire {
-            answers(model, node, *flight, choices);
-        }
-        for (nth, kept) in node.late.iter().enumerate() {
-            if node.wire.iter().any(|flight| flight.key.unit == kept.flight.key.unit) {
-                choices.push((Choice::Late(u8::try_from(nth).unwrap_or(u8::MAX)), 0));
-            }
-        }
+        wire(model, node, choices);
     } else {
         quiet(model, node, choices);
+    }
+}
+
+/// What is on the wire is answered.
+pub(crate) fn wire(model: &Model<'_>, node: &Node, choices: &mut Vec<(Choice, u8)>) {
+    for flight in &node.wire {
+        answers(model, node, *flight, choices);
+    }
+    for (nth, kept) in node.late.iter().enumerate() {
+        if node.wire.iter().any(|flight| flight.key.unit == kept.flight.key.unit) {
+            choices.push((Choice::Late(u8::try_from(nth).unwrap_or(u8::MAX)), 0));
+        }
     }
 }
 
@@ -159,6 +170,17 @@ fn healed(model: &Model<'_>, node: &Node, flight: Flight) -> bool {
 
 /// Nothing is under way: whoever is waited for comes, or time passes.
 fn quiet(model: &Model<'_>, node: &Node, choices: &mut Vec<(Choice, u8)>) {
+    comes(model, node, choices);
+    if node.look.wake.is_some() && (choices.is_empty() || !is_silence(node)) {
+        choices.push((Choice::Wake, 0));
+    }
+    if choices.is_empty() && !node.late.is_empty() {
+        choices.push((Choice::Late(0), 0));
+    }
+}
+
+/// Whoever is waited for comes.
+pub(crate) fn comes(model: &Model<'_>, node: &Node, choices: &mut Vec<(Choice, u8)>) {
     let look = &node.look;
     for (call, under_way) in node.state.calls() {
         if matches!(under_way.phase, Phase::Accepted { .. }) {
@@ -177,21 +199,15 @@ fn quiet(model: &Model<'_>, node: &Node, choices: &mut Vec<(Choice, u8)>) {
             choices.push((Choice::Signal(u8::try_from(nth).unwrap_or(u8::MAX)), 0));
         }
     }
-    if look.wake.is_some() && (choices.is_empty() || !is_silence(node)) {
-        choices.push((Choice::Wake, 0));
-    }
-    if choices.is_empty() && !node.late.is_empty() {
-        choices.push((Choice::Late(0), 0));
-    }
 }
 
 /// What is due next by itself is that somebody has waited too long for somebody else, or the deadline.
-fn is_silence(node: &Node) -> bool {
+pub(crate) fn is_silence(node: &Node) -> bool {
     let deadline = node.state.started.deadline_at;
     node.look.wake.is_some_and(|at| Some(at) == node.look.silence || Some(at) == deadline)
 }
 
-fn faults(model: &Model<'_>, node: &Node, choices: &mut Vec<(Choice, u8)>) {
+pub(crate) fn faults(model: &Model<'_>, node: &Node, choices: &mut Vec<(Choice, u8)>) {
     let look = &node.look;
     if look.lock {
         choices.push((Choice::QueueForLock, 1));

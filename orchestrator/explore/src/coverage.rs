@@ -43,6 +43,9 @@ impl Phase {
 /// One line of the table.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Row {
+    /// Whose step it is, where there is more than one saga.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub saga: Option<String>,
     pub step: String,
     pub fault: &'static str,
     pub phase: Phase,
@@ -50,7 +53,14 @@ pub struct Row {
     pub times: u64,
 }
 
-const KINDS: [&str; 30] = [
+impl Row {
+    /// The step, with its saga where there is more than one: `pay-claim.book`.
+    pub fn place(&self) -> String {
+        words(self.saga.as_deref(), &self.step)
+    }
+}
+
+const KINDS: [&str; 34] = [
     "done",
     "accepted",
     "refused",
@@ -81,7 +91,15 @@ const KINDS: [&str; 30] = [
     "asleep at the send",
     "other",
     "202 lost",
+    "told its family, then crash",
+    "asleep as it begins a child",
+    "told twice",
+    "all crash",
 ];
+pub(crate) const TOLD_THEN_CRASH: usize = 30;
+pub(crate) const BEGUN_LATE: usize = 31;
+pub(crate) const TOLD_TWICE: usize = 32;
+pub(crate) const ALL_CRASH: usize = 33;
 
 /// The word of a fate.
 pub(crate) fn fate(fate: Fate) -> &'static str {
@@ -120,13 +138,14 @@ pub(crate) fn asked(asked: Asked) -> &'static str {
 /// Counts, by step, fault and phase.
 #[derive(Clone, Debug, Default)]
 pub struct Coverage {
-    steps: Vec<String>,
+    /// With their saga, where there is more than one.
+    steps: Vec<(Option<String>, String)>,
     counts: Vec<u64>,
 }
 
 impl Coverage {
     pub(crate) fn new(definition: &Definition) -> Self {
-        let steps: Vec<String> = definition.steps.iter().map(|step| step.name.to_string()).collect();
+        let steps: Vec<_> = definition.steps.iter().map(|step| (None, step.name.to_string())).collect();
         let counts = vec![0; steps.len() * KINDS.len() * Phase::ALL.len()];
         Self { steps, counts }
     }
@@ -154,10 +173,19 @@ impl Coverage {
             Choice::QueueForLock => (None, 26),
             Choice::TakeLock | Choice::Send | Choice::Late(_) => (None, 28),
         };
-        let (step, phase) = match key {
+        let at = match key {
             Some(key) => (usize::from(key.unit.step), phase(model, key)),
             None => waiting(model, node),
         };
+        self.count(at, kind);
+    }
+
+    /// The same of a fault that befalls what a saga and its family have to do with each other.
+    pub(crate) fn note_kinship(&mut self, model: &Model<'_>, node: &Node, kind: usize) {
+        self.count(waiting(model, node), kind);
+    }
+
+    fn count(&mut self, (step, phase): (usize, Phase), kind: usize) {
         let at = (step * KINDS.len() + kind) * Phase::ALL.len() + phase as usize;
         if let Some(count) = self.counts.get_mut(at) {
             *count += 1;
@@ -167,12 +195,12 @@ impl Coverage {
     /// Of all that was tried, by step.
     pub fn rows(&self) -> Vec<Row> {
         let mut rows = Vec::new();
-        for (ix, step) in self.steps.iter().enumerate() {
+        for (ix, (saga, step)) in self.steps.iter().enumerate() {
             for phase in Phase::ALL {
                 for (kind, fault) in KINDS.iter().enumerate() {
                     let times = self.counts[(ix * KINDS.len() + kind) * Phase::ALL.len() + phase as usize];
                     if times > 0 {
-                        rows.push(Row { step: step.clone(), fault, phase, times });
+                        rows.push(Row { saga: saga.clone(), step: step.clone(), fault, phase, times });
                     }
                 }
             }
@@ -180,11 +208,22 @@ impl Coverage {
         rows
     }
 
-    /// Steps that no fault befell: they never ran.
-    pub fn untouched(&self) -> Vec<&str> {
+    /// Steps that no fault befell: they never ran. With their saga, where there is more than one: `pay-claim.book`.
+    pub fn untouched(&self) -> Vec<String> {
         let each = KINDS.len() * Phase::ALL.len();
         let touched = |ix: usize| self.counts[ix * each..(ix + 1) * each].iter().any(|count| *count > 0);
-        self.steps.iter().enumerate().filter(|(ix, _)| !touched(*ix)).map(|(_, step)| step.as_str()).collect()
+        self.steps
+            .iter()
+            .enumerate()
+            .filter(|(ix, _)| !touched(*ix))
+            .map(|(_, (saga, step))| words(saga.as_deref(), step))
+            .collect()
+    }
+
+    /// With those of another saga of the family.
+    pub(crate) fn append(&mut self, saga: Option<&str>, other: &Self) {
+        self.steps.extend(other.steps.iter().map(|(_, step)| (saga.map(str::to_owned), step.clone())));
+        self.counts.extend(&other.counts);
     }
 
     pub(crate) fn add(&mut self, other: &Self) {
@@ -198,6 +237,11 @@ impl Coverage {
     }
 }
 
+/// A step, with its saga where there is more than one.
+pub(crate) fn words(saga: Option<&str>, step: &str) -> String {
+    saga.map_or_else(|| step.to_owned(), |saga| format!("{saga}.{step}"))
+}
+
 fn phase(model: &Model<'_>, key: Key) -> Phase {
     match (key.op, model.step(key.unit).side) {
         (Op::Compensate, _) => Phase::Undoing,
@@ -207,11 +251,14 @@ fn phase(model: &Model<'_>, key: Key) -> Phase {
     }
 }
 
-/// Nothing is under way: it is about the step that waits, or the first that has not begun.
+/// Nothing is under way: it is about the step that waits, or the last that has begun.
 fn waiting(model: &Model<'_>, node: &Node) -> (usize, Phase) {
     let waits = node.state.waits().next().map(|(name, _)| name);
     let calls = node.state.calls().next().map(|(call, _)| call.step);
-    let step = waits.or(calls.as_ref()).and_then(|name| model.truth.step(name)).map_or(0, |(ix, _)| ix);
+    let step = waits.or(calls.as_ref()).and_then(|name| model.truth.step(name)).map(|(ix, _)| ix);
+    // A child that waits for its parent has done its last.
+    let begun = || model.truth.steps.iter().rposition(|step| node.state.step(&step.name).is_some());
+    let step = step.or_else(begun).unwrap_or_default();
     let phase = match model.truth.steps[step].side {
         _ if node.watch.undoing => Phase::Undoing,
         Side::Before => Phase::Forward,

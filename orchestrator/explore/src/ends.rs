@@ -9,8 +9,8 @@ use crate::{
     watch::{raise, violation},
 };
 
-/// Nothing follows any more, and everything that was late has arrived.
-pub(crate) fn judge(model: &Model<'_>, node: &Node, faults: u8) {
+/// Nothing follows any more, and everything that was late has arrived. `excused`: somebody of its family waits for a person.
+pub(crate) fn judge(model: &Model<'_>, node: &Node, faults: u8, excused: bool) {
     let status = node.state.status;
     if faults == 0 && status != Status::Completed {
         let message = "the saga does not complete, although nothing goes wrong".to_owned();
@@ -21,7 +21,7 @@ pub(crate) fn judge(model: &Model<'_>, node: &Node, faults: u8) {
     }
     match status {
         Status::Completed | Status::Compensated => effects(model, node, status),
-        _ if node.state.attention.is_empty() => {
+        _ if node.state.attention.is_empty() && !excused => {
             violation(
                 model,
                 Code::Liveness,
@@ -36,7 +36,9 @@ pub(crate) fn judge(model: &Model<'_>, node: &Node, faults: u8) {
 
 /// Invariant 2: the journal alone gives the state, and the row beside it. Only where it was kept.
 pub(crate) fn folds(model: &Model<'_>, node: &Node) {
-    match fold(model.saga, model.journal.borrow().iter()) {
+    let journals = model.journal.borrow();
+    let journal = journals.get(&node.state.saga).map(Vec::as_slice).unwrap_or_default();
+    match fold(node.state.saga, journal) {
         Ok(folded) if folded == node.state && folded.summary() == node.state.summary() => {}
         Ok(_) => violation(model, Code::Journal, None, "the journal does not fold to the state"),
         Err(illegal) => violation(model, Code::Journal, None, &illegal.to_string()),
@@ -48,6 +50,7 @@ fn status_of(node: &Node) -> Status {
         (true, true) => Status::Compensated,
         (true, false) => Status::Completed,
         (false, true) => Status::Compensating,
+        (false, false) if node.watch.succeeded => Status::Succeeded,
         (false, false) => Status::Running,
     }
 }

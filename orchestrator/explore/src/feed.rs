@@ -29,7 +29,7 @@ pub(crate) fn feed(model: &Model<'_>, node: &mut Node, input: Input) {
             pretend_pivot(model, &mut recorded.event);
         }
         watch::see(model, node, &recorded);
-        model.write(node.now, &recorded);
+        model.write(node.now, node.state.saga, &recorded);
     }
     if model.broken == Broken::HaltsInSilence {
         node.state.attention.clear();

@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use crate::coverage;
+
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -201,9 +203,21 @@ pub(crate) struct Raised {
 pub struct Finding {
     pub code: Code,
     pub severity: Severity,
+    /// Whose step it is, where there is more than one saga.
+    pub saga: Option<String>,
     pub step: Option<String>,
     pub message: String,
     /// So many faults are needed.
     pub faults: u8,
     pub trace: crate::Trace,
+}
+
+impl Finding {
+    /// The step that it is about, with its saga where there is more than one: `pay-claim.book`.
+    pub fn place(&self) -> Option<String> {
+        match (&self.saga, &self.step) {
+            (saga, Some(step)) => Some(coverage::words(saga.as_deref(), step)),
+            (saga, None) => saga.clone(),
+        }
+    }
 }

@@ -4,11 +4,16 @@
 use std::hash::{Hash, Hasher};
 
 use amends_core::{
+    Errand,
     state::{CallState, Life, Phase, State, StepState, Undoable, Waiting},
     time::Time,
 };
 
-use crate::{model::Model, node::Node};
+use crate::{
+    family::{Family, Models},
+    model::Model,
+    node::Node,
+};
 
 /// Two lanes of multiply and fold: enough bits that among billions of moments no two share one by chance.
 struct Lanes(u64, u64);
@@ -96,6 +101,62 @@ pub(crate) fn of(model: &Model<'_>, node: &Node, far: Option<i64>) -> u128 {
     let watch = &node.watch;
     (watch.epoch, watch.undoing, watch.ended, watch.pivot_intended, watch.pivot_settled, watch.done).hash(&mut hash);
     (node.used, watch.signals).hash(&mut hash);
+    if !node.kids.is_empty() || node.state.started.parent.is_some() {
+        kinship(&mut hash, model, node);
+    }
+    (u128::from(hash.0) << 64) | u128::from(hash.1)
+}
+
+/// What a saga knows of its family, and has done for it.
+fn kinship(hash: &mut Lanes, model: &Model<'_>, node: &Node) {
+    (node.state.settled, node.watch.succeeded).hash(hash);
+    let mut all = (0_u64, 0_u64);
+    let mut add = |one: Lanes| all = (all.0.wrapping_add(one.0), all.1.wrapping_add(one.1));
+    for known in &node.kids {
+        let mut one = Lanes(2, 2);
+        known.hash(&mut one);
+        add(one);
+    }
+    for errand in &node.ran {
+        let (nth, call) = match errand {
+            Errand::Pin { call } => (0_u8, Some(call)),
+            Errand::Begin { call } => (1, Some(call)),
+            Errand::Undo { call } => (2, Some(call)),
+            Errand::Settle { call } => (3, Some(call)),
+            Errand::ReportSuccess => (4, None),
+            Errand::ReportUndone => (5, None),
+        };
+        let mut one = Lanes(3, 3);
+        (nth, call.map(|call| model.key(call))).hash(&mut one);
+        add(one);
+    }
+    all.hash(hash);
+}
+
+/// Of a whole family, in whatever order its sagas came.
+pub(crate) fn of_family(models: &Models<'_>, family: &Family, far: Option<i64>) -> u128 {
+    if family.is_alone() {
+        return of(models.root(), &family.root, far);
+    }
+    let mut all = (0_u64, 0_u64);
+    let mut add = |one: Lanes| all = (all.0.wrapping_add(one.0), all.1.wrapping_add(one.1));
+    for (nth, node) in family.sagas() {
+        let mut one = Lanes(4, 4);
+        (node.state.saga, of(family.model(models, nth), node, far)).hash(&mut one);
+        add(one);
+    }
+    for letter in &family.letters {
+        let mut one = Lanes(5, 5);
+        letter.id.hash(&mut one);
+        add(one);
+    }
+    for asleep in &family.asleep {
+        let mut one = Lanes(6, 6);
+        asleep.child.hash(&mut one);
+        add(one);
+    }
+    let mut hash = Lanes(0, 0);
+    all.hash(&mut hash);
     (u128::from(hash.0) << 64) | u128::from(hash.1)
 }
 
@@ -175,7 +236,7 @@ fn of_call(hash: &mut Lanes, call: &CallState, from_now: &impl Fn(Time) -> i64) 
             probing.since.0.wrapping_sub(probing.due_at.0).hash(hash);
         }
         Phase::Applied => 7_u8.hash(hash),
-        // There is no such call here.
+        // Halted is no call here. Of a child, [`kinship`] has the rest.
         Phase::Halted | Phase::Child => 8_u8.hash(hash),
     }
 }

@@ -9,7 +9,8 @@
 //!
 //! What is what: [`model`](self) knows the definition and what its services are like; `node` is one moment of a run (the saga's
 //! state, the wire, the services' ledgers, the judge's notes); `choices` says what may happen next and what of it is a fault;
-//! `apply` makes it happen; `watch` reads each event, `ends` each end; `search` walks the tree.
+//! `apply` makes it happen; `watch` and `kids` read each event, `ends` each end; `family` puts a saga and its children into one world;
+//! `search` walks the tree.
 //!
 //! **What it must never know:** IO, a clock, dice, tokio; how a verdict is printed. Whoever calls it watches the time.
 
@@ -18,10 +19,12 @@ mod budget;
 mod choices;
 mod coverage;
 mod ends;
+mod family;
 mod feed;
 mod findings;
 mod fingerprint;
 mod input;
+mod kids;
 mod look;
 mod model;
 mod node;

@@ -1,7 +1,7 @@
 //! What is owed now, as the engine would see it: what is to be sent, asked and waited for.
 
 use amends_core::{
-    Command, Input,
+    Command, Errand, Input,
     ids::Op,
     outstanding,
     state::{Phase, Waiting},
@@ -22,6 +22,8 @@ pub(crate) struct Look {
     pub(crate) lock: bool,
     /// Due, and not on the wire.
     pub(crate) unsent: Vec<(Key, u32)>,
+    /// What it owes its family, and has not done.
+    pub(crate) errands: Vec<Errand>,
     /// Probes that are due.
     pub(crate) probes: Vec<(Key, u32)>,
     /// When something is due by itself.
@@ -34,15 +36,15 @@ pub(crate) struct Look {
 pub(crate) fn settle(model: &Model<'_>, node: &mut Node) {
     loop {
         let mut look = Look::default();
-        let mut withdrawn = None;
+        let (mut withdrawn, mut owed) = (None, Vec::new());
         let undoing = node.state.status == Status::Compensating;
         let wake = |look: &mut Look, at: Time| look.wake = Some(look.wake.map_or(at, |before| before.min(at)));
         for command in outstanding(&model.decides, &node.state) {
             match command {
                 Command::Finish => look.ended = true,
                 Command::Lock { .. } => look.lock = true,
-                // A saga without parent and children owes its family nothing.
-                Command::Family(_) => {}
+                Command::Family(errand) if node.ran.contains(&errand) => owed.push(errand),
+                Command::Family(errand) => look.errands.push(errand),
                 Command::Wake { at } => wake(&mut look, at),
                 Command::Probe { call, attempt, due_at } if due_at <= node.now => {
                     look.probes.push((model.key(&call), attempt));
@@ -74,6 +76,8 @@ pub(crate) fn settle(model: &Model<'_>, node: &mut Node) {
                     Phase::Accepted { until } => until,
                     _ => None,
                 });
+                // What is owed again later is another time.
+                node.ran = owed;
                 look.silence = signals.chain(verdicts).min();
                 node.look = look;
                 return;

@@ -1,6 +1,6 @@
 //! What does not change in an exploration: the definition, seen as numbers; what each service is like; what it would answer.
 
-use std::{cell::RefCell, sync::Arc, time::Duration};
+use std::{cell::RefCell, collections::BTreeMap, rc::Rc, sync::Arc, time::Duration};
 
 use amends_core::{
     Begin, Terms,
@@ -32,9 +32,9 @@ pub enum Unfit {
     #[error("it cannot be started like this: {0}")]
     Start(String),
     #[error(
-        "`{saga}` runs `{child}` as a child, and a saga with children cannot be explored yet; explore `{child}` by itself"
+        "`{saga}` runs `{child}` as a child, and there is no definition of `{child}` at hand: put it into the same folder"
     )]
-    Children { saga: String, child: String },
+    Child { saga: String, child: String },
     #[error("the definition does not parse again")]
     Definition,
 }
@@ -109,38 +109,55 @@ pub(crate) struct Model<'d> {
     pub(crate) signals: Vec<(SignalName, Arc<Value>)>,
     pub(crate) broken: Broken,
     pub(crate) saga: SagaId,
+    /// What it is started with, if it is the root.
     pub(crate) begin: Begin,
     /// What the judge has noticed in the step that is made just now.
     pub(crate) raised: RefCell<Vec<Raised>>,
-    /// What happens, told; only in a replay.
-    pub(crate) told: Option<RefCell<Vec<Line>>>,
-    /// Every event so far; only in a replay.
-    pub(crate) journal: RefCell<Vec<Recorded>>,
+    /// What happens, told; only in a replay. One story for a whole family.
+    pub(crate) told: Option<Rc<RefCell<Vec<Line>>>>,
+    /// Of whom it is told just now, where there is more than one saga.
+    pub(crate) whose: RefCell<Option<String>>,
+    /// Every event so far, by saga; only in a replay.
+    pub(crate) journal: RefCell<BTreeMap<SagaId, Vec<Recorded>>>,
     pub(crate) coverage: RefCell<Coverage>,
 }
 
 impl<'d> Model<'d> {
-    pub(crate) fn new(definition: &'d Definition, setup: &Setup, input: &Value, tells: bool) -> Result<Self, Unfit> {
+    /// A saga that is started with this.
+    pub(crate) fn root(
+        definition: &'d Definition,
+        setup: &Setup,
+        input: &Value,
+        told: Option<Rc<RefCell<Vec<Line>>>>,
+    ) -> Result<Self, Unfit> {
         definition.check_input(input).map_err(|errors| Unfit::Input {
             saga: definition.name.to_string(),
             places: errors.iter().map(|error| format!("\n  /input{}: {}", error.pointer, error.message)).collect(),
         })?;
-        let mut decides = Definition::parse(&definition.source, None).map_err(|_| Unfit::Definition)?;
-        break_definition(&mut decides, setup.broken);
         let saga = SagaId::derived(&definition.name, "explore");
-        if let Some((_, child)) = definition.children().next() {
-            return Err(Unfit::Children { saga: definition.name.to_string(), child: child.name.to_string() });
-        }
         let mut begin = Begin::root(definition.version.unwrap_or(1), input.clone());
         begin.labels = labels(definition, saga, &begin, START).map_err(Unfit::Start)?;
         begin.locks = locks(definition, saga, &begin, START).map_err(Unfit::Start)?;
+        Self::of(definition, setup, begin, told)
+    }
+
+    /// One that may be started, as the root or as a child.
+    pub(crate) fn of(
+        definition: &'d Definition,
+        setup: &Setup,
+        begin: Begin,
+        told: Option<Rc<RefCell<Vec<Line>>>>,
+    ) -> Result<Self, Unfit> {
+        let mut decides = Definition::parse(&definition.source, None).map_err(|_| Unfit::Definition)?;
+        decides.version = definition.version;
+        break_definition(&mut decides, setup.broken);
+        let saga = SagaId::derived(&definition.name, "explore");
         let mut services = Vec::new();
         let steps = definition
             .steps
             .iter()
             .map(|step| match &step.kind {
                 Kind::Call(call) => Some(step_model(&step.name, step.side, call, setup, &mut services)),
-                // Children were refused above.
                 Kind::Wait(_) | Kind::Saga(_) => None,
             })
             .collect();
@@ -162,7 +179,8 @@ impl<'d> Model<'d> {
             saga,
             begin,
             raised: RefCell::default(),
-            told: tells.then(RefCell::default),
+            told,
+            whose: RefCell::default(),
             journal: RefCell::default(),
             coverage: RefCell::new(Coverage::new(definition)),
         })
@@ -221,9 +239,9 @@ impl<'d> Model<'d> {
     }
 
     /// Written down, with what is told of it.
-    pub(crate) fn write(&self, now: Time, recorded: &Recorded) {
+    pub(crate) fn write(&self, now: Time, saga: SagaId, recorded: &Recorded) {
         if self.told.is_some() {
-            self.journal.borrow_mut().push(recorded.clone());
+            self.journal.borrow_mut().entry(saga).or_default().push(recorded.clone());
             self.tell(|| Line::event(now, story::event(&recorded.event)));
         }
     }
@@ -231,7 +249,8 @@ impl<'d> Model<'d> {
     /// Says it, if somebody listens.
     pub(crate) fn tell(&self, line: impl FnOnce() -> Line) {
         if let Some(told) = &self.told {
-            told.borrow_mut().push(line());
+            let saga = self.whose.borrow().clone();
+            told.borrow_mut().push(Line { saga, ..line() });
         }
     }
 

@@ -1,7 +1,7 @@
 //! One moment of a run: where the saga stands, what is on the wire, what the services have done, and what the judge has noted.
 //! It is cloned at every fork, so it is small.
 
-use amends_core::{definition::StepIx, state::State, time::Time};
+use amends_core::{Errand, definition::StepIx, state::State, time::Time};
 
 use crate::{
     look::Look,
@@ -29,6 +29,10 @@ pub(crate) struct Node {
     /// So many faults may still befall it.
     pub(crate) budget: u8,
     pub(crate) used: Used,
+    /// Errands that were run and are still owed: once is enough, for one owner.
+    pub(crate) ran: Vec<Errand>,
+    /// Of each call that runs a child: what the journal says of it.
+    pub(crate) kids: Vec<(Unit, Kid)>,
     /// Before the last commit; only for a process that sends before it writes.
     pub(crate) before: Option<Box<Before>>,
 }
@@ -155,6 +159,20 @@ pub(crate) struct Read {
     pub(crate) undone: bool,
 }
 
+/// What the journal says of a child.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) struct Kid {
+    /// It may be there.
+    pub(crate) pinned: bool,
+    pub(crate) succeeded: bool,
+    /// It ran when undoing began: it is told at once, whatever else is under way.
+    pub(crate) cancelled: bool,
+    /// It has said that it is undone.
+    pub(crate) undone: bool,
+    /// It was told that nothing undoes it any more.
+    pub(crate) settled: bool,
+}
+
 /// What the judge has read of the saga as a whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Watch {
@@ -163,6 +181,8 @@ pub(crate) struct Watch {
     pub(crate) at: Time,
     pub(crate) undoing: bool,
     pub(crate) ended: bool,
+    /// Its forward path is done.
+    pub(crate) succeeded: bool,
     pub(crate) pivot_intended: bool,
     /// The pivot did not happen, for certain.
     pub(crate) pivot_settled: bool,
@@ -195,6 +215,14 @@ impl Node {
             self.units.len() - 1
         });
         &mut self.units[at].1
+    }
+
+    pub(crate) fn kid_mut(&mut self, unit: Unit) -> &mut Kid {
+        let at = self.kids.iter().position(|(known, _)| *known == unit).unwrap_or_else(|| {
+            self.kids.push((unit, Kid::default()));
+            self.kids.len() - 1
+        });
+        &mut self.kids[at].1
     }
 
     /// Of a step, with all its items.

@@ -6,22 +6,16 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use amends_core::{
-    definition::{Definition, Known},
-    summary::Status,
-};
+use amends_core::{definition::Definition, summary::Status};
 use serde::Serialize;
 
 use crate::{
-    apply::{apply, start},
     budget::LONGEST,
-    choices::{Choice, choices},
     coverage::Coverage,
-    ends,
+    family::{Family, Models, Turn, Turns, apply, end, start, turns},
     findings::{Code, Finding, Raised, Severity},
     fingerprint,
-    model::{Model, Unfit},
-    node::Node,
+    model::Unfit,
     setup::Setup,
     trace::{Trace, journal_of},
     watch::violation,
@@ -95,36 +89,46 @@ pub fn explore(
     go_on: &mut dyn FnMut(Progress) -> bool,
 ) -> Result<Report, Unfit> {
     let mut report = Report { complete_to: Some(setup.faults), ..Report::default() };
-    let mut found: BTreeMap<(Code, Option<String>), Finding> = BTreeMap::new();
+    let mut found: BTreeMap<About, Finding> = BTreeMap::new();
     for input in &setup.inputs {
-        let model = Model::new(definition, setup, input, false)?;
-        let far = definition.worst_case(&|service| Some(setup.service(service).timeout), &Known::new()).stretched;
+        let models = Models::new(definition, &setup.known, setup, input, false)?;
+        let far = definition.worst_case(&|service| Some(setup.service(service).timeout), &setup.known).stretched;
         let far = far.and_then(|far| i64::try_from(far.as_micros()).ok()).map(|far| far.saturating_mul(4));
-        let mut search =
-            Search { model, setup, far, seen: HashMap::default(), found: &mut found, totals: Totals::default() };
+        let mut search = Search {
+            models,
+            setup,
+            far,
+            seen: HashMap::default(),
+            kept: None,
+            found: &mut found,
+            totals: Totals::default(),
+        };
         // Fewest faults first, so that what is found is shown by as few as it takes.
         for faults in 0..=setup.faults {
             let before = search.totals;
             search.seen.clear();
             search.totals = Totals::default();
-            let coverage = search.model.coverage.replace(Coverage::new(definition));
+            let coverage = search.models.coverage();
+            search.models.forget_coverage();
+            search.kept = None;
             let whole = search.walk(faults, &report.totals, go_on);
             if !whole {
                 report.incomplete = true;
                 report.complete_to = report.complete_to.and_then(|to| Some(to.min(faults.checked_sub(1)?)));
                 // What was tried before is a part of what was begun, or all there is to tell.
                 if search.totals.runs < before.runs {
-                    (search.totals, *search.model.coverage.borrow_mut()) = (before, coverage);
+                    (search.totals, search.kept) = (before, Some(coverage));
                 }
                 break;
             }
         }
         let totals = search.totals;
-        report.coverage.add(&search.model.coverage.borrow());
+        let tried = search.kept.take().unwrap_or_else(|| search.models.coverage());
+        report.coverage.add(&tried);
         report.totals.add(&totals);
     }
     report.findings = found.into_values().collect();
-    report.findings.sort_by(|a, b| (a.severity, a.code, &a.step).cmp(&(b.severity, b.code, &b.step)));
+    report.findings.sort_by(|a, b| (a.severity, a.code, &a.saga, &a.step).cmp(&(b.severity, b.code, &b.saga, &b.step)));
     Ok(report)
 }
 
@@ -139,21 +143,26 @@ impl Totals {
     }
 }
 
+/// What a finding is about: the same of the same step is one.
+type About = (Code, Option<String>, Option<String>);
+
 struct Search<'s, 'd> {
-    model: Model<'d>,
+    models: Models<'d>,
     setup: &'s Setup,
     far: Option<i64>,
     /// Moments that were there, and how many faults were left.
     seen: HashMap<u128, u8, Identity>,
-    found: &'s mut BTreeMap<(Code, Option<String>), Finding>,
+    /// What was tried before, if that was more.
+    kept: Option<Coverage>,
+    found: &'s mut BTreeMap<About, Finding>,
     totals: Totals,
 }
 
 /// One moment on the way, with what may happen next.
 struct Frame {
     /// `None`: its last choice has taken it.
-    node: Option<Node>,
-    choices: Vec<(Choice, u8)>,
+    family: Option<Family>,
+    turns: Turns,
     next: usize,
 }
 
@@ -161,8 +170,8 @@ impl Search<'_, '_> {
     /// Every schedule with at most so many faults. `false`: it was stopped.
     fn walk(&mut self, faults: u8, before: &Totals, go_on: &mut dyn FnMut(Progress) -> bool) -> bool {
         const LOOK_EVERY: u64 = 8192;
-        let mut path: Vec<Choice> = Vec::new();
-        let first = start(&self.model, faults);
+        let mut path: Vec<Turn> = Vec::new();
+        let first = start(&self.models, faults);
         self.judged(&path, faults, faults);
         let mut frames = vec![self.frame(first)];
         while let Some(frame) = frames.last_mut() {
@@ -172,59 +181,59 @@ impl Search<'_, '_> {
                     return false;
                 }
             }
-            let Some((choice, cost)) = frame.choices.get(frame.next).copied() else {
+            let Some((turn, cost)) = frame.turns.get(frame.next) else {
                 frames.pop();
                 path.pop();
                 continue;
             };
             frame.next += 1;
-            let mut node = if frame.next == frame.choices.len() { frame.node.take() } else { frame.node.clone() }
+            let mut family = if frame.next == frame.turns.len() { frame.family.take() } else { frame.family.clone() }
                 .expect("invariant: only the last choice takes the moment");
             if cost > 0 {
-                self.model.coverage.borrow_mut().note(&self.model, &node, choice);
+                self.models.note(&family, turn);
             }
-            node.budget -= cost;
-            path.push(choice);
-            apply(&self.model, &mut node, choice);
+            family.root.budget -= cost;
+            path.push(turn);
+            apply(&self.models, &mut family, turn);
             self.totals.moments += 1;
-            let left = node.budget;
+            let left = family.root.budget;
             self.judged(&path, faults, left);
             if path.len() > LONGEST {
-                violation(&self.model, Code::Liveness, None, "it goes on without end");
+                violation(self.models.root(), Code::Liveness, None, "it goes on without end");
                 self.judged(&path, faults, left);
                 path.pop();
                 continue;
             }
-            if self.was_here(&node) {
+            if self.was_here(&family) {
                 self.totals.joined += 1;
                 path.pop();
                 continue;
             }
-            let frame = self.frame(node);
-            if !frame.choices.is_empty() {
+            let frame = self.frame(family);
+            if frame.turns.len() > 0 {
                 frames.push(frame);
                 continue;
             }
-            self.end(frame.node.as_ref(), &path, faults);
+            self.end(frame.family.as_ref(), &path, faults);
             path.pop();
             if self.setup.max_runs.is_some_and(|most| before.runs + self.totals.runs >= most) {
-                return frames.iter().all(|frame| frame.next == frame.choices.len());
+                return frames.iter().all(|frame| frame.next == frame.turns.len());
             }
         }
         true
     }
 
-    fn frame(&self, node: Node) -> Frame {
-        let choices = choices(&self.model, &node);
-        Frame { node: Some(node), choices, next: 0 }
+    fn frame(&self, family: Family) -> Frame {
+        let turns = turns(&self.models, &family);
+        Frame { family: Some(family), turns, next: 0 }
     }
 
-    fn was_here(&mut self, node: &Node) -> bool {
-        if !self.setup.join || node.look.ended {
+    fn was_here(&mut self, family: &Family) -> bool {
+        if !self.setup.join || family.has_ended() {
             return false;
         }
-        let left = node.budget;
-        match self.seen.entry(fingerprint::of(&self.model, node, self.far)) {
+        let left = family.root.budget;
+        match self.seen.entry(fingerprint::of_family(&self.models, family, self.far)) {
             std::collections::hash_map::Entry::Occupied(mut before) if *before.get() < left => {
                 before.insert(left);
                 false
@@ -237,36 +246,44 @@ impl Search<'_, '_> {
         }
     }
 
-    fn end(&mut self, node: Option<&Node>, path: &[Choice], faults: u8) {
-        let Some(node) = node else { return };
+    fn end(&mut self, family: Option<&Family>, path: &[Turn], faults: u8) {
+        let Some(family) = family else { return };
+        let left = family.root.budget;
         self.totals.runs += 1;
-        match node.state.status {
+        match family.root.state.status {
             Status::Completed => self.totals.completed += 1,
             Status::Compensated => self.totals.compensated += 1,
             _ => self.totals.attention += 1,
         }
-        ends::judge(&self.model, node, faults - node.budget);
+        end(&self.models, family, faults - left);
         // Keeping every journal would cost more than the runs.
         const FOLD_EVERY: u64 = 1024;
         if self.totals.runs % FOLD_EVERY == 1 {
-            self.model.raised.borrow_mut().extend(journal_of(&self.model, self.setup, path));
+            let raised = journal_of(&self.models, self.setup, path);
+            self.take_in(raised, path, faults, left);
         }
-        self.judged(path, faults, node.budget);
+        self.judged(path, faults, left);
     }
 
     /// Takes in what the judge has noticed just now.
-    fn judged(&mut self, path: &[Choice], faults: u8, left: u8) {
-        let raised = std::mem::take(&mut *self.model.raised.borrow_mut());
-        for Raised { code, severity, step, message } in raised {
-            let faults = faults - left;
-            let known = self.found.get(&(code, step.clone()));
+    fn judged(&mut self, path: &[Turn], faults: u8, left: u8) {
+        if self.models.all().iter().any(|model| !model.raised.borrow().is_empty()) {
+            self.take_in(self.models.take_raised(), path, faults, left);
+        }
+    }
+
+    fn take_in(&mut self, raised: Vec<(Option<String>, Raised)>, path: &[Turn], faults: u8, left: u8) {
+        let faults = faults - left;
+        for (saga, Raised { code, severity, step, message }) in raised {
+            let about = (code, saga.clone(), step.clone());
+            let known = self.found.get(&about);
             let better = known.is_none_or(|known| {
                 (severity, faults, path.len()) < (known.severity, known.faults, known.trace.choices.len())
             });
             if better {
-                let trace = Trace::of(&self.model, self.setup, path, code);
-                let finding = Finding { code, severity, step: step.clone(), message, faults, trace };
-                self.found.insert((code, step), finding);
+                let trace = Trace::of(&self.models, self.setup, path, code);
+                let finding = Finding { code, severity, saga, step, message, faults, trace };
+                self.found.insert(about, finding);
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use amends_core::ids::ServiceName;
+use amends_core::{definition::Known, ids::ServiceName};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -39,6 +39,8 @@ pub struct Setup {
     pub services: BTreeMap<ServiceName, Service>,
     /// Of services that are not in there.
     pub otherwise: Service,
+    /// Definitions that may be run as children, and theirs.
+    pub known: Known,
     /// At most so many faults in one run.
     pub faults: u8,
     /// It stops after so many runs; then the verdict is incomplete.
@@ -55,6 +57,7 @@ impl Default for Setup {
             inputs: vec![Value::Null],
             services: BTreeMap::new(),
             otherwise: Service { contract: Contract::Plain, timeout: TIMEOUT, reject_on: None },
+            known: Known::new(),
             faults: 2,
             max_runs: None,
             join: true,
@@ -104,6 +107,17 @@ pub enum Broken {
     LosesSignals,
     /// It remembers something that no event says.
     StateBesideJournal,
+    // ---- families ----
+    /// A child that is to undo itself is never told.
+    ForgetsToUndoChildren,
+    /// A child that nothing undoes any more is never told.
+    ForgetsToSettleChildren,
+    /// A child that is not there is taken for undone, and nobody keeps it from being made.
+    NoTombstoneForChildren,
+    /// A child does not wait for its parent.
+    ChildrenSettleThemselves,
+    /// That it is undone is told to nobody.
+    LosesNotes,
     // ---- the barrier ----
     /// Looks whether the row is there, and then acts: of two copies at once both find nothing.
     ChecksThenActs,

@@ -11,6 +11,7 @@ use amends_core::{
 use serde::Serialize;
 
 use crate::{
+    family::Models,
     findings::Raised,
     model::{Key, Model, START, Undone},
     node::{Fate, Flight},
@@ -25,6 +26,9 @@ pub(crate) const CLIENT: &str = "client";
 pub struct Line {
     /// Milliseconds from the start, in virtual time.
     pub at_ms: u64,
+    /// Whose it is, where there is more than one saga.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub saga: Option<String>,
     pub from: String,
     /// `None`: nobody is spoken to.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -49,19 +53,18 @@ pub struct Story {
 }
 
 impl Story {
-    pub(crate) fn of(model: Model<'_>, end: String, ledger: Vec<String>) -> Self {
-        let findings = model
-            .raised
-            .into_inner()
-            .into_iter()
-            .map(|Raised { code, message, .. }| format!("{}: {message}", code.as_str()));
+    pub(crate) fn of(models: &Models<'_>, end: String, ledger: Vec<String>) -> Self {
+        let findings = models.take_raised().into_iter().map(|(saga, Raised { code, message, .. })| {
+            let saga = saga.map_or_else(String::new, |saga| format!("{saga}: "));
+            format!("{}: {saga}{message}", code.as_str())
+        });
         let mut told: Vec<String> = Vec::new();
         for finding in findings {
             if !told.contains(&finding) {
                 told.push(finding);
             }
         }
-        let lines = model.told.map(std::cell::RefCell::into_inner).unwrap_or_default();
+        let lines = models.root().told.as_ref().map(|told| told.take()).unwrap_or_default();
         let lines = lines.into_iter().filter(|line| !line.text.is_empty() || line.to.is_some()).collect();
         Self { lines, end, ledger, findings: told }
     }
@@ -70,7 +73,17 @@ impl Story {
 impl Line {
     pub(crate) fn new(now: Time, from: &str, to: Option<&str>, text: String) -> Self {
         let at_ms = u64::try_from(now.since(START).as_millis()).unwrap_or(u64::MAX);
-        Self { at_ms, from: from.to_owned(), to: to.map(str::to_owned), text, fault: false, journal: false }
+        let (from, to) = (from.to_owned(), to.map(str::to_owned));
+        Self { at_ms, saga: None, from, to, text, fault: false, journal: false }
+    }
+
+    /// Who speaks to whom. Where there is more than one saga, Amends speaks for one of them.
+    pub fn people(&self) -> (String, Option<String>) {
+        let person = |who: &str| match &self.saga {
+            Some(saga) if who == AMENDS => format!("{AMENDS} ({saga})"),
+            _ => who.to_owned(),
+        };
+        (person(&self.from), self.to.as_deref().map(person))
     }
 
     pub(crate) fn event(now: Time, text: Option<String>) -> Self {
@@ -191,7 +204,6 @@ pub(crate) fn event(event: &Event) -> Option<String> {
         }
         Event::CancelRequested { .. } => return None,
         Event::CompensationStarted { cause } => format!("everything is undone: {}", why(cause)),
-        // Families are told of in scenarios; they are refused before anything is explored.
         Event::ChildIntended { call: id, name, .. } => format!("{} runs a saga {name}", call(id)),
         Event::ChildPinned { .. } | Event::ChildSettled { .. } => return None,
         Event::ChildSucceeded { call: id, .. } => format!("the saga of {} has succeeded", call(id)),
@@ -216,9 +228,10 @@ pub(crate) fn why(cause: &Cause) -> String {
 
 /// The story as a sequence diagram in Mermaid.
 pub fn mermaid(story: &Story) -> String {
-    let mut people: Vec<&str> = Vec::new();
+    let mut people: Vec<String> = Vec::new();
     for line in &story.lines {
-        for who in [Some(line.from.as_str()), line.to.as_deref()].into_iter().flatten() {
+        let (from, to) = line.people();
+        for who in [Some(from), to].into_iter().flatten() {
             if !people.contains(&who) {
                 people.push(who);
             }
@@ -231,7 +244,8 @@ pub fn mermaid(story: &Story) -> String {
     }
     for line in story.lines.iter().filter(|line| !line.text.is_empty()) {
         let said = safe(&line.text);
-        let _ = match &line.to {
+        let (from, to) = line.people();
+        let _ = match &to {
             Some(to) => {
                 let lost = line.fault && line.from != "network" && line.text.starts_with("no answer");
                 let arrow = if lost {
@@ -241,9 +255,9 @@ pub fn mermaid(story: &Story) -> String {
                 } else {
                     "-->>"
                 };
-                writeln!(text, "  p{}{arrow}p{}: {said}", id(&line.from), id(to))
+                writeln!(text, "  p{}{arrow}p{}: {said}", id(&from), id(to))
             }
-            None => writeln!(text, "  Note over p{}: {said}", id(&line.from)),
+            None => writeln!(text, "  Note over p{}: {said}", id(&from)),
         };
     }
     text

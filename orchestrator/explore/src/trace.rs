@@ -2,18 +2,19 @@
 
 use std::collections::BTreeMap;
 
-use amends_core::{definition::Definition, ids::ServiceName, summary::Status};
+use amends_core::{
+    definition::{Definition, Known},
+    ids::ServiceName,
+    summary::Status,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    apply::{apply, start},
     budget::LONGEST,
-    choices::{Choice, choices},
-    ends,
+    family::{Family, Models, Turn, apply, end, folds, start, turns},
     findings::{Code, Raised},
-    model::{Model, Unfit},
-    node::Node,
+    model::Unfit,
     setup::{Service, Setup},
     story::Story,
 };
@@ -27,6 +28,9 @@ pub struct Trace {
     pub saga: String,
     /// Of the definition's text.
     pub definition: String,
+    /// Of those of its children, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub children: BTreeMap<String, String>,
     /// What it shows.
     pub shows: String,
     pub input: Value,
@@ -54,16 +58,20 @@ pub enum CannotReplay {
 }
 
 impl Trace {
-    pub(crate) fn of(model: &Model<'_>, setup: &Setup, path: &[Choice], shows: Code) -> Self {
-        let services = model.services.iter().map(|one| (one.name.to_string(), setup.service(&one.name).clone()));
+    pub(crate) fn of(models: &Models<'_>, setup: &Setup, path: &[Turn], shows: Code) -> Self {
+        let root = models.root();
+        let services = models.all().iter().flat_map(|model| &model.services);
+        let services = services.map(|one| (one.name.to_string(), setup.service(&one.name).clone()));
+        let children = models.all()[1..].iter().map(|model| model.truth);
         Self {
             trace: FORMAT,
-            saga: model.truth.name.to_string(),
-            definition: model.truth.digest.to_string(),
+            saga: root.truth.name.to_string(),
+            definition: root.truth.digest.to_string(),
+            children: children.map(|child| (child.name.to_string(), child.digest.to_string())).collect(),
             shows: shows.as_str().to_owned(),
-            input: Value::clone(&model.begin.input),
+            input: Value::clone(&root.begin.input),
             services: services.collect(),
-            choices: labels(model, setup, path),
+            choices: labels(models, setup, path),
         }
     }
 
@@ -72,78 +80,94 @@ impl Trace {
         let services = self.services.iter().map(|(name, service)| (ServiceName::from(name.as_str()), service.clone()));
         Setup { inputs: vec![self.input.clone()], services: services.collect(), ..Setup::default() }
     }
+
+    /// It is of these texts.
+    fn is_of(&self, models: &Models<'_>) -> Result<(), CannotReplay> {
+        for child in models.all()[1..].iter().map(|model| model.truth) {
+            if self.children.get(&*child.name) != Some(&child.digest.to_string()) {
+                return Err(CannotReplay::OtherDefinition(child.name.to_string()));
+            }
+        }
+        Ok(())
+    }
 }
 
 /// The words of a path; some hang on the moment in which they are said, so it is walked once more.
-fn labels(model: &Model<'_>, setup: &Setup, path: &[Choice]) -> Vec<String> {
-    let Ok(again) = Model::new(model.truth, setup, &model.begin.input, false) else { return vec![] };
-    let mut node = start(&again, UNBOUNDED);
+fn labels(models: &Models<'_>, setup: &Setup, path: &[Turn]) -> Vec<String> {
+    let Ok(again) = models.again(setup, false) else { return vec![] };
+    let mut family = start(&again, UNBOUNDED);
     path.iter()
-        .map(|choice| {
-            let label = choice.label(&again, &node);
-            apply(&again, &mut node, *choice);
+        .map(|turn| {
+            let label = turn.label(&again, &family);
+            apply(&again, &mut family, *turn);
             label
         })
         .collect()
 }
 
-/// Whether the journal of a run folds to where it ended; what the judge says of that.
-pub(crate) fn journal_of(model: &Model<'_>, setup: &Setup, path: &[Choice]) -> Vec<Raised> {
-    let Ok(again) = Model::new(model.truth, setup, &model.begin.input, true) else { return vec![] };
-    let mut node = start(&again, UNBOUNDED);
-    for choice in path {
-        apply(&again, &mut node, *choice);
+/// Whether the journals of a run fold to where it ended; what the judge says of that.
+pub(crate) fn journal_of(models: &Models<'_>, setup: &Setup, path: &[Turn]) -> Vec<(Option<String>, Raised)> {
+    let Ok(again) = models.again(setup, true) else { return vec![] };
+    let mut family = start(&again, UNBOUNDED);
+    for turn in path {
+        apply(&again, &mut family, *turn);
     }
     // Everything else has been judged.
-    again.raised.borrow_mut().clear();
-    ends::folds(&again, &node);
-    again.raised.into_inner()
+    again.take_raised();
+    folds(&again, &family);
+    again.take_raised()
 }
 
-/// Tells a trace as a story, to the end of its saga.
+/// Tells a trace as a story, to the end of its saga. `known` are the definitions of its children, and of theirs.
 ///
 /// # Errors
-/// It is not of this definition, or not of this version.
-pub fn replay(definition: &Definition, trace: &Trace) -> Result<Story, CannotReplay> {
+/// It is not of these definitions, or not of this version.
+pub fn replay(definition: &Definition, known: &Known, trace: &Trace) -> Result<Story, CannotReplay> {
     if trace.trace != FORMAT {
         return Err(CannotReplay::Format(trace.trace));
     }
     if trace.definition != definition.digest.to_string() {
         return Err(CannotReplay::OtherDefinition(trace.saga.clone()));
     }
-    let model = Model::new(definition, &trace.setup(), &trace.input, true)?;
-    let mut node = start(&model, UNBOUNDED);
+    let models = Models::new(definition, known, &trace.setup(), &trace.input, true)?;
+    trace.is_of(&models)?;
+    let mut family = start(&models, UNBOUNDED);
     let mut faults = 0;
     for (nth, label) in trace.choices.iter().enumerate() {
-        let possible = choices(&model, &node);
-        let Some((choice, cost)) = possible.iter().find(|(choice, _)| choice.label(&model, &node) == *label) else {
-            let words: Vec<String> = possible.iter().map(|(choice, _)| choice.label(&model, &node)).collect();
+        let possible = turns(&models, &family);
+        let Some((turn, cost)) = possible.iter().find(|(turn, _)| turn.label(&models, &family) == *label) else {
+            let words: Vec<String> = possible.iter().map(|(turn, _)| turn.label(&models, &family)).collect();
             return Err(CannotReplay::Choice { nth: nth + 1, choice: label.clone(), possible: words.join(" · ") });
         };
         faults += cost;
-        apply(&model, &mut node, *choice);
+        apply(&models, &mut family, turn);
     }
-    node.budget = 0;
+    family.root.budget = 0;
     for _ in 0..LONGEST {
-        let Some((choice, _)) = choices(&model, &node).first().copied() else { break };
-        apply(&model, &mut node, choice);
+        let Some((turn, _)) = turns(&models, &family).get(0) else { break };
+        apply(&models, &mut family, turn);
     }
-    ends::judge(&model, &node, faults);
-    ends::folds(&model, &node);
-    let end = match node.state.status {
+    end(&models, &family, faults);
+    folds(&models, &family);
+    let end = match family.root.state.status {
         status @ (Status::Completed | Status::Compensated) => status.as_str().to_owned(),
         status => format!("{}, and a person is asked", status.as_str()),
     };
-    let ledger = ledger(&model, &node);
-    Ok(Story::of(model, end, ledger))
+    let ledger = ledger(&models, &family);
+    Ok(Story::of(&models, end, ledger))
 }
 
 /// What the services have done in the end.
-fn ledger(model: &Model<'_>, node: &Node) -> Vec<String> {
-    let mut units = node.units.clone();
-    units.sort_by_key(|(unit, _)| *unit);
-    let effects = units.iter().filter(|(unit, _)| model.step(*unit).effect);
-    effects
-        .map(|(unit, book)| format!("{}: done {}, undone {}", model.words(*unit), book.applied, book.undone))
-        .collect()
+fn ledger(models: &Models<'_>, family: &Family) -> Vec<String> {
+    let of = |nth: usize| {
+        let (model, node) = (family.model(models, nth), family.node(nth));
+        let mut units = node.units.clone();
+        units.sort_by_key(|(unit, _)| *unit);
+        let effects = units.into_iter().filter(|(unit, _)| model.step(*unit).effect);
+        let path = family.path(nth);
+        let told = effects
+            .map(|(unit, book)| format!("{path}{}: done {}, undone {}", model.words(unit), book.applied, book.undone));
+        told.collect::<Vec<_>>()
+    };
+    family.sagas().flat_map(|(nth, _)| of(nth)).collect()
 }

@@ -9,6 +9,7 @@ use amends_core::{
 
 use crate::{
     findings::{Code, Raised, Severity},
+    kids,
     model::{Key, Model, Undone, Unit},
     node::Node,
 };
@@ -82,13 +83,16 @@ pub(crate) fn see(model: &Model<'_>, node: &mut Node, recorded: &Recorded) {
                 violation(model, Code::Pivot, None, "undoing began although the pivot may have happened");
             }
             node.watch.undoing = true;
+            kids::cancelled(node);
             deadline(model, node, cause);
         }
+        Event::SagaSucceeded { output_error, .. } => {
+            no_output(model, output_error.as_deref());
+            node.watch.succeeded = true;
+        }
         Event::SagaCompleted { output_error, .. } => {
-            if let Some(why) = output_error {
-                let message = format!("the saga completes, and its output has no value: {why}");
-                raise(model, Code::NoOutput, None, message);
-            }
+            no_output(model, output_error.as_deref());
+            kids::all_settled(model, node);
             node.watch.ended = true;
         }
         Event::SagaCompensated => {
@@ -96,7 +100,7 @@ pub(crate) fn see(model: &Model<'_>, node: &mut Node, recorded: &Recorded) {
             node.watch.ended = true;
         }
         Event::AttentionRaised { call, reason, detail } => attention(model, node, call, *reason, detail),
-        _ => {}
+        other => kids::see(model, node, other),
     }
     for_each_done(model, node, &recorded.event);
 }
@@ -125,7 +129,14 @@ fn closed(node: &mut Node, key: Key) {
     }
 }
 
-fn done(model: &Model<'_>, node: &mut Node, step: &StepName) {
+fn no_output(model: &Model<'_>, why: Option<&str>) {
+    if let Some(why) = why {
+        let message = format!("the saga completes, and its output has no value: {why}");
+        raise(model, Code::NoOutput, None, message);
+    }
+}
+
+pub(crate) fn done(model: &Model<'_>, node: &mut Node, step: &StepName) {
     if let Some((ix, _)) = model.truth.step(step) {
         node.watch.done.add(ix);
     }
@@ -133,7 +144,7 @@ fn done(model: &Model<'_>, node: &mut Node, step: &StepName) {
 
 /// A step with items is done when all of them are.
 fn for_each_done(model: &Model<'_>, node: &mut Node, event: &Event) {
-    if let Event::CallSucceeded { call, .. } = event
+    if let Event::CallSucceeded { call, .. } | Event::ChildSucceeded { call, .. } = event
         && call.index.is_some()
         && call.op == Op::Action
         && node.state.output_of(call.step.as_str()).is_some()
@@ -197,10 +208,13 @@ fn undo_begins(model: &Model<'_>, node: &Node, unit: Unit, ix: StepIx) {
     if !node.watch.undoing || !node.book(unit).read.may {
         violation(model, Code::Order, Some(unit), "what did not happen is undone");
     }
-    if let Some((other, _)) = node.units.iter().find(|(_, book)| book.read.open) {
-        let message = format!("{} is undone while {} is on the wire", model.words(unit), model.words(*other));
-        violation(model, Code::Order, Some(unit), &message);
-    }
+    undo_after_actions(model, node, unit);
+    undo_in_turn(model, node, unit, ix);
+}
+
+/// Nothing of a call or a child is undone before all that needed it.
+pub(crate) fn undo_in_turn(model: &Model<'_>, node: &Node, unit: Unit, ix: StepIx) {
+    kids::undone_before(model, node, unit, ix);
     for (other, book) in &node.units {
         let later = &model.truth.steps[usize::from(other.step)];
         let depends = later.ancestors.contains(&ix) && model.step(*other).undo == Undone::ByCall;
@@ -209,6 +223,14 @@ fn undo_begins(model: &Model<'_>, node: &Node, unit: Unit, ix: StepIx) {
                 format!("{} is undone before {}, which depended on it", model.words(unit), model.words(*other));
             violation(model, Code::Order, Some(unit), &message);
         }
+    }
+}
+
+/// Of a call or a child.
+pub(crate) fn undo_after_actions(model: &Model<'_>, node: &Node, unit: Unit) {
+    if let Some((other, _)) = node.units.iter().find(|(_, book)| book.read.open) {
+        let message = format!("{} is undone while {} is on the wire", model.words(unit), model.words(*other));
+        violation(model, Code::Order, Some(unit), &message);
     }
 }
 
@@ -221,6 +243,7 @@ fn all_undone(model: &Model<'_>, node: &Node) {
             violation(model, Code::Order, Some(*unit), &format!("{} {what}", model.words(*unit)));
         }
     }
+    kids::all_undone(model, node);
 }
 
 /// The deadline has come although nobody made time run: it cut something off.
@@ -292,16 +315,16 @@ fn attention(model: &Model<'_>, node: &Node, call: &CallId, reason: AttentionRea
         (_, AttentionReason::Unusable) => {
             (Code::Useless, format!("a reply of `{name}` that is of no use waits for a person"))
         }
-        // Children were refused before anything was explored.
-        (
-            _,
-            AttentionReason::AttemptsExhausted
-            | AttentionReason::StaleEpoch
-            | AttentionReason::OtherBody
-            | AttentionReason::ChildCompensated,
-        ) => return,
+        (_, AttentionReason::ChildCompensated) => (
+            Code::RefusedBehindPivot,
+            format!(
+                "`{name}` stands behind the pivot: if its saga is undone, nobody can do without it, and it waits for a person"
+            ),
+        ),
+        (_, AttentionReason::AttemptsExhausted | AttentionReason::StaleEpoch | AttentionReason::OtherBody) => return,
     };
-    let certain = code == Code::RefusedBehindPivot && model.step(model.key(call).unit).says_no;
+    let calls = model.steps[usize::from(model.key(call).unit.step)].as_ref();
+    let certain = code == Code::RefusedBehindPivot && calls.is_some_and(|step| step.says_no);
     let severity = if certain { Severity::Error } else { code.severity() };
     model.raise(Raised { code, severity, step: Some(name.to_string()), message });
 }

@@ -9,7 +9,7 @@ use std::{
 };
 
 use amends_core::{
-    definition::{self, Definition, Severity},
+    definition::{self, Definition, Known, Severity},
     ids::ServiceName,
 };
 use amends_engine::Catalogue;
@@ -23,6 +23,7 @@ use crate::{
     explored::{self, Allowed, Explored},
     json_argument, output,
     snippet::{self, Finding},
+    source,
     style::Style,
 };
 
@@ -34,7 +35,7 @@ use crate::{
     Exit codes: 0 nothing was found (notes do not count) · 1 something was, or it was stopped before its end · 2 wrong usage\n\
     What each code means: `amends explain`.")]
 pub(crate) struct Args {
-    /// Definitions (YAML)
+    /// Definitions (YAML); those of their children are looked for in the same folder
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     /// A server's configuration: which contract each service keeps, and its timeouts
@@ -55,7 +56,7 @@ pub(crate) struct Args {
     /// At most so many faults in one run
     #[arg(long, default_value_t = 2, value_name = "NUMBER", value_parser = clap::value_parser!(u8).range(0..=6))]
     faults: u8,
-    /// Findings that are meant to be: shown, and not counted. May be given again
+    /// Findings that are meant to be: shown, and not counted. May be given again. A child's step is SAGA.STEP
     #[arg(long = "allow", value_name = "CODE[:STEP]", value_delimiter = ',')]
     allow: Vec<Allowed>,
     /// Stop after so many runs of a definition; then the verdict is incomplete
@@ -135,9 +136,11 @@ fn one(
         Some(given) => vec![given.clone()],
         None => inputs(definition).map_err(|why| anyhow!(Usage(format!("{file}: {why}; give one with --input"))))?,
     };
-    let (services, unknown) = services(args, definition, catalogue)?;
+    let known = known(path, definition, catalogue)?;
+    let (services, unknown) = services(args, definition, &known, catalogue)?;
     let otherwise = Service { contract: args.contract.into(), ..Setup::default().otherwise };
-    let setup = Setup { inputs, services, otherwise, faults: args.faults, max_runs: args.max_runs, ..Setup::default() };
+    let (faults, max_runs) = (args.faults, args.max_runs);
+    let setup = Setup { inputs, services, otherwise, known, faults, max_runs, ..Setup::default() };
     let begun = Instant::now();
     let until = args.max_seconds.map(|seconds| begun + Duration::from_secs(seconds));
     let mut said = Said::new(&definition.name);
@@ -147,7 +150,7 @@ fn one(
     });
     said.clear();
     let report = report.map_err(|why| anyhow!("{file}: {why}"))?;
-    let stories = report.findings.iter().map(|found| replay(definition, &found.trace));
+    let stories = report.findings.iter().map(|found| replay(definition, &setup.known, &found.trace));
     let stories = stories.collect::<Result<Vec<_>, _>>().with_context(|| format!("{file}: a run does not repeat"))?;
     if let Some(folder) = &args.save_trace {
         save(folder, definition, &report.findings)?;
@@ -170,9 +173,13 @@ fn one(
 fn services(
     args: &Args,
     definition: &Definition,
+    known: &Known,
     catalogue: Option<&Catalogue>,
 ) -> anyhow::Result<(BTreeMap<ServiceName, Service>, Vec<String>)> {
-    let names = definition.services();
+    let mut names = definition.services();
+    for child in family(definition, known) {
+        names.extend(child.services());
+    }
     let stray = args.unkeyed.iter().find(|name| !names.iter().any(|known| known.as_str() == name.as_str()));
     if let Some(stray) = stray.filter(|_| args.files.len() == 1) {
         let known: Vec<&str> = names.iter().map(|name| name.as_str()).collect();
@@ -199,6 +206,33 @@ fn services(
         services.insert(name.clone(), service);
     }
     Ok((services, unknown))
+}
+
+/// The definitions that it runs as children, and theirs, as far as they are known.
+fn family<'k>(definition: &Definition, known: &'k Known) -> Vec<&'k Definition> {
+    let names = |of: &Definition| of.children().map(|(_, child)| child.name.clone()).collect::<Vec<_>>();
+    let (mut family, mut wanted) = (Vec::<&Definition>::new(), names(definition));
+    while let Some(name) = wanted.pop() {
+        let Some(child) = known.get(&name).filter(|_| !family.iter().any(|one| one.name == name)) else { continue };
+        wanted.extend(names(child));
+        family.push(child);
+    }
+    family
+}
+
+/// The valid definitions beside it, if it runs children.
+///
+/// # Errors
+/// The folder cannot be read; or the catalogue does not have a service that a child calls.
+fn known(path: &Path, definition: &Definition, catalogue: Option<&Catalogue>) -> anyhow::Result<Known> {
+    let known = source::known_beside(path, definition)?;
+    for child in catalogue.iter().flat_map(|_| family(definition, &known)) {
+        let checked = definition::parse(&child.source, catalogue.map(Catalogue::described).as_ref());
+        if let Some(wrong) = checked.diagnostics.iter().find(|found| found.severity == Severity::Error) {
+            return Err(anyhow!("{}: its child {}: {}: {}", path.display(), child.name, wrong.code, wrong.message));
+        }
+    }
+    Ok(known)
 }
 
 /// What the catalogue says of a service.
@@ -243,7 +277,8 @@ fn tell(args: &Args, trace: &Path, catalogue: Option<&Catalogue>) -> anyhow::Res
     let text = fs::read_to_string(trace).with_context(|| format!("cannot read {name}"))?;
     let trace: Trace = serde_json::from_str(&text)
         .map_err(|why| anyhow!(Usage(format!("{name} is no trace of `amends explore`: {why}"))))?;
-    let story = replay(&definition, &trace).map_err(|why| anyhow!("{name}: {why}"))?;
+    let known = known(path, &definition, None)?;
+    let story = replay(&definition, &known, &trace).map_err(|why| anyhow!("{name}: {why}"))?;
     explored::tell(&story, args.format, args.mermaid)?;
     Ok(if story.findings.is_empty() { Exit::Success } else { Exit::Failure })
 }
@@ -251,7 +286,7 @@ fn tell(args: &Args, trace: &Path, catalogue: Option<&Catalogue>) -> anyhow::Res
 fn save(folder: &Path, definition: &Definition, findings: &[amends_explore::Finding]) -> anyhow::Result<()> {
     fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
     for found in findings {
-        let step = found.step.as_deref().map_or(String::new(), |step| format!("-{step}"));
+        let step = found.place().map_or(String::new(), |step| format!("-{step}"));
         let file = folder.join(format!("{}-{}{step}.json", definition.name, found.code.as_str()));
         let text = serde_json::to_string_pretty(&found.trace)?;
         fs::write(&file, format!("{text}\n")).with_context(|| format!("cannot write {}", file.display()))?;

@@ -16,6 +16,7 @@ fn definition(one: &Explored, diagrams: bool) -> Value {
             let mut view = json!({
                 "code": found.code.as_str(),
                 "severity": found.severity,
+                "saga": found.saga.as_deref().unwrap_or(&one.saga),
                 "step": found.step,
                 "message": found.message,
                 "hint": found.code.hint(),

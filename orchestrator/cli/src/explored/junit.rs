@@ -43,7 +43,7 @@ fn suite(xml: &mut String, one: &Explored) {
         let _ = writeln!(xml, "/>");
     }
     for (found, story) in one.found() {
-        let step = found.step.as_deref().map_or(String::new(), |step| format!(" {step}"));
+        let step = found.place().map_or(String::new(), |step| format!(" {step}"));
         let name = escaped(&format!("{}{step}", found.code.as_str()));
         let _ = writeln!(xml, "    <testcase classname=\"{}\" name=\"{name}\">", escaped(&one.file));
         let message = escaped(&format!("{}: {}", word(found.severity), found.message));

@@ -69,7 +69,8 @@ impl FromStr for Allowed {
 impl Explored {
     pub(crate) fn is_allowed(&self, found: &Finding) -> bool {
         self.allowed.iter().any(|allowed| {
-            allowed.code == found.code.as_str() && (allowed.step.is_none() || allowed.step == found.step)
+            let step = allowed.step.is_none() || allowed.step == found.step || allowed.step == found.place();
+            allowed.code == found.code.as_str() && step
         })
     }
 

@@ -81,8 +81,10 @@ fn findings(
     };
     let label = format!("{}[{}]{}", word(severity), code.as_str(), if allowed { " (allowed)" } else { "" });
     let [(first, story), others @ ..] = all else { return };
-    let _ = writeln!(text, "{}: {}", style.paint(tone, &label), tame(&first.message, LONGEST));
-    let more: Vec<&str> = others.iter().filter_map(|(found, _)| found.step.as_deref()).collect();
+    let message =
+        first.saga.as_ref().map_or_else(|| first.message.clone(), |saga| format!("{saga}: {}", first.message));
+    let _ = writeln!(text, "{}: {}", style.paint(tone, &label), tame(&message, LONGEST));
+    let more: Vec<String> = others.iter().filter_map(|(found, _)| found.place()).collect();
     if !more.is_empty() {
         let _ = writeln!(text, "  the same of {}", more.join(", "));
     }
@@ -120,10 +122,11 @@ pub(crate) fn story(story: &Story, indent: &str, style: Style) -> String {
 }
 
 fn said(line: &Line) -> String {
-    match &line.to {
-        Some(to) => format!("{} → {to}: {}", line.from, line.text),
-        None if line.journal => format!("    {}", line.text),
-        None => format!("*** {}", line.text),
+    let whose = line.saga.as_ref().map_or(String::new(), |saga| format!("{saga}: "));
+    match line.people() {
+        (from, Some(to)) => format!("{from} → {to}: {}", line.text),
+        (_, None) if line.journal => format!("    {whose}{}", line.text),
+        (_, None) => format!("*** {whose}{}", line.text),
     }
 }
 
@@ -132,9 +135,10 @@ fn coverage(one: &Explored) -> String {
     let mut table: Vec<(String, &str, Vec<String>)> = Vec::new();
     for row in one.report.coverage.rows() {
         let tried = format!("{} {}", row.fault, row.times);
+        let step = row.place();
         match table.last_mut() {
-            Some((step, phase, all)) if *step == row.step && *phase == row.phase.as_str() => all.push(tried),
-            _ => table.push((row.step, row.phase.as_str(), vec![tried])),
+            Some((known, phase, all)) if *known == step && *phase == row.phase.as_str() => all.push(tried),
+            _ => table.push((step, row.phase.as_str(), vec![tried])),
         }
     }
     let rows: Vec<Vec<String>> =

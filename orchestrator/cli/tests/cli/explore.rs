@@ -169,3 +169,36 @@ fn bad_input_is_told_as_by_check_and_start() {
     shell.file("input.json", "{\"n\": \"1234567\"}");
     shell.amends(&["explore", "typed.yaml", "--input", "input.json", "--contract", "barrier"]).expect(0);
 }
+
+#[test]
+fn a_saga_is_explored_with_its_children_whose_files_are_beside_it() {
+    let shell = Shell::new();
+    let trip = "saga: trip\nsteps:\n  post: { saga: post }\n  go: { call: trains POST /tickets, pivot: true }\n";
+    let post = "saga: post\nsteps:\n  letter: { call: mail POST /letters, compensate: none, reason: it is out }\n";
+    shell.file("trip.yaml", trip);
+    let ran = shell.amends(&["explore", "trip.yaml", "--contract", "barrier"]);
+    ran.expect(1).says("`trip` runs `post` as a child").says("the same folder");
+    shell.file("post.yaml", post);
+    let ran = shell.amends(&["explore", "trip.yaml", "--contract", "barrier", "--save-trace", "traces"]);
+    ran.expect(1)
+        .prints("trip: findings\n")
+        .prints("every run with at most 2 faults was tried")
+        .prints("error[F0202]: post: the saga is undone, and what `letter` did stays")
+        .prints("amends (post) → mail: letter (compensate: none)")
+        .prints("post/letter: done 1, undone 0")
+        .prints("post.letter  ");
+    let file = "traces/trip-F0202-post.letter.json";
+    shell.amends(&["explore", "trip.yaml", "--replay", file]).expect(1).prints("→ F0202: post: the saga is undone");
+    let drawn = shell.amends(&["explore", "trip.yaml", "--replay", file, "--mermaid"]);
+    drawn.expect(1).prints(" as amends (trip)\n").prints(" as amends (post)\n");
+    let allowed = ["explore", "trip.yaml", "--contract", "barrier", "--faults", "1", "--allow", "F0202:post.letter"];
+    shell.amends(&allowed).expect(0).prints("trip: clean");
+    let ran = shell.amends(&["explore", "trip.yaml", "--contract", "barrier", "--faults", "1", "--format", "json"]);
+    let list: Value = serde_json::from_str(&ran.expect(1).stdout).expect("JSON");
+    assert_eq!((&list[0]["findings"][0]["saga"], &list[0]["findings"][0]["step"]), (&"post".into(), &"letter".into()));
+    let sagas: Vec<&Value> = list[0]["coverage"].as_array().into_iter().flatten().map(|row| &row["saga"]).collect();
+    assert!(sagas.contains(&&"post".into()) && sagas.contains(&&"trip".into()), "{sagas:?}");
+    // The text of a child has changed.
+    shell.file("post.yaml", &post.replace("/letters", "/cards"));
+    shell.amends(&["explore", "trip.yaml", "--replay", file]).expect(1).says("its digest differs");
+}

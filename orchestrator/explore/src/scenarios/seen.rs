@@ -70,7 +70,7 @@ pub fn moment(recorded: &Recorded, begun: Time, whose: Option<&str>) -> Option<M
     let text = story::event(&recorded.event)?;
     let text = whose.map_or_else(|| text.clone(), |whose| format!("{whose}: {text}"));
     let at_ms = u64::try_from(recorded.at.since(begun).as_millis()).unwrap_or(u64::MAX);
-    let line = Line { at_ms, from: AMENDS.to_owned(), to: None, text, fault: false, journal: true };
+    let line = Line { at_ms, saga: None, from: AMENDS.to_owned(), to: None, text, fault: false, journal: true };
     Some(Moment { line, about: about(&recorded.event) })
 }
 

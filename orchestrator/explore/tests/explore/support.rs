@@ -22,8 +22,8 @@ pub(crate) fn explored(yaml: &str, contract: Contract, faults: u8) -> Report {
 
 /// Codes with the steps that they are about.
 pub(crate) fn found(report: &Report) -> BTreeSet<String> {
-    let one = |found: &amends_explore::Finding| match &found.step {
-        Some(step) => format!("{} {step}", found.code.as_str()),
+    let one = |found: &amends_explore::Finding| match found.place() {
+        Some(place) => format!("{} {place}", found.code.as_str()),
         None => found.code.as_str().to_owned(),
     };
     report.findings.iter().map(one).collect()

@@ -1,5 +1,6 @@
 //! A run that was found can be told again, exactly.
 
+use amends_core::definition::Known;
 use amends_explore::{CannotReplay, Code, Contract, Trace, mermaid, replay};
 
 use crate::support::{explored, parse};
@@ -16,7 +17,7 @@ fn trace() -> Trace {
 fn a_trace_replays_to_the_finding_that_it_shows_through_a_file() {
     let text = serde_json::to_string(&trace()).expect("JSON");
     let read: Trace = serde_json::from_str(&text).expect("the same");
-    let story = replay(&parse(LETTER), &read).expect("it replays");
+    let story = replay(&parse(LETTER), &Known::new(), &read).expect("it replays");
     assert!(story.findings.iter().any(|found| found.starts_with("F0202: ")), "{:?}", story.findings);
     assert_eq!(story.end, "compensated");
     assert!(story.ledger.contains(&"letter: done 1, undone 0".to_owned()), "{:?}", story.ledger);
@@ -26,14 +27,14 @@ fn a_trace_replays_to_the_finding_that_it_shows_through_a_file() {
 #[test]
 fn a_trace_of_another_text_or_with_a_choice_that_is_none_is_refused() {
     let other = parse(&LETTER.replace("/letters", "/cards"));
-    assert!(matches!(replay(&other, &trace()), Err(CannotReplay::OtherDefinition(_))));
+    assert!(matches!(replay(&other, &Known::new(), &trace()), Err(CannotReplay::OtherDefinition(_))));
     let mut bent = trace();
     bent.choices[1] = "letter: eaten".to_owned();
-    let why = replay(&parse(LETTER), &bent).expect_err("no such choice").to_string();
+    let why = replay(&parse(LETTER), &Known::new(), &bent).expect_err("no such choice").to_string();
     assert!(why.contains("choice 2") && why.contains("letter: done"), "{why}");
     let mut future = trace();
     future.trace = 2;
-    assert!(matches!(replay(&parse(LETTER), &future), Err(CannotReplay::Format(2))));
+    assert!(matches!(replay(&parse(LETTER), &Known::new(), &future), Err(CannotReplay::Format(2))));
 }
 
 #[test]
@@ -42,7 +43,7 @@ fn every_run_that_shows_a_finding_repeats() {
         let order = include_str!("../../../../sagas/place-order.yaml");
         let definition = parse(order);
         for found in explored(order, contract, 1).findings {
-            let story = replay(&definition, &found.trace).expect("it replays");
+            let story = replay(&definition, &Known::new(), &found.trace).expect("it replays");
             let code = format!("{}: ", found.code.as_str());
             assert!(story.findings.iter().any(|told| told.starts_with(&code)), "{code} {:?}", story.findings);
         }
@@ -58,7 +59,7 @@ fn a_diagram_has_a_line_for_each_message_and_no_text_gets_out_of_it() {
                    odd: { await: go, if: \"${{ input.a | default('x') ~ '; end # <b>' }}\", timeout: 1d }\n";
     let report = explored(hostile, Contract::Barrier, 1);
     let found = report.findings.iter().find(|found| found.code == Code::CannotBeSent).expect("found");
-    let story = replay(&parse(hostile), &found.trace).expect("it replays");
+    let story = replay(&parse(hostile), &Known::new(), &found.trace).expect("it replays");
     let drawn = mermaid(&story);
     assert!(drawn.starts_with("sequenceDiagram\n  participant p0 as "), "{drawn}");
     assert!(drawn.contains("->>") && drawn.contains("Note over"), "{drawn}");

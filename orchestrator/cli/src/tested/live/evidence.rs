@@ -194,7 +194,7 @@ fn passed(entry: &Entry, begun: Time) -> Option<Moment> {
         }
     };
     let at_ms = u64::try_from(entry.at.since(begun).as_millis()).unwrap_or(u64::MAX);
-    let line = Line { at_ms, from, to, text, fault, journal: false };
+    let line = Line { at_ms, saga: None, from, to, text, fault, journal: false };
     Some(Moment { line, about: Some((entry.place.step.clone(), Some(entry.of))) })
 }
 
