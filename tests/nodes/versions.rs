@@ -90,7 +90,8 @@ async fn starts_at_two_nodes_and_a_deletion_at_a_third_agree() -> Result<()> {
         while let Some(answer) = starting.join_next().await {
             let answer = answer?;
             match status_of(&answer) {
-                Some(404) => {}
+                // Gone; or a deletion is under way, which takes no starts.
+                Some(404 | 409) => {}
                 None => {
                     let _ = answer?;
                     made += 1;
