@@ -107,6 +107,18 @@ fn a_run_that_was_saved_is_told_again() {
 }
 
 #[test]
+fn the_faults_of_a_run_are_saved_as_a_plan_for_a_server() {
+    let shell = Shell::new();
+    shell.file("order.yaml", LETTER);
+    let ran = shell.amends(&["explore", "order.yaml", "--contract", "barrier", "--save-plan", "plans"]);
+    ran.expect(1).says("wrote plans/order-F0202-letter.faults.yaml");
+    let plan = std::fs::read_to_string(shell.file("empty", "").with_file_name("plans/order-F0202-letter.faults.yaml"));
+    let plan = plan.expect("a plan");
+    let rules = "rules:\n  - { name: \"1: refused\", saga: \"order\", step: \"ship\", op: \"action\", attempt: 1, reject: 409 }\n";
+    assert!(plan.starts_with("# F0202: ") && plan.ends_with(rules), "{plan}");
+}
+
+#[test]
 fn programs_get_json_and_builds_get_junit() {
     let shell = Shell::new();
     shell.file("order.yaml", LETTER);
