@@ -11,6 +11,7 @@ use amends_core::{
     definition::{Definition, Known},
     faults::{Again, Asked, Attempts, Fault, FaultPlan, Point, Rule},
     ids::Op,
+    summary::Status,
 };
 use serde_json::Map;
 
@@ -20,7 +21,7 @@ use crate::{
     family::{Family, Models, Turn, What},
     model::{Key, Model},
     node::{Fate, Node},
-    trace::{CannotReplay, Trace, retrace},
+    trace::{CannotReplay, Trace, replay, retrace},
 };
 
 /// A copy that arrives later by as much as this has missed whatever it was late for.
@@ -41,8 +42,15 @@ pub struct Planned {
 /// # Errors
 /// As of [`crate::replay`].
 pub fn fault_plan(definition: &Definition, known: &Known, trace: &Trace) -> Result<Planned, CannotReplay> {
+    let undone = replay(definition, known, trace)?.end == Status::Compensated.as_str();
     let mut planned = Planned { plan: FaultPlan { seed: 0, rules: vec![] }, left_out: vec![] };
     retrace(definition, known, trace, false, |models, family, turn, cost| planned.take(models, family, turn, cost))?;
+    for rule in planned.plan.rules.iter_mut().filter(|rule| undone && rule.op == Some(Asked::Action)) {
+        // What arrives when it has been undone is what hurts.
+        if let Fault::Replay(again) = &mut rule.fault {
+            *again = Again::AfterCompensation;
+        }
+    }
     Ok(planned)
 }
 
@@ -75,7 +83,6 @@ impl Planned {
                 Fault::Delay(timeout + LATER)
             }
             Fate::ReplyLost | Fate::AcceptedUnheard | Fate::Mute => Fault::LoseReply,
-            Fate::Doubled if key.op == Op::Action => Fault::Replay(Again::AfterCompensation),
             Fate::Doubled => Fault::Replay(Again::After(LATER)),
             Fate::Useless => Fault::Body("no answer of this service".into()),
             Fate::RefusedKept | Fate::CalledBackFirst | Fate::Fenced => return false,
@@ -115,13 +122,22 @@ impl Planned {
     }
 
     fn rule(&mut self, model: &Model<'_>, key: Key, op: Asked, attempts: Option<Attempts>, why: &str, fault: Fault) {
-        let nth = self.plan.rules.len() + 1;
+        let (saga, step) = (model.truth.name.to_string(), model.step(key.unit).name.clone());
+        let rules = &mut self.plan.rules;
+        // What befalls all attempts befell each of them in the run.
+        if rules.iter().any(|rule| {
+            (rule.saga.as_ref(), rule.step.as_ref(), rule.op) == (Some(&saga), Some(&step), Some(op))
+                && (rule.attempts, &rule.fault) == (attempts, &fault)
+        }) {
+            return;
+        }
+        let nth = rules.len() + 1;
         let item = key.unit.item.map_or(String::new(), |item| format!(", item {item} of the list in the run"));
-        self.plan.rules.push(Rule {
+        rules.push(Rule {
             name: format!("{nth}: {why}{item}"),
             service: None,
-            saga: Some(model.truth.name.to_string()),
-            step: Some(model.step(key.unit).name.clone()),
+            saga: Some(saga),
+            step: Some(step),
             op: Some(op),
             labels: Map::new(),
             attempts,

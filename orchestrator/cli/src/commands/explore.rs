@@ -158,11 +158,13 @@ fn one(
     let stories = report.findings.iter().map(|found| replay(definition, &setup.known, &found.trace));
     let stories = stories.collect::<Result<Vec<_>, _>>().with_context(|| format!("{file}: a run does not repeat"))?;
     if let Some(folder) = &args.save_trace {
-        let trace = |found: &amends_explore::Finding| Ok(format!("{}\n", serde_json::to_string_pretty(&found.trace)?));
+        let trace =
+            |found: &amends_explore::Finding| Ok(Some(format!("{}\n", serde_json::to_string_pretty(&found.trace)?)));
         save(folder, "json", definition, &report.findings, trace)?;
     }
     if let Some(folder) = &args.save_plan {
-        let plan = |found: &amends_explore::Finding| Ok(plan(&fault_plan(definition, &setup.known, &found.trace)?, found));
+        let plan =
+            |found: &amends_explore::Finding| Ok(plan(&fault_plan(definition, &setup.known, &found.trace)?, found));
         save(folder, "faults.yaml", definition, &report.findings, plan)?;
     }
     Ok(Explored {
@@ -293,19 +295,18 @@ fn tell(args: &Args, trace: &Path, catalogue: Option<&Catalogue>) -> anyhow::Res
     Ok(if story.findings.is_empty() { Exit::Success } else { Exit::Failure })
 }
 
-/// With what it shows above it, and what it does not bring about.
-fn plan(planned: &Planned, found: &amends_explore::Finding) -> String {
+/// With what it shows above it, and what it does not bring about. `None`: no fault of a call is needed, or none that could be planned.
+fn plan(planned: &Planned, found: &amends_explore::Finding) -> Option<String> {
+    if planned.plan.rules.is_empty() {
+        return None;
+    }
     let comment = |text: &str| text.lines().map(|line| format!("# {line}\n")).collect::<String>();
     let mut text = comment(&format!("{}: {}", found.code.as_str(), found.message));
     if !planned.left_out.is_empty() {
         text.push_str(&comment("In the run that shows it this happened, too, and no plan brings it about:"));
         planned.left_out.iter().for_each(|what| text.push_str(&comment(&format!("- {what}"))));
     }
-    if planned.plan.rules.is_empty() {
-        text.push_str(&comment("It takes no fault of a call: there is nothing to plan."));
-        return text;
-    }
-    format!("{text}{}", amends_core::faults::write(&planned.plan))
+    Some(format!("{text}{}", amends_core::faults::write(&planned.plan)))
 }
 
 /// One file for each finding.
@@ -314,13 +315,17 @@ fn save(
     extension: &str,
     definition: &Definition,
     findings: &[amends_explore::Finding],
-    written: impl Fn(&amends_explore::Finding) -> anyhow::Result<String>,
+    written: impl Fn(&amends_explore::Finding) -> anyhow::Result<Option<String>>,
 ) -> anyhow::Result<()> {
     fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
     for found in findings {
         let step = found.place().map_or(String::new(), |step| format!("-{step}"));
         let file = folder.join(format!("{}-{}{step}.{extension}", definition.name, found.code.as_str()));
-        fs::write(&file, written(found)?).with_context(|| format!("cannot write {}", file.display()))?;
+        let Some(text) = written(found)? else {
+            output::say(&format!("nothing to write into {}: it takes no fault that a plan could have", file.display()));
+            continue;
+        };
+        fs::write(&file, text).with_context(|| format!("cannot write {}", file.display()))?;
         output::say(&format!("wrote {}", file.display()));
     }
     Ok(())

@@ -42,11 +42,16 @@ fn a_trace_of_another_text_or_with_a_choice_that_is_none_is_refused() {
 
 #[test]
 fn the_faults_of_a_run_are_rules_of_a_plan() {
-    let planned = fault_plan(&parse(LETTER), &Known::new(), &trace()).expect("of this text");
+    let pay =
+        "saga: pay\nsteps:\n  charge: { call: payments POST /charges, compensate: { call: payments POST /refunds } }\n";
+    let found = explored(pay, Contract::Unkeyed, 1).findings.into_iter().find(|found| found.code == Code::AppliedTwice);
+    let planned = fault_plan(&parse(pay), &Known::new(), &found.expect("found").trace).expect("of this text");
     let [rule] = &planned.plan.rules[..] else { panic!("{planned:#?}") };
-    assert_eq!((rule.saga.as_deref(), rule.step.as_ref().map(|step| step.as_str())), (Some("x"), Some("ship")));
+    assert_eq!((rule.saga.as_deref(), rule.step.as_ref().map(|step| step.as_str())), (Some("pay"), Some("charge")));
     assert_eq!((rule.op, rule.attempts), (Some(Asked::Action), Some(Attempts::Only(1))));
-    assert_eq!((&rule.fault, &planned.left_out[..]), (&Fault::Reject(409), &[][..]));
+    assert!(matches!(rule.fault, Fault::Replay(_)) && planned.left_out.is_empty(), "{planned:#?}");
+    let cancelled = fault_plan(&parse(LETTER), &Known::new(), &trace()).expect("of this text");
+    assert_eq!((cancelled.plan.rules.len(), &cancelled.left_out[..]), (0, &["cancel".to_owned()][..]));
     let other = parse(&LETTER.replace("/letters", "/cards"));
     assert!(matches!(fault_plan(&other, &Known::new(), &trace()), Err(CannotReplay::OtherDefinition(_))));
 }
