@@ -4,7 +4,7 @@ use std::{path::Path, sync::LazyLock, time::Duration};
 
 use amends_core::{
     definition::Diagnostic,
-    faults::{Again, Asked, Attempted, Fault, FaultPlan, Point, chosen, documented, json_schema, parse},
+    faults::{Again, Asked, Attempted, Fault, FaultPlan, Point, chosen, documented, json_schema, parse, write},
 };
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
@@ -220,4 +220,15 @@ fn the_page_on_failure_tells_of_every_key() {
     for (name, doc) in documented() {
         assert!(page.contains(&format!("| `{name}` | {doc} |")), "docs/failure.md lacks\n| `{name}` | {doc} |");
     }
+}
+
+#[test]
+fn a_plan_that_is_written_down_is_read_as_the_same() {
+    let all = "[{ delay: 2s, label: { tier: gold, n: 3 } }, { name: 'of \"two\": #1', service: a, saga: b.c, step: d, op: probe, refuse: true }, \
+               { lose: request, attempt: 2 }, { lose: reply, attempts: 3 }, { reject: 409, probability: 0.25 }, { fail: 503, count: 7 }, \
+               { status: 404 }, { body: { a: [1, null, 'x: y'] } }, { body: '<html>' }, { cut: true }, { duplicate: 2 }, { replay: 1500ms }, \
+               { replay: compensation }, { abort: before-send }, { abort: after-send }]";
+    let plan = plan(all);
+    let written = write(&plan);
+    assert_eq!(parse(&written).unwrap_or_else(|found| panic!("{found:#?}\n{written}")), plan);
 }

@@ -10,7 +10,7 @@
 //! What is what: [`model`](self) knows the definition and what its services are like; `node` is one moment of a run (the saga's
 //! state, the wire, the services' ledgers, the judge's notes); `choices` says what may happen next and what of it is a fault;
 //! `apply` makes it happen; `watch` and `kids` read each event, `ends` each end; `family` puts a saga and its children into one world;
-//! `search` walks the tree.
+//! `search` walks the tree; `trace` writes a run down, and `planned` its faults for a running server.
 //!
 //! **What it must never know:** IO, a clock, dice, tokio; how a verdict is printed. Whoever calls it watches the time.
 
@@ -29,6 +29,7 @@ mod look;
 mod model;
 mod node;
 mod pages;
+mod planned;
 mod samples;
 pub mod scenarios;
 mod search;
@@ -44,6 +45,7 @@ pub use findings::{Code, Finding, Severity};
 pub use input::{NoInput, inputs};
 pub use model::Unfit;
 pub use pages::{explain, pages};
+pub use planned::{Planned, fault_plan};
 pub use search::{Progress, Report, Totals, Verdict, explore};
 pub use setup::{Broken, Contract, Service, Setup};
 pub use story::{Line, Story, mermaid};

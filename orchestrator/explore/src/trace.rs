@@ -123,25 +123,7 @@ pub(crate) fn journal_of(models: &Models<'_>, setup: &Setup, path: &[Turn]) -> V
 /// # Errors
 /// It is not of these definitions, or not of this version.
 pub fn replay(definition: &Definition, known: &Known, trace: &Trace) -> Result<Story, CannotReplay> {
-    if trace.trace != FORMAT {
-        return Err(CannotReplay::Format(trace.trace));
-    }
-    if trace.definition != definition.digest.to_string() {
-        return Err(CannotReplay::OtherDefinition(trace.saga.clone()));
-    }
-    let models = Models::new(definition, known, &trace.setup(), &trace.input, true)?;
-    trace.is_of(&models)?;
-    let mut family = start(&models, UNBOUNDED);
-    let mut faults = 0;
-    for (nth, label) in trace.choices.iter().enumerate() {
-        let possible = turns(&models, &family);
-        let Some((turn, cost)) = possible.iter().find(|(turn, _)| turn.label(&models, &family) == *label) else {
-            let words: Vec<String> = possible.iter().map(|(turn, _)| turn.label(&models, &family)).collect();
-            return Err(CannotReplay::Choice { nth: nth + 1, choice: label.clone(), possible: words.join(" · ") });
-        };
-        faults += cost;
-        apply(&models, &mut family, turn);
-    }
+    let (models, mut family, faults) = retrace(definition, known, trace, true, |_, _, _, _| ())?;
     family.root.budget = 0;
     for _ in 0..LONGEST {
         let Some((turn, _)) = turns(&models, &family).get(0) else { break };
@@ -155,6 +137,37 @@ pub fn replay(definition: &Definition, known: &Known, trace: &Trace) -> Result<S
     };
     let ledger = ledger(&models, &family);
     Ok(Story::of(&models, end, ledger))
+}
+
+/// Makes each choice of a trace happen, and shows it with its cost just before. Where it ends, and what it cost.
+pub(crate) fn retrace<'d>(
+    definition: &'d Definition,
+    known: &'d Known,
+    trace: &Trace,
+    tells: bool,
+    mut seen: impl FnMut(&Models<'_>, &Family, Turn, u8),
+) -> Result<(Models<'d>, Family, u8), CannotReplay> {
+    if trace.trace != FORMAT {
+        return Err(CannotReplay::Format(trace.trace));
+    }
+    if trace.definition != definition.digest.to_string() {
+        return Err(CannotReplay::OtherDefinition(trace.saga.clone()));
+    }
+    let models = Models::new(definition, known, &trace.setup(), &trace.input, tells)?;
+    trace.is_of(&models)?;
+    let mut family = start(&models, UNBOUNDED);
+    let mut faults = 0;
+    for (nth, label) in trace.choices.iter().enumerate() {
+        let possible = turns(&models, &family);
+        let Some((turn, cost)) = possible.iter().find(|(turn, _)| turn.label(&models, &family) == *label) else {
+            let words: Vec<String> = possible.iter().map(|(turn, _)| turn.label(&models, &family)).collect();
+            return Err(CannotReplay::Choice { nth: nth + 1, choice: label.clone(), possible: words.join(" · ") });
+        };
+        faults += cost;
+        seen(&models, &family, turn, cost);
+        apply(&models, &mut family, turn);
+    }
+    Ok((models, family, faults))
 }
 
 /// What the services have done in the end.

@@ -13,7 +13,9 @@ use amends_core::{
     ids::ServiceName,
 };
 use amends_engine::Catalogue;
-use amends_explore::{Contract, Progress, Service, Setup, Trace, Verdict, explore, inputs, replay};
+use amends_explore::{
+    Contract, Planned, Progress, Service, Setup, Trace, Verdict, explore, fault_plan, inputs, replay,
+};
 use anyhow::{Context as _, anyhow};
 use serde_json::Value;
 
@@ -74,6 +76,9 @@ pub(crate) struct Args {
     /// Write the run that shows a finding into this folder, a file each
     #[arg(long, value_name = "FOLDER", conflicts_with = "replay")]
     save_trace: Option<PathBuf>,
+    /// Write the faults of that run into this folder, as a plan for a running server (`amends faults set`)
+    #[arg(long, value_name = "FOLDER", conflicts_with = "replay")]
+    save_plan: Option<PathBuf>,
     /// Tell the run of such a file, and explore nothing
     #[arg(long, value_name = "FILE")]
     replay: Option<PathBuf>,
@@ -153,7 +158,14 @@ fn one(
     let stories = report.findings.iter().map(|found| replay(definition, &setup.known, &found.trace));
     let stories = stories.collect::<Result<Vec<_>, _>>().with_context(|| format!("{file}: a run does not repeat"))?;
     if let Some(folder) = &args.save_trace {
-        save(folder, definition, &report.findings)?;
+        let trace =
+            |found: &amends_explore::Finding| Ok(Some(format!("{}\n", serde_json::to_string_pretty(&found.trace)?)));
+        save(folder, "json", definition, &report.findings, trace)?;
+    }
+    if let Some(folder) = &args.save_plan {
+        let plan =
+            |found: &amends_explore::Finding| Ok(plan(&fault_plan(definition, &setup.known, &found.trace)?, found));
+        save(folder, "faults.yaml", definition, &report.findings, plan)?;
     }
     Ok(Explored {
         file,
@@ -283,13 +295,37 @@ fn tell(args: &Args, trace: &Path, catalogue: Option<&Catalogue>) -> anyhow::Res
     Ok(if story.findings.is_empty() { Exit::Success } else { Exit::Failure })
 }
 
-fn save(folder: &Path, definition: &Definition, findings: &[amends_explore::Finding]) -> anyhow::Result<()> {
+/// With what it shows above it, and what it does not bring about. `None`: no fault of a call is needed, or none that could be planned.
+fn plan(planned: &Planned, found: &amends_explore::Finding) -> Option<String> {
+    if planned.plan.rules.is_empty() {
+        return None;
+    }
+    let comment = |text: &str| text.lines().map(|line| format!("# {line}\n")).collect::<String>();
+    let mut text = comment(&format!("{}: {}", found.code.as_str(), found.message));
+    if !planned.left_out.is_empty() {
+        text.push_str(&comment("In the run that shows it this happened, too, and no plan brings it about:"));
+        planned.left_out.iter().for_each(|what| text.push_str(&comment(&format!("- {what}"))));
+    }
+    Some(format!("{text}{}", amends_core::faults::write(&planned.plan)))
+}
+
+/// One file for each finding.
+fn save(
+    folder: &Path,
+    extension: &str,
+    definition: &Definition,
+    findings: &[amends_explore::Finding],
+    written: impl Fn(&amends_explore::Finding) -> anyhow::Result<Option<String>>,
+) -> anyhow::Result<()> {
     fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
     for found in findings {
         let step = found.place().map_or(String::new(), |step| format!("-{step}"));
-        let file = folder.join(format!("{}-{}{step}.json", definition.name, found.code.as_str()));
-        let text = serde_json::to_string_pretty(&found.trace)?;
-        fs::write(&file, format!("{text}\n")).with_context(|| format!("cannot write {}", file.display()))?;
+        let file = folder.join(format!("{}-{}{step}.{extension}", definition.name, found.code.as_str()));
+        let Some(text) = written(found)? else {
+            output::say(&format!("nothing to write into {}: it takes no fault that a plan could have", file.display()));
+            continue;
+        };
+        fs::write(&file, text).with_context(|| format!("cannot write {}", file.display()))?;
         output::say(&format!("wrote {}", file.display()));
     }
     Ok(())

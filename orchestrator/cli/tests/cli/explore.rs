@@ -18,6 +18,9 @@ steps:
     body: { order: \"${{ saga.id }}\" }
 ";
 
+const PAY: &str =
+    "saga: pay\nsteps:\n  charge: { call: payments POST /charges, compensate: { call: payments POST /refunds } }\n";
+
 const BARRIERS: &str = "\
 [services.mail]
 url = \"http://127.0.0.1:9\"
@@ -70,9 +73,7 @@ fn what_is_mended_or_allowed_is_clean() {
 #[test]
 fn services_are_what_the_configuration_says_or_what_is_said_here() {
     let shell = Shell::new();
-    let pay =
-        "saga: pay\nsteps:\n  charge: { call: payments POST /charges, compensate: { call: payments POST /refunds } }\n";
-    shell.file("pay.yaml", pay);
+    shell.file("pay.yaml", PAY);
     let plain = shell.amends(&["explore", "pay.yaml", "--faults", "2"]);
     plain.expect(1).prints("payments: taken for plain services").prints("error[F0102]").prints("error[F0204]");
     assert!(!plain.stdout.contains("F0101"), "{}", plain.stdout);
@@ -104,6 +105,25 @@ fn a_run_that_was_saved_is_told_again() {
     shell.file("broken.json", "{}");
     shell.amends(&["explore", "order.yaml", "--replay", "broken.json"]).expect(2).says("no trace");
     shell.amends(&["explore", "order.yaml", "other.yaml", "--replay", file]).expect(2).says("one definition");
+}
+
+#[test]
+fn the_faults_of_a_run_are_saved_as_a_plan_for_a_server() {
+    let shell = Shell::new();
+    shell.file("pay.yaml", PAY);
+    let explore = ["explore", "pay.yaml", "--contract", "barrier", "--save-plan", "plans"];
+    shell
+        .amends(&[&explore[..], &["--unkeyed", "payments"]].concat())
+        .expect(1)
+        .says("wrote plans/pay-F0101-charge.faults.yaml");
+    let plan = std::fs::read_to_string(shell.file("empty", "").with_file_name("plans/pay-F0101-charge.faults.yaml"));
+    let plan = plan.expect("a plan");
+    let rule = "rules:\n  - { name: \"1: doubled\", saga: \"pay\", step: \"charge\", op: \"action\", attempt: 1, replay: \"5s\" }\n";
+    assert!(plan.starts_with("# F0101: ") && plan.ends_with(rule), "{plan}");
+    // Somebody cancels: that is no fault of a call.
+    shell.file("order.yaml", LETTER);
+    let ran = shell.amends(&["explore", "order.yaml", "--contract", "barrier", "--save-plan", "plans"]);
+    ran.expect(1).says("nothing to write into plans/order-F0202-letter.faults.yaml");
 }
 
 #[test]

@@ -11,8 +11,10 @@ mod keys;
 mod model;
 mod parse;
 mod schema;
+mod write;
 
 pub use choose::{Attempted, chosen};
 pub use model::{Again, Asked, Attempts, Fault, FaultPlan, Point, Rule};
 pub use parse::parse;
 pub use schema::{documented, json_schema};
+pub use write::write;

@@ -1,7 +1,10 @@
 //! A run that was found can be told again, exactly.
 
-use amends_core::definition::Known;
-use amends_explore::{CannotReplay, Code, Contract, Trace, mermaid, replay};
+use amends_core::{
+    definition::Known,
+    faults::{Asked, Attempts, Fault, parse as parse_plan, write},
+};
+use amends_explore::{CannotReplay, Code, Contract, Trace, fault_plan, mermaid, replay};
 
 use crate::support::{explored, parse};
 
@@ -35,6 +38,41 @@ fn a_trace_of_another_text_or_with_a_choice_that_is_none_is_refused() {
     let mut future = trace();
     future.trace = 2;
     assert!(matches!(replay(&parse(LETTER), &Known::new(), &future), Err(CannotReplay::Format(2))));
+}
+
+#[test]
+fn the_faults_of_a_run_are_rules_of_a_plan() {
+    let pay =
+        "saga: pay\nsteps:\n  charge: { call: payments POST /charges, compensate: { call: payments POST /refunds } }\n";
+    let found = explored(pay, Contract::Unkeyed, 1).findings.into_iter().find(|found| found.code == Code::AppliedTwice);
+    let planned = fault_plan(&parse(pay), &Known::new(), &found.expect("found").trace).expect("of this text");
+    let [rule] = &planned.plan.rules[..] else { panic!("{planned:#?}") };
+    assert_eq!((rule.saga.as_deref(), rule.step.as_ref().map(|step| step.as_str())), (Some("pay"), Some("charge")));
+    assert_eq!((rule.op, rule.attempts), (Some(Asked::Action), Some(Attempts::Only(1))));
+    assert!(matches!(rule.fault, Fault::Replay(_)) && planned.left_out.is_empty(), "{planned:#?}");
+    let cancelled = fault_plan(&parse(LETTER), &Known::new(), &trace()).expect("of this text");
+    assert_eq!((cancelled.plan.rules.len(), &cancelled.left_out[..]), (0, &["cancel".to_owned()][..]));
+    let other = parse(&LETTER.replace("/letters", "/cards"));
+    assert!(matches!(fault_plan(&other, &Known::new(), &trace()), Err(CannotReplay::OtherDefinition(_))));
+}
+
+#[test]
+fn every_fault_of_a_run_that_shows_a_finding_is_in_its_plan_or_said_to_be_left_out() {
+    let (mut rules, mut left_out) = (0, 0);
+    for contract in [Contract::Plain, Contract::Barrier, Contract::Unkeyed] {
+        let definition = parse(include_str!("../../../../sagas/place-order.yaml"));
+        for found in explored(include_str!("../../../../sagas/place-order.yaml"), contract, 2).findings {
+            let planned = fault_plan(&definition, &Known::new(), &found.trace).expect("it replays");
+            let faults = usize::from(found.faults);
+            assert!(planned.plan.rules.len() + planned.left_out.len() >= faults, "{found:#?}\n{planned:#?}");
+            if !planned.plan.rules.is_empty() {
+                assert_eq!(parse_plan(&write(&planned.plan)).expect("a plan"), planned.plan);
+            }
+            rules += planned.plan.rules.len();
+            left_out += planned.left_out.len();
+        }
+    }
+    assert!(rules > 0, "{rules} rules, {left_out} left out");
 }
 
 #[test]
