@@ -159,15 +159,23 @@ pub(super) async fn a_caller_who_goes_away_cancels_nothing_half_way(store: Arc<d
     let answers = tokio::time::timeout(Duration::from_secs(30), store.commit(vec![after.clone()])).await.unwrap();
     assert_eq!(words(&answers), ["ok"]);
     for batch in abandoned {
-        let mut made = 0;
-        for append in &batch {
-            let journal = store.journal(append.saga, 1..100, 100).await.unwrap();
-            let whole = !journal.is_empty();
-            assert!(!whole || journal == append.events);
-            assert_eq!(store.head(append.saga).await.unwrap().is_some(), whole);
-            made += usize::from(whole);
+        // A lane of its own may still be writing its part: nobody waits for that any more, but it comes to its end.
+        let whole = async {
+            loop {
+                let mut made = 0;
+                for append in &batch {
+                    made += usize::from(store.head(append.saga).await.unwrap().is_some());
+                }
+                if made == 0 || made == batch.len() {
+                    break made > 0;
+                }
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        let whole = tokio::time::timeout(Duration::from_secs(30), whole).await.expect("made as a whole, or not at all");
+        for append in batch.iter().filter(|_| whole) {
+            assert_eq!(store.journal(append.saga, 1..100, 100).await.unwrap(), append.events);
         }
-        assert!(made == 0 || made == batch.len(), "{made} of {}", batch.len());
         // Asking again is always right.
         assert_eq!(words(&store.commit(batch.clone()).await), ["ok"; 20]);
     }
