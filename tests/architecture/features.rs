@@ -49,3 +49,10 @@ fn crash_points_by_default_are_noticed() {
     assert!(found.iter().any(|one| one.contains("feature default")), "{found:?}");
     assert!(found.iter().any(|one| one.contains("its dependency amends-engine")), "{found:?}");
 }
+
+#[test]
+fn what_a_newcomer_runs_is_the_one_that_does_not_die() {
+    let metadata = metadata();
+    let cli = metadata.workspace_packages().into_iter().find(|package| package.name.as_str() == "amends");
+    assert_eq!(cli.expect("the product").default_run.as_deref(), Some("amends"), "`cargo run -- demo` needs one");
+}
