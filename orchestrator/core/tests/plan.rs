@@ -202,6 +202,9 @@ fn a_child_that_would_be_refused_stops_its_parent() {
     let line = "saga: line\nsteps: { kid: { saga: kid, input: 1 } }";
     let strict = "saga: kid\ninput: { type: string }\nsteps: { a: { sleep: 1s } }";
     assert!(why(strict, line).starts_with("saga kid version 1 takes no such input"));
+    let unfit = "saga: line\nsteps: { kid: { saga: kid, input: 1, output: { x: '${{ child.output.nowhere }}' } } }";
+    let plain = "saga: kid\nsteps: { a: { sleep: 1s } }\noutput: { id: 1 }";
+    assert!(why(plain, unfit).starts_with("from the output of its child"));
     let circle = ["saga: kid\nsteps: { a: { saga: other } }", "saga: other\nsteps: { a: { saga: kid } }"];
     let plan = family_planned(line, &circle, &[]);
     let [ChildRun::Planned(kid, _)] = runs(&plan, "kid")[..] else { panic!("{plan:#?}") };

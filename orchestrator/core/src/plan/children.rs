@@ -30,8 +30,9 @@ pub(super) fn plan(step: &Step, child: &ChildStep, world: &mut World<'_>, preten
             children: children.collect::<Result<_, _>>()?,
         }))
     });
-    let what = what.unwrap_or_else(|why| What::Refused { why });
-    world.done(step.name.as_str(), told.unwrap_or_else(|| of_plans(child, &what)));
+    let what = what.and_then(|what| Ok((told.map_or_else(|| of_plans(child, &what), Ok)?, what)));
+    let (output, what) = what.unwrap_or_else(|why| (Seen::Absent, What::Refused { why }));
+    world.done(step.name.as_str(), output);
     Ok(what)
 }
 
@@ -57,29 +58,33 @@ fn told(
     outputs.collect::<Result<_, _>>().map(|outputs| Some(Seen::Known(Value::Array(outputs))))
 }
 
-/// The step's output, if that of each child hangs on no reply.
-fn of_plans(child: &ChildStep, what: &What) -> Seen {
-    let What::Children(PlannedChildren { each, children, .. }) = what else { return Seen::Absent };
+/// The step's output, if that of each child hangs on no reply. `Err`: it cannot be taken from a child's.
+fn of_plans(child: &ChildStep, what: &What) -> Result<Seen, String> {
+    let What::Children(PlannedChildren { each, children, .. }) = what else { return Ok(Seen::Absent) };
     if each.as_ref().is_some_and(|each| each.unknown.is_some()) {
-        return Seen::Unknown;
+        return Ok(Seen::Unknown);
     }
-    let outputs: Option<Vec<Value>> = children.iter().map(|planned| of_plan(child, planned)).collect();
-    match (outputs, each) {
+    let outputs = children.iter().map(|planned| of_plan(child, planned)).collect::<Result<Option<Vec<Value>>, _>>()?;
+    Ok(match (outputs, each) {
         (None, _) => Seen::Unknown,
         (Some(outputs), Some(_)) => Seen::Known(Value::Array(outputs)),
         (Some(mut outputs), None) => outputs.pop().map_or(Seen::Absent, Seen::Known),
-    }
+    })
 }
 
-fn of_plan(child: &ChildStep, planned: &PlannedChild) -> Option<Value> {
-    let ChildRun::Planned(plan, _) = &planned.run else { return None };
+fn of_plan(child: &ChildStep, planned: &PlannedChild) -> Result<Option<Value>, String> {
+    let ChildRun::Planned(plan, _) = &planned.run else { return Ok(None) };
     let output = match &plan.output {
-        Some(Ok(output)) if plan.placeholders.occur_in(&output.to_string()) => return None,
+        // What stops it is shown where it stops.
+        _ if plan.stops() => return Ok(None),
+        Some(Ok(output)) if plan.placeholders.occur_in(&output.to_string()) => return Ok(None),
         Some(Ok(output)) => output,
         // A child tells its parent nothing if its output cannot be made.
         Some(Err(_)) | None => &Value::Null,
     };
-    render::child_output(child, planned.saga, output, limits::OUTPUT_BYTES).ok()
+    render::child_output(child, planned.saga, output, limits::OUTPUT_BYTES)
+        .map(Some)
+        .map_err(|why| format!("from the output of its child its own cannot be taken: {why}"))
 }
 
 /// `Err`: the step would be refused.
