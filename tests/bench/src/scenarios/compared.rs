@@ -33,6 +33,12 @@ pub(super) async fn saturation(ground: &Ground, wish: &Wish, report: &mut Report
                 ours.and_then(|ours| ours.ceiling_ratio),
                 Bound::AtLeast(ceiling_least),
             );
+            // The harder one: no orchestrator can send bytes that were made before.
+            report.hold(
+                format!("{what}: part of the raw ceiling"),
+                ours.and_then(|ours| ours.raw_ceiling_ratio),
+                Bound::AtLeast(ceiling_least),
+            );
             report.hold_ratio(&what, peer, all.ratio(peer, rate), Bound::AtLeast(peer_least));
             report.hold(
                 format!("{what}: peak memory, MiB"),
