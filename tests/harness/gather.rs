@@ -26,8 +26,10 @@ pub(crate) async fn evidence(scene: &Scene, at_rest: bool) -> Result<Evidence> {
     let skew_us = if matches!(scene.journal, Reader::Server(_)) { NODES_DISAGREE_BY_US } else { 0 };
     let mut evidence = Evidence { at_rest, skew_us, copies_meant: scene.plan.allows_faults, ..Evidence::default() };
     for (name, service) in &scene.services {
-        evidence.wire.extend(service.proxy.log());
-        evidence.unreadable.extend(service.proxy.unreadable());
+        for proxy in service.proxies() {
+            evidence.wire.extend(proxy.log());
+            evidence.unreadable.extend(proxy.unreadable());
+        }
         evidence.ledgers.insert((*name).to_owned(), ledger::read(&service.database).await?);
     }
     evidence.wire.sort_by_key(|request| request.arrived_at);

@@ -10,7 +10,8 @@ use amends_core::{
     openapi::Api,
 };
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use url::Url;
+
+use crate::addresses::Addresses;
 
 /// All services by name.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -23,10 +24,8 @@ pub struct Catalogue {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Service {
-    /// `http://` or `https://`, host, port and perhaps a path below which the service lives. No credentials, query or
-    /// fragment.
-    #[serde(serialize_with = "url_text", deserialize_with = "base_url")]
-    pub url: Url,
+    /// Where it lives; a list where it has replicas, which then get its requests in turn.
+    pub url: Addresses,
     /// What its answers are worth.
     #[serde(default)]
     pub contract: Contract,
@@ -87,23 +86,6 @@ fn default_timeout() -> Duration {
 
 fn default_concurrency() -> u32 {
     64
-}
-
-fn base_url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Url, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    let refuse = |why: &str| serde::de::Error::custom(format!("url `{text}`: {why}"));
-    let url = Url::parse(&text).map_err(|error| refuse(&error.to_string()))?;
-    if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
-        return Err(refuse("write http://host:port or https://host"));
-    }
-    if !url.username().is_empty() || url.password().is_some() || url.query().is_some() || url.fragment().is_some() {
-        return Err(refuse("no credentials, query or fragment belong here"));
-    }
-    Ok(url)
-}
-
-fn url_text<S: Serializer>(url: &Url, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(url.as_str().trim_end_matches('/'))
 }
 
 fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {

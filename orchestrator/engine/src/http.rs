@@ -14,18 +14,18 @@ use amends_protocol::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, Uri, header, uri::PathAndQuery};
+use http::{HeaderMap, HeaderName, Method, Response, Uri, header, uri::PathAndQuery};
 use http_body_util::Full;
 use hyper_rustls::{ConfigBuilderExt, HttpsConnectorBuilder};
 use hyper_util::client::legacy::connect::HttpConnector;
-use url::Url;
 use uuid::Uuid;
 
 use crate::{
     Catalogue,
     headers::{self, request_headers},
     participant::{Forgotten, Participant, Request},
-    wire::{Broken, Connector, IDLE_TIMEOUT, Idle, Wire},
+    replicas::{Door, Outcome, Replica},
+    wire::{Broken, Connector, IDLE_TIMEOUT, Wire},
 };
 
 /// A service that does not accept a connection in this time is not there; nothing was sent.
@@ -44,31 +44,6 @@ pub enum HttpError {
     Tls(#[from] rustls::Error),
     #[error("service {service} cannot be called: {reason}")]
     Service { service: String, reason: String },
-}
-
-/// Where a service is.
-struct Door {
-    /// Scheme, host and port.
-    address: Uri,
-    host: HeaderValue,
-    /// The path below which it lives, without a slash at its end.
-    below: String,
-    idle: Idle,
-}
-
-impl Door {
-    fn new(url: &Url) -> Result<Self, String> {
-        let said = |error: http::Error| error.to_string();
-        let host = url.host_str().ok_or("its address has no host")?;
-        let authority = url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
-        let address = Uri::builder().scheme(url.scheme()).authority(authority.as_str()).path_and_query("/");
-        Ok(Self {
-            address: address.build().map_err(said)?,
-            host: HeaderValue::try_from(authority).map_err(|error| said(error.into()))?,
-            below: url.path().trim_end_matches('/').to_owned(),
-            idle: Idle::default(),
-        })
-    }
 }
 
 impl HttpParticipant {
@@ -90,53 +65,92 @@ impl HttpParticipant {
             HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1().wrap_connector(tcp);
         let doors = catalogue.services.iter().map(|(name, service)| {
             let refused = |reason| HttpError::Service { service: name.clone(), reason };
-            Ok::<_, HttpError>((name.clone(), Door::new(&service.url).map_err(refused)?))
+            Ok::<_, HttpError>((name.clone(), Door::new(name, &service.url).map_err(refused)?))
         });
         let doors = Arc::new(doors.collect::<Result<_, _>>()?);
         tokio::spawn(sweep(Arc::downgrade(&doors)));
         Ok(Self { doors, connector })
     }
 
-    /// One request and its whole answer, or why there is none.
+    /// One request and its whole answer, or why there is none. A replica that certainly got nothing leaves it to the next one; at most
+    /// one of them gets it.
     async fn exchange(
         &self,
         (door, path): (&Door, &str),
         method: Method,
-        mut headers: HeaderMap,
+        headers: HeaderMap,
         body: Option<Vec<u8>>,
         within: Duration,
     ) -> Result<Response<Bytes>, Reply> {
         let path = format!("{}{path}", door.below);
         let path = PathAndQuery::try_from(path).map_err(|error| not_sent(format!("its path is none: {error}")))?;
-        headers.insert(header::HOST, door.host.clone());
         let mut request = http::Request::new(Full::new(body.map(Bytes::from).unwrap_or_default()));
         (*request.method_mut(), *request.uri_mut(), *request.headers_mut()) = (method, Uri::from(path), headers);
-        match tokio::time::timeout(within, self.send(door, request)).await {
-            Ok(answered) => answered,
-            Err(_) => Err(Reply::Lost { reason: "no whole answer within the timeout".to_owned() }),
+        let until = tokio::time::Instant::now() + within;
+        let mut absent = String::new();
+        for replica in door.turns() {
+            request.headers_mut().insert(header::HOST, replica.host.clone());
+            let sent = tokio::time::timeout_at(until, self.send(replica, request)).await;
+            let Ok(sent) = sent else {
+                door.tell(replica, Outcome::Failed);
+                return Err(Reply::Lost { reason: "no whole answer within the timeout".to_owned() });
+            };
+            match sent {
+                Ok(response) => {
+                    let gone = matches!(response.status().as_u16(), 502..=504);
+                    door.tell(replica, if gone { Outcome::Failed } else { Outcome::Answered });
+                    return Ok(response);
+                }
+                Err(Unanswered::Lost(reason)) => {
+                    door.tell(replica, Outcome::Failed);
+                    return Err(Reply::Lost { reason });
+                }
+                Err(Unanswered::NotSent(back, reason)) => {
+                    door.tell(replica, Outcome::Absent);
+                    (request, absent) = (*back, reason);
+                }
+            }
         }
+        Err(not_sent(absent))
     }
 
-    async fn send(&self, door: &Door, mut request: http::Request<Full<Bytes>>) -> Result<Response<Bytes>, Reply> {
-        while let Some(wire) = door.idle.take() {
+    async fn send(
+        &self,
+        replica: &Replica,
+        mut request: http::Request<Full<Bytes>>,
+    ) -> Result<Response<Bytes>, Unanswered> {
+        while let Some(wire) = replica.idle.take() {
             let (outcome, wire) = wire.exchange(request).await;
-            wire.into_iter().for_each(|wire| door.idle.put(wire));
+            wire.into_iter().for_each(|wire| replica.idle.put(wire));
             match outcome {
                 Ok(response) => return Ok(response),
-                Err(Broken::Lost(reason)) => return Err(Reply::Lost { reason }),
+                Err(Broken::Lost(reason)) => return Err(Unanswered::Lost(reason)),
                 // The other side had closed it meanwhile.
                 Err(Broken::NotSent(back)) => request = *back,
             }
         }
         // Boxed: it is rare, and would make every call's future several times as large.
-        let wire = Box::pin(Wire::connect(&self.connector, door.address.clone())).await.map_err(not_sent)?;
+        let wire = match Box::pin(Wire::connect(&self.connector, replica.address.clone())).await {
+            Ok(wire) => wire,
+            Err(reason) => return Err(Unanswered::NotSent(Box::new(request), reason)),
+        };
         let (outcome, wire) = wire.exchange(request).await;
-        wire.into_iter().for_each(|wire| door.idle.put(wire));
+        wire.into_iter().for_each(|wire| replica.idle.put(wire));
         outcome.map_err(|broken| match broken {
-            Broken::Lost(reason) => Reply::Lost { reason },
-            Broken::NotSent(_) => not_sent("the connection was closed before the request left".to_owned()),
+            Broken::Lost(reason) => Unanswered::Lost(reason),
+            Broken::NotSent(back) => {
+                Unanswered::NotSent(back, "the connection was closed before the request left".to_owned())
+            }
         })
     }
+}
+
+/// Why a replica gave no answer.
+enum Unanswered {
+    /// It may have got the request.
+    Lost(String),
+    /// No byte of the request left; here it is again, and why.
+    NotSent(Box<http::Request<Full<Bytes>>>, String),
 }
 
 /// Until nobody calls any more.
@@ -144,7 +158,7 @@ async fn sweep(doors: std::sync::Weak<BTreeMap<String, Door>>) {
     loop {
         tokio::time::sleep(IDLE_TIMEOUT / 2).await;
         let Some(doors) = doors.upgrade() else { return };
-        doors.values().for_each(|door| door.idle.sweep());
+        doors.values().for_each(Door::sweep);
     }
 }
 
@@ -245,8 +259,14 @@ mod tests {
     }
 
     pub(super) fn calling(listener: &TcpListener) -> HttpParticipant {
-        let url = format!("http://{}", listener.local_addr().expect("it listens"));
-        let catalogue = serde_json::json!({ "town": { "url": url } });
+        calling_all(&[listener])
+    }
+
+    /// One service with so many replicas.
+    fn calling_all(listeners: &[&TcpListener]) -> HttpParticipant {
+        let url = |listener: &&TcpListener| format!("http://{}", listener.local_addr().expect("it listens"));
+        let urls: Vec<String> = listeners.iter().map(url).collect();
+        let catalogue = serde_json::json!({ "town": { "url": urls } });
         HttpParticipant::new(&serde_json::from_value(catalogue).expect("a catalogue")).expect("TLS")
     }
 
@@ -333,6 +353,40 @@ mod tests {
         drop(listener);
         let refused = called(&participant).await;
         assert!(matches!(&refused, Err(Reply::NotSent { reason }) if reason.contains("refused")), "{refused:?}");
+    }
+
+    #[tokio::test]
+    async fn what_one_replica_did_not_get_goes_to_the_next_in_the_same_attempt() {
+        let [first, second] = [TcpListener::bind("127.0.0.1:0"), TcpListener::bind("127.0.0.1:0")];
+        let (first, second) = (first.await.expect("a port"), second.await.expect("a port"));
+        let participant = calling_all(&[&first, &second]);
+        drop(first);
+        let town = async {
+            let mut stream = asked(&second).await;
+            answered(&mut stream).await;
+            let head = next_request(&mut stream).await;
+            answered(&mut stream).await;
+            head
+        };
+        let calls = async {
+            assert!(called(&participant).await.is_ok());
+            assert!(called(&participant).await.is_ok(), "the one that is away is not asked first any more");
+        };
+        let address = second.local_addr().expect("it listens");
+        let (head, ()) = tokio::join!(town, calls);
+        assert!(head.contains(&format!("host: {address}")), "its own name: {head}");
+    }
+
+    #[tokio::test]
+    async fn what_one_replica_may_have_got_goes_to_no_other() {
+        let [first, second] = [TcpListener::bind("127.0.0.1:0"), TcpListener::bind("127.0.0.1:0")];
+        let (first, second) = (first.await.expect("a port"), second.await.expect("a port"));
+        let participant = calling_all(&[&first, &second]);
+        let (stream, lost) = tokio::join!(async { drop(asked(&first).await) }, called(&participant));
+        let () = stream;
+        assert!(matches!(lost, Err(Reply::Lost { .. })), "{lost:?}");
+        let other = tokio::time::timeout(Duration::from_millis(50), second.accept()).await;
+        assert!(other.is_err(), "nobody else is asked");
     }
 
     #[test]

@@ -10,6 +10,7 @@
 //!
 //! Three doors have a real and a simulated side, and nothing else is a trait: `Store`, [`Participant`], [`Clock`].
 
+mod addresses;
 mod bulkhead;
 mod callback;
 mod calls;
@@ -36,6 +37,7 @@ mod participant;
 mod probes;
 mod recovery;
 mod registry;
+mod replicas;
 mod retention;
 mod signal;
 mod start;
@@ -43,6 +45,7 @@ mod sweep;
 mod token;
 mod wire;
 
+pub use addresses::{Addresses, REPLICAS_MAX};
 pub use callback::CalledBack;
 pub use cancel::Cancelled;
 pub use catalogue::{Catalogue, Contract, Service};

@@ -13,7 +13,7 @@ use crate::{
         ledger::{self, Effect, Entry},
         reader,
     },
-    proxy::WireRequest,
+    proxy::{Proxy, WireRequest},
     words::{Call, Op},
 };
 
@@ -161,8 +161,9 @@ impl Scene {
     /// The definition has no such step.
     pub fn wire(&self, saga: Uuid, step: &str, op: Op) -> Vec<WireRequest> {
         let call = Call { step: step.to_owned(), index: None, op };
-        let mut log = self.service(&self.service_of(step)).proxy.log();
+        let mut log: Vec<WireRequest> = self.service(&self.service_of(step)).proxies().flat_map(Proxy::log).collect();
         log.retain(|request| request.call.saga == saga && request.call.call == call);
+        log.sort_by_key(|request| request.arrived_at);
         log
     }
 }

@@ -28,7 +28,7 @@ pub(crate) use self::plan::Move;
 pub use self::{
     look::Effects,
     plan::{CUSTOMER, OPENING, Plan, SKU},
-    scene::{Scene, Service},
+    scene::{Replica, Scene, Service},
 };
 
 /// The longest that any saga of these tests needs to its end once faults are over.

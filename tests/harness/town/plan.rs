@@ -37,6 +37,8 @@ pub struct Plan {
     pub(super) later: Option<String>,
     /// The orchestrator is started with `--allow-faults`.
     pub(crate) allows_faults: bool,
+    /// One service, and how many processes it has on its store; every other has one.
+    pub(super) replicas: Option<(&'static str, usize)>,
 }
 
 /// What one step does to a balance.
@@ -82,6 +84,7 @@ impl Plan {
             replies: None,
             later: None,
             allows_faults: false,
+            replicas: None,
         }
     }
 
@@ -165,6 +168,7 @@ impl Plan {
             replies: None,
             later: None,
             allows_faults: false,
+            replicas: None,
         }
     }
 
@@ -185,6 +189,7 @@ impl Plan {
             replies: Some(replies.to_string()),
             later: None,
             allows_faults: false,
+            replicas: None,
         }
     }
 
@@ -240,6 +245,15 @@ impl Plan {
     /// This service dies right after a commit: `STEP[:op[:nth]]`.
     pub fn aborting(self, service: &'static str, at: &str) -> Self {
         Self { abort: Some((service, at.to_owned())), ..self }
+    }
+
+    /// This service has so many processes on its store.
+    pub fn with_replicas(self, service: &'static str, count: usize) -> Self {
+        Self { replicas: Some((service, count)), ..self }
+    }
+
+    pub(super) fn replicas_of(&self, service: &str) -> usize {
+        self.replicas.filter(|(replicated, _)| *replicated == service).map_or(1, |(_, count)| count)
     }
 
     /// The orchestrator injects faults when it is told to.

@@ -30,7 +30,23 @@ use crate::{
 pub struct Service {
     pub process: Process,
     pub proxy: Proxy,
+    /// Its other processes, on the same store.
+    pub replicas: Vec<Replica>,
     pub(crate) database: PathBuf,
+}
+
+/// One more process of a service.
+#[derive(Debug)]
+pub struct Replica {
+    pub process: Process,
+    pub proxy: Proxy,
+}
+
+impl Service {
+    /// In front of its processes.
+    pub fn proxies(&self) -> impl Iterator<Item = &Proxy> {
+        std::iter::once(&self.proxy).chain(self.replicas.iter().map(|replica| &replica.proxy))
+    }
 }
 
 /// Services and readers of one test, in one folder.
@@ -63,15 +79,21 @@ impl Scene {
     pub(crate) fn catalogue(&self) -> String {
         let mut config = String::new();
         for (name, service) in &self.services {
-            let (address, concurrency) = (service.proxy.address(), self.plan.concurrency);
+            let addresses: Vec<String> = service.proxies().map(|proxy| format!("http://{}", proxy.address())).collect();
+            let concurrency = self.plan.concurrency;
             write!(
                 config,
-                "[services.{name}]\nurl = \"http://{address}\"\ncontract = \"barrier\"\ntimeout = \"5s\"\nconcurrency = \
+                "[services.{name}]\nurl = {addresses:?}\ncontract = \"barrier\"\ntimeout = \"5s\"\nconcurrency = \
                  {concurrency}\n"
             )
             .expect("a text can be written to");
         }
         config
+    }
+
+    /// Everything that stands before a service's process.
+    fn proxies(&self) -> impl Iterator<Item = &Proxy> {
+        self.services.values().flat_map(Service::proxies)
     }
 
     /// What the sagas are, as registered.
@@ -131,12 +153,11 @@ impl Scene {
             (0.03, Action::ReplayLate { after: Duration::from_millis(400), lost: true }),
             (0.05, Action::Delay(Duration::from_millis(100))),
         ];
-        let services = self.services.values();
         let rules =
-            services.flat_map(|service| faults.iter().zip(0..).map(move |(fault, number)| (service, fault, number)));
+            self.proxies().flat_map(|proxy| faults.iter().zip(0..).map(move |(fault, number)| (proxy, fault, number)));
         rules
-            .map(|(service, (share, action), number)| {
-                service.proxy.inject(Rule::every(action.clone()).chance(*share, seed.wrapping_add(number)))
+            .map(|(proxy, (share, action), number)| {
+                proxy.inject(Rule::every(action.clone()).chance(*share, seed.wrapping_add(number)))
             })
             .collect()
     }
@@ -162,12 +183,12 @@ impl Scene {
 
     /// From now on requests are counted and held at their moments, at all services together.
     pub fn trap(&self, traps: &Traps) {
-        self.services.values().for_each(|service| service.proxy.trap(traps.clone()));
+        self.proxies().for_each(|proxy| proxy.trap(traps.clone()));
     }
 
     /// Requests of this saga that came by so far; those of probes are not among them.
     pub fn requests_of(&self, saga: Uuid) -> usize {
-        let logs = self.services.values().map(|service| service.proxy.log());
+        let logs = self.proxies().map(Proxy::log);
         logs.map(|log| log.iter().filter(|request| request.call.saga == saga).count()).sum()
     }
 
@@ -181,12 +202,12 @@ impl Scene {
 
     /// No more faults.
     pub fn heal(&self) {
-        self.services.values().for_each(|service| service.proxy.heal());
+        self.proxies().for_each(Proxy::heal);
     }
 
     /// No request is on its way to a participant any more, also no late copy.
     pub fn wire_is_quiet(&self) -> bool {
-        self.services.values().all(|service| service.proxy.under_way() + service.proxy.late() == 0)
+        self.proxies().all(|proxy| proxy.under_way() + proxy.late() == 0)
     }
 
     /// The checker, with everything at rest.
@@ -240,10 +261,17 @@ async fn service(
     let log = folder.join(format!("{name}.log"));
     let environment = Vec::new();
     let program = Program { binary, arguments, log, log_filter: plan.log_filter(), environment };
-    let process = Process::start(program).await?;
+    let process = Process::start(program.clone()).await?;
+    let mut replicas = Vec::new();
+    for number in 1..plan.replicas_of(name) {
+        let log = folder.join(format!("{name}-{number}.log"));
+        let process = Process::start(Program { log, ..program.clone() }).await?;
+        let proxy = Proxy::start(name, process.address(), Some(journal.clone()))?;
+        replicas.push(Replica { process, proxy });
+    }
     seed(binary, &format!("http://{}", process.address())).await.with_context(|| format!("seeding {name}"))?;
     let proxy = Proxy::start(name, process.address(), Some(journal.clone()))?;
-    Ok(Service { process, proxy, database })
+    Ok(Service { process, proxy, replicas, database })
 }
 
 /// By the services' own routes, which belong to no saga.

@@ -257,7 +257,7 @@ impl Show<'_> {
         Ok(RequestView {
             service: rendered.service.to_string(),
             method: rendered.method.as_str(),
-            url: service.map(|service| format!("{}{path}", service.url.as_str().trim_end_matches('/'))),
+            url: service.map(|service| format!("{}{path}", service.url.first().as_str().trim_end_matches('/'))),
             path,
             headers,
             body: rendered.body.as_deref().map(|body| shown(&String::from_utf8_lossy(body))),
