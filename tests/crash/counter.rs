@@ -233,12 +233,15 @@ async fn dies_everywhere(mut lone: Lone) -> Result<()> {
             }
         }
         Many::About(many) => {
+            let before = lone.died.twice;
             for _ in 0..many {
                 let first = fatal[usize::try_from(dice.below(fatal.len() as u64))?];
                 // A recovery has fewer points than a whole run, however early it began.
                 let second = (1 + dice.below(undisturbed.len() as u64 / 2)).to_string();
                 lone.survives(&[first, &second]).await.with_context(|| format!("{first}, then {second}"))?;
             }
+            let twice = lone.died.twice - before;
+            ensure!(twice * 2 >= many, "of {many} pairs it died only in {twice} once more");
         }
     }
     eprintln!(

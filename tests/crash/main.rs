@@ -2,6 +2,8 @@
 
 mod counter;
 mod every_kind;
+mod file;
+mod halted;
 mod orchestrator;
 mod participants;
 mod soak;

@@ -31,6 +31,11 @@ async fn dies(service: &'static str, at: &str, order: Value, end: SagaStatus) ->
     let wire = town.wire(saga, step, op);
     assert!(wire.len() >= 2, "{step} was asked again");
     assert_eq!(wire[0].answered, None, "the first answer was never given");
+    let last = wire.last().and_then(|request| request.copies.last()?.answer.as_ref());
+    assert!(
+        last.is_some_and(|answer| answer.acked && (200..300).contains(&answer.status)),
+        "the stored reply: {last:?}"
+    );
     let expected = if end == SagaStatus::Completed { Effects::DONE } else { Effects::UNDONE };
     assert_eq!(town.effects(saga).await?[step], expected);
     town.audit().await

@@ -6,13 +6,19 @@ mod duplicates;
 mod late;
 mod limits;
 mod network;
+mod outage;
 mod parallel;
 mod rejections;
 mod replies;
+mod retries;
 
 use std::collections::BTreeMap;
 
-use amends_tests::town::{Effects, Town};
+use amends_tests::{
+    audit::journal::Event,
+    town::{Effects, Town},
+    words::Call,
+};
 use anyhow::Result;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -52,4 +58,19 @@ async fn assert_effects(town: &Town, saga: Uuid, expected: &[(&str, Effects)]) -
 /// All of these with one effect.
 fn all(steps: &[&'static str], effect: Effects) -> Vec<(&'static str, Effects)> {
     steps.iter().map(|step| (*step, effect)).collect()
+}
+
+/// What became of the attempts of this step's action, in their order, by the journal.
+async fn outcomes(town: &Town, saga: Uuid, step: &str) -> Result<Vec<&'static str>> {
+    let wanted = Call::action(step);
+    let journal = town.journal(saga).await?;
+    let outcomes = journal.iter().filter_map(|row| match &row.event {
+        Event::CallSucceeded { call, .. } if *call == wanted => Some("succeeded"),
+        Event::CallUnusable { call, .. } if *call == wanted => Some("unusable"),
+        Event::CallRejected { call, .. } if *call == wanted => Some("rejected"),
+        Event::CallNotSent { call, .. } if *call == wanted => Some("not sent"),
+        Event::CallUnknown { call, .. } if *call == wanted => Some("unknown"),
+        _ => None,
+    });
+    Ok(outcomes.collect())
 }

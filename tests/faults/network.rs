@@ -8,18 +8,16 @@ use amends_tests::{
     proxy::{Action, Door},
     town::{Effects, Plan, Town},
     wait::until,
-    words::{Call, Op},
+    words::Op,
 };
 use anyhow::Result;
 use uuid::Uuid;
 
-use crate::{STEPS, all, assert_effects, before};
+use crate::{STEPS, all, assert_effects, before, outcomes};
 
 /// How many attempts of this step's action were not sent, by the journal.
 async fn not_sent(town: &Town, saga: Uuid, step: &str) -> Result<usize> {
-    let journal = town.journal(saga).await?;
-    let wanted = Call::action(step);
-    Ok(journal.iter().filter(|row| matches!(&row.event, Event::CallNotSent { call, .. } if *call == wanted)).count())
+    Ok(outcomes(town, saga, step).await?.iter().filter(|outcome| **outcome == "not sent").count())
 }
 
 #[tokio::test]

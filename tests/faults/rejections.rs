@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use amends_protocol::v1::{AttentionReason, SagaStatus, StepStatus};
 use amends_tests::{
+    audit::journal::Event,
     proxy::{Action, Rule},
     town::{Effects, Plan, Town},
     wait::until,
@@ -11,7 +12,7 @@ use amends_tests::{
 };
 use anyhow::Result;
 
-use crate::{STEPS, all, assert_effects, before, order_rejected_at};
+use crate::{BEFORE_PIVOT, STEPS, all, assert_effects, before, order_rejected_at, outcomes};
 
 #[tokio::test]
 async fn without_faults_an_order_completes_with_one_effect_each() -> Result<()> {
@@ -69,12 +70,44 @@ async fn a_rejected_compensation_raises_attention_and_its_predecessors_wait() ->
 #[tokio::test]
 async fn a_rejection_after_a_lost_attempt_does_not_clear_it() -> Result<()> {
     let town = Town::start(Plan::orders()).await?;
-    let lost = town.inject_rule("charge", Rule::action_of("charge", Action::CutAfterRequest).attempts(1..=1));
-    let no = town.inject_rule("charge", Rule::action_of("charge", Action::Acked(402)));
-    let saga = town.run(Town::order(2, 500), SagaStatus::Compensated).await?;
-    lost.assert_fired(1);
-    no.assert_fired(1);
-    assert_effects(&town, saga.id, &all(&["open", "reserve", "charge"], Effects::UNDONE)).await?;
+    for step in BEFORE_PIVOT {
+        let lost = town.inject_rule(step, Rule::action_of(step, Action::CutAfterRequest).attempts(1..=1));
+        let no = town.inject_rule(step, Rule::action_of(step, Action::Acked(402)));
+        let saga = town.run(Town::order(2, 500), SagaStatus::Compensated).await?;
+        lost.assert_fired(1);
+        no.assert_fired(1);
+        town.heal();
+        assert_eq!(outcomes(&town, saga.id, step).await?, ["unknown", "rejected"], "{step}");
+        let mut undone = before(step).to_vec();
+        undone.push(step);
+        assert_effects(&town, saga.id, &all(&undone, Effects::UNDONE)).await?;
+    }
+    town.audit().await
+}
+
+/// Neither word says whether it was done: the attempt counts as unknown, and the call is asked for again.
+#[tokio::test]
+async fn the_true_owner_that_is_told_that_it_is_not_or_that_its_bytes_are_others_asks_a_person() -> Result<()> {
+    let town = Town::start(Plan::orders()).await?;
+    for (status, word, reason) in [(409, "stale-epoch", "stale_epoch"), (422, "other-body", "other_body")] {
+        let told = Rule::action_of("charge", Action::Refused(status, word)).attempts(1..=1);
+        let told = town.inject_rule("charge", told);
+        let saga = town.run(Town::order(2, 500), SagaStatus::Completed).await?;
+        told.assert_fired(1);
+        town.heal();
+        assert_eq!(outcomes(&town, saga.id, "charge").await?, ["unknown", "succeeded"], "{word}");
+        let journal = town.journal(saga.id).await?;
+        let raised: Vec<_> = journal
+            .iter()
+            .filter_map(|row| match &row.event {
+                Event::AttentionRaised { call, reason } => Some((call.step.as_str(), reason.as_str())),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(raised, [("charge", reason)]);
+        assert!(saga.attention.is_empty(), "and it is over with the call");
+        assert_effects(&town, saga.id, &all(&STEPS, Effects::DONE)).await?;
+    }
     town.audit().await
 }
 

@@ -1,20 +1,26 @@
 //! Requests and replies that are lost: what may have happened is found out, or undone.
 
-use std::time::Duration;
-
 use amends_protocol::v1::SagaStatus;
 use amends_tests::{
-    proxy::{Action, Injected, Rule},
+    proxy::{Action, Rule},
     town::{Effects, Plan, Town},
-    wait::until_true,
     words::Op,
 };
 use anyhow::Result;
 
-use crate::{BEFORE_PIVOT, STEPS, all, assert_effects, before, order_rejected_at};
+use crate::{BEFORE_PIVOT, STEPS, all, assert_effects, before, order_rejected_at, outcomes};
+
+/// Where a fault of the wire is, seen from the participant.
+#[derive(Clone, Copy, PartialEq)]
+enum Lost {
+    /// It never had the request, or not all of it.
+    Request,
+    /// It has done it and said so.
+    Reply,
+}
 
 /// One order for each step, whose first attempt suffers this; all complete with one effect each.
-async fn first_attempts_suffer(action: Action) -> Result<()> {
+async fn first_attempts_suffer(action: Action, lost: Lost) -> Result<()> {
     let town = Town::start(Plan::orders()).await?;
     for step in STEPS {
         let fault = town.inject_rule(step, Rule::action_of(step, action.clone()).attempts(1..=1));
@@ -24,6 +30,13 @@ async fn first_attempts_suffer(action: Action) -> Result<()> {
         let wire = town.wire(saga.id, step, Op::Action);
         assert_eq!(wire.iter().map(|request| request.attempt).collect::<Vec<_>>(), [1, 2], "{step}");
         assert_eq!(wire[0].digest, wire[1].digest, "{step} sends the same bytes again");
+        let answers: Vec<_> =
+            wire.iter().map(|request| request.copies.first().and_then(|c| c.answer.as_ref())).collect();
+        assert_eq!(answers[0].is_some(), lost == Lost::Reply, "{step}: where it was meant: {:?}", wire[0]);
+        if let (Some(first), Some(second)) = (answers[0], answers[1]) {
+            assert_eq!((first.status, &first.body), (second.status, &second.body), "{step}: the stored reply");
+        }
+        assert_eq!(outcomes(&town, saga.id, step).await?, ["unknown", "succeeded"], "{step}");
         assert_effects(&town, saga.id, &all(&STEPS, Effects::DONE)).await?;
     }
     town.audit().await
@@ -31,35 +44,35 @@ async fn first_attempts_suffer(action: Action) -> Result<()> {
 
 #[tokio::test]
 async fn a_lost_reply_at_any_step_leaves_one_effect() -> Result<()> {
-    first_attempts_suffer(Action::CutAfterRequest).await
+    first_attempts_suffer(Action::CutAfterRequest, Lost::Reply).await
 }
 
 #[tokio::test]
 async fn a_lost_request_at_any_step_is_sent_again() -> Result<()> {
-    first_attempts_suffer(Action::CutBeforeRequest).await
+    first_attempts_suffer(Action::CutBeforeRequest, Lost::Request).await
 }
 
 #[tokio::test]
 async fn a_request_cut_in_its_middle_at_any_step_is_sent_again() -> Result<()> {
-    first_attempts_suffer(Action::CutWithinRequest(120)).await
+    first_attempts_suffer(Action::CutWithinRequest(120), Lost::Request).await
 }
 
 #[tokio::test]
 async fn a_reply_cut_in_its_middle_at_any_step_leaves_one_effect() -> Result<()> {
-    first_attempts_suffer(Action::CutWithinResponse(60)).await
+    first_attempts_suffer(Action::CutWithinResponse(60), Lost::Reply).await
 }
 
 #[tokio::test]
 async fn a_gateway_that_gives_up_on_a_step_that_was_done_leaves_one_effect() -> Result<()> {
     for status in [502, 503, 504] {
-        first_attempts_suffer(Action::StatusInstead(status, "<h1>not now</h1>".to_owned())).await?;
+        first_attempts_suffer(Action::StatusInstead(status, "<h1>not now</h1>".to_owned()), Lost::Reply).await?;
     }
     Ok(())
 }
 
 #[tokio::test]
 async fn a_success_without_the_ack_that_is_due_is_asked_again() -> Result<()> {
-    first_attempts_suffer(Action::Status(200, r#"{"id":"x","tracking":"x"}"#.to_owned())).await
+    first_attempts_suffer(Action::Status(200, r#"{"id":"x","tracking":"x"}"#.to_owned()), Lost::Request).await
 }
 
 #[tokio::test]
@@ -104,27 +117,26 @@ async fn a_step_whose_every_request_is_lost_gets_a_null_compensation() -> Result
     town.audit().await
 }
 
-/// Everything is done and nothing is heard of it, for as long as it takes until each call has been asked for again and again.
+/// Nothing comes back until the timeout is over, three times; then the compensation is there first.
 #[tokio::test]
-async fn replies_that_are_lost_everywhere_for_a_while_leave_one_effect_each() -> Result<()> {
-    const SAGAS: usize = 12;
-    let town = Town::start(Plan::orders().patient()).await?;
-    let lost: Vec<_> =
-        town.services.values().map(|service| service.proxy.inject(Rule::every(Action::CutAfterRequest))).collect();
-    let mut sagas = Vec::new();
-    for _ in 0..SAGAS {
-        sagas.push(town.begin(Town::order(2, 500)).await?);
-    }
-    until_true("the first step of each was asked for five times", Duration::from_secs(30), || {
-        sagas.iter().all(|saga| town.wire(*saga, "open", Op::Action).len() >= 5)
-    })
-    .await?;
-    assert!(lost.iter().map(Injected::fired).sum::<u64>() >= 5 * SAGAS as u64);
-    town.heal();
-    for saga in sagas {
-        assert_eq!(town.ended(saga).await?.status, SagaStatus::Completed);
-        assert_effects(&town, saga, &all(&STEPS, Effects::DONE)).await?;
-    }
+async fn a_step_that_times_out_without_being_done_gets_a_null_compensation_and_arrives_too_late() -> Result<()> {
+    const ATTEMPTS: usize = 2;
+    let plan = Plan::orders();
+    let hasty = format!("  charge:\n    timeout: 400ms\n    retry: {{ attempts: {ATTEMPTS}, backoff: 10ms }}\n");
+    let definition = plan.definition.replace("  charge:\n", &hasty);
+    let town = Town::start(plan.with_definition(&definition)).await?;
+    let silent = town.inject("charge", Action::Keep);
+    let saga = town.run(Town::order(2, 500), SagaStatus::Compensated).await?;
+    silent.assert_fired(ATTEMPTS as u64);
+    assert_eq!(outcomes(&town, saga.id, "charge").await?, ["unknown"; ATTEMPTS]);
+    let mut effects = all(before("charge"), Effects::UNDONE);
+    effects.push(("charge", Effects::NULL));
+    assert_effects(&town, saga.id, &effects).await?;
+    let answers = town.service("payments").proxy.release().await?;
+    let said: Vec<_> = answers.iter().map(|answer| (answer.status, answer.acked)).collect();
+    assert_eq!(said, [(409, true); ATTEMPTS], "{answers:?}");
+    assert!(answers.iter().all(|answer| answer.body.contains("already-compensated")), "{answers:?}");
+    assert_effects(&town, saga.id, &effects).await?;
     town.audit().await
 }
 

@@ -1,6 +1,7 @@
-//! Dice that a seed repeats, and how big a run is to be. `AMENDS_SEED` repeats a run's dice, `AMENDS_SOAK_SAGAS` scales it.
+//! Dice that a seed repeats, and how big a run is to be. `AMENDS_SEED` repeats a run's dice, `AMENDS_SOAK_SAGAS` and
+//! others scale it.
 
-use std::{env, str::FromStr};
+use std::{env, fmt::Display, str::FromStr};
 
 use sha2::{Digest, Sha256};
 
@@ -32,9 +33,14 @@ impl Dice {
 
 /// How many sagas a run is to have, if nobody asks for another number.
 pub fn sagas(default: usize) -> usize {
-    let sagas = asked("AMENDS_SOAK_SAGAS").unwrap_or(default);
-    eprintln!("AMENDS_SOAK_SAGAS={sagas}");
-    sagas
+    number("AMENDS_SOAK_SAGAS", default)
+}
+
+/// A number that can be asked for, and is printed.
+pub fn number<T: FromStr + Display>(variable: &str, default: T) -> T {
+    let number = asked(variable).unwrap_or(default);
+    eprintln!("{variable}={number}");
+    number
 }
 
 fn asked<T: FromStr>(variable: &str) -> Option<T> {

@@ -17,15 +17,14 @@ use crate::{leases::SHORT_LEASE, measure::adoptions};
 const SOON: Duration = Duration::from_secs(20);
 
 /// A call that waits at a gate waits as long as the test needs, however busy the machine is.
-fn unhurried() -> Plan {
-    let plan = Plan::orders();
+fn unhurried(plan: Plan) -> Plan {
     let definition = plan.definition.replace("timeout: 3s", "timeout: 60s");
     plan.with_definition(&definition)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_saga_is_read_and_cancelled_at_nodes_that_do_not_own_it() -> Result<()> {
-    let cluster = Cluster::start(unhurried(), "").await?;
+    let cluster = Cluster::start(unhurried(Plan::orders()), "").await?;
     let slow = cluster.inject("charge", Action::Gated);
     let saga = cluster.begin(0, Town::order(1, 100)).await?;
     until_true("its charge is in flight", SOON, || slow.fired() == 1).await?;
@@ -50,7 +49,7 @@ async fn a_saga_is_read_and_cancelled_at_nodes_that_do_not_own_it() -> Result<()
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_cancel_past_the_pivot_is_refused_at_any_node() -> Result<()> {
-    let cluster = Cluster::start(unhurried(), "").await?;
+    let cluster = Cluster::start(unhurried(Plan::orders()), "").await?;
     let slow = cluster.inject("ship", Action::Gated);
     let saga = cluster.begin(0, Town::order(1, 100)).await?;
     until_true("the pivot's call is in flight", SOON, || slow.fired() == 1).await?;
@@ -69,12 +68,11 @@ async fn a_cancel_past_the_pivot_is_refused_at_any_node() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_cancel_that_was_acknowledged_while_the_owner_was_dying_is_carried_out_by_its_adopter() -> Result<()> {
-    let mut cluster = Cluster::start(Plan::orders().patient(), SHORT_LEASE).await?;
+    let mut cluster = Cluster::start(unhurried(Plan::orders().patient()), SHORT_LEASE).await?;
     // Kept for ever: only its owner's death ends the call.
     let kept = cluster.inject_rule("charge", Rule::action_of("charge", Action::Keep).attempts(1..=1));
-    // The adopters' call is long enough for a sweep in between.
-    let again = Rule::action_of("charge", Action::Delay(Duration::from_millis(1_500))).attempts(2..=2);
-    let again = cluster.inject_rule("charge", again);
+    // The adopters' calls are on the wire until all have been told what becomes of their cancels.
+    let again = cluster.inject_rule("charge", Rule::action_of("charge", Action::Gated).attempts(2..=2));
     let sagas = cluster.begin_many(0, 6, Town::order(1, 100)).await?;
     until_true("their charges are in flight", SOON, || kept.fired() == 6).await?;
     cluster.nodes[0].kill().await?;
@@ -84,15 +82,16 @@ async fn a_cancel_that_was_acknowledged_while_the_owner_was_dying_is_carried_out
         cancels.spawn(async move { client.cancel(saga, None).await });
     }
     while let Some(cancel) = cancels.join_next().await {
-        cancel??;
+        assert_eq!(cancel??.status, SagaStatus::Compensating, "its adopter has judged, and waits for the call");
     }
+    again.assert_fired(6);
+    cluster.service("payments").proxy.open_gate();
     cluster.at_rest().await?;
     for saga in sagas {
         assert!(adoptions(&cluster.journal(saga).await?) >= 1);
         assert_eq!(cluster.ended(2, saga).await?.status, SagaStatus::Compensated);
         assert_eq!(cluster.effects(saga).await?["charge"], Effects::UNDONE, "once, by its adopter");
     }
-    again.assert_fired(6);
     for late in cluster.service("payments").proxy.release().await? {
         assert_eq!((late.status, late.refused.as_deref()), (409, Some("stale-epoch")), "{late:?}");
     }

@@ -1,6 +1,7 @@
 //! Everything at once, at random moments: nodes are killed and halted, the database crashes, participants restart, the wire fails.
+//! `AMENDS_SOAK_SECONDS` says for how long at least, `AMENDS_SOAK_SAGAS` with how many sagas at least.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use amends_tests::{
     audit::journal::{Event, Saga},
@@ -19,14 +20,16 @@ const BLOWS: usize = 9;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whatever_happens_to_nodes_database_and_participants_every_saga_ends_well() -> Result<()> {
-    let sagas = dice::sagas(120);
+    let (sagas, long) = (dice::sagas(120), Duration::from_secs(dice::number("AMENDS_SOAK_SECONDS", 0)));
     let mut dice = Dice::asked();
     let mut cluster = Cluster::start(Plan::orders().patient().hasty_in_places(), SHORT_LEASE).await?;
     let faults = cluster.inject_a_bit_of_everything(dice.seed);
     let load = Load::begin(&cluster, "soak", sagas, Duration::from_millis(250), order)?;
-    let mut blows = 0;
-    while blows < BLOWS || load.acknowledged() < sagas {
-        tokio::time::sleep(Duration::from_millis(200 + dice.below(700))).await;
+    let (mut blows, began) = (0, Instant::now());
+    // In a long run there are long pauses, too: more is under way, and more is owed, when the next blow comes.
+    let pause = if long.is_zero() { 700 } else { 2_800 };
+    while blows < BLOWS || load.acknowledged() < sagas || began.elapsed() < long {
+        tokio::time::sleep(Duration::from_millis(200 + dice.below(pause))).await;
         blow(&mut cluster, &mut dice, blows).await?;
         blows += 1;
     }

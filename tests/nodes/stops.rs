@@ -11,6 +11,7 @@ use amends_tests::{
     wait::{until, until_true},
 };
 use anyhow::{Context, Result};
+use rustix::process::Signal;
 
 use crate::{
     deaths::order,
@@ -30,13 +31,21 @@ async fn a_node_that_is_stopped_hands_over_within_a_second_and_makes_nothing_unk
     let away = cluster.inject_rule("reserve", Rule::action_of("reserve", away).attempts(1..=1).nth(1..=20));
     let mut sagas = cluster.begin_many(0, 20, Town::order(1, 100)).await?;
     until_true("they wait", SOON, || away.fired() == 20).await?;
-    // These are in flight.
-    let slow = cluster.inject("charge", Action::Delay(Duration::from_millis(1_200)));
+    // These are in flight, until the node has been seen to be stopping.
+    let slow = cluster.inject("charge", Action::Gated);
     sagas.extend(cluster.begin_many(0, 20, Town::order(1, 100)).await?);
     until_true("charges are in flight", SOON, || slow.fired() >= 20).await?;
     let owned = cluster.live().await?.iter().filter(|(_, owner, _)| *owner == Some(identity)).count();
     assert_eq!(owned, 40, "they are the node's");
-    let status = cluster.nodes[0].stop(STOP_BOUND).await?;
+    assert_eq!(cluster.status(0, "readyz").await?, 200);
+    cluster.nodes[0].signal(Signal::TERM)?;
+    until("nobody is sent to it any more", SOON, async || {
+        Ok(cluster.status(0, "readyz").await.map_or(true, |status| status == 503).then_some(()))
+    })
+    .await?;
+    assert_eq!(cluster.service("payments").proxy.under_way(), 20, "that comes first: what is on the wire is not over");
+    cluster.service("payments").proxy.open_gate();
+    let status = cluster.nodes[0].exited(STOP_BOUND).await?;
     assert!(status.success(), "it ended by itself: {status}");
     cluster.at_rest().await?;
 

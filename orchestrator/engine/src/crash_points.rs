@@ -1,5 +1,5 @@
-//! Crash points: this process dies at the n-th moment at which dying matters. There is one before and one after each durable
-//! write, and one before the first byte and after the reply of each request.
+//! Crash points: this process dies, or stands still, at the n-th moment at which that matters. There is one before and one after each
+//! durable write, and one before the first byte and after the reply of each request.
 //!
 //! Why it exists: to prove that there is no such moment at which a crash loses or doubles something, by trying all of them
 //! ("counter loop": die at the first, at the second, and so on, until a run passes untouched; Yang et al. 2004, Alvaro et al.
@@ -24,23 +24,28 @@ use std::{
 use amends_core::{Reply, ids::ServiceName};
 use amends_store::Store;
 use async_trait::async_trait;
+use rustix::process::{Signal, getpid, kill_process};
 use uuid::Uuid;
 
 use self::store::Mortal as MortalStore;
 use crate::{Forgotten, Participant, Request};
 
 /// Which point is deadly: the n-th (`17`), or the n-th of a kind (`after commit 3`); `0` or none: no point is, and each is only told.
-pub const CRASH_AT: &str = "AMENDS_CRASH_AT";
+const CRASH_AT: &str = "AMENDS_CRASH_AT";
+/// Where it stands still (SIGSTOP) until somebody lets it go on (SIGCONT), in the same words.
+const STOP_AT: &str = "AMENDS_STOP_AT";
 
 /// Counts the moments of this process.
 #[derive(Debug)]
 pub struct CrashPoints {
-    deadly: Deadly,
+    deadly: At,
+    halting: At,
     passed: Mutex<Passed>,
 }
 
+/// Which point.
 #[derive(Debug, PartialEq, Eq)]
-enum Deadly {
+enum At {
     Nth(u64),
     OfKind(String, u64),
 }
@@ -55,11 +60,13 @@ impl CrashPoints {
     /// As the environment says.
     ///
     /// # Errors
-    /// [`CRASH_AT`] names no point.
+    /// One of the two variables names no point.
     pub fn of_environment() -> Result<Arc<Self>, String> {
-        let deadly = Deadly::read(&std::env::var(CRASH_AT).unwrap_or_default())?;
-        tracing::warn!(?deadly, "this build dies at a crash point: it is for tests");
-        Ok(Arc::new(Self { deadly, passed: Mutex::default() }))
+        let [deadly, halting] = [CRASH_AT, STOP_AT]
+            .map(|name| At::read(&std::env::var(name).unwrap_or_default()).map_err(|why| format!("{name}: {why}")));
+        let (deadly, halting) = (deadly?, halting?);
+        tracing::warn!(?deadly, ?halting, "this build dies at a crash point: it is for tests");
+        Ok(Arc::new(Self { deadly, halting, passed: Mutex::default() }))
     }
 
     /// The same store, at whose writes this process may die.
@@ -82,19 +89,20 @@ impl CrashPoints {
             let nth = *nth;
             (passed.all, nth)
         };
-        let dies = match &self.deadly {
-            Deadly::Nth(deadly) => point == *deadly,
-            Deadly::OfKind(deadly, of) => kind == *deadly && nth == *of,
-        };
-        if dies {
+        if self.deadly.is(point, &kind, nth) {
             tracing::error!(point, nth, "died at crash point `{kind}`");
             std::process::abort();
+        }
+        if self.halting.is(point, &kind, nth) {
+            tracing::error!(point, nth, "stood still at crash point `{kind}`");
+            kill_process(getpid(), Signal::STOP).expect("invariant: a process may stop itself");
+            tracing::error!(point, nth, "went on from crash point `{kind}`");
         }
         tracing::info!(point, nth, "passed crash point `{kind}`");
     }
 }
 
-impl Deadly {
+impl At {
     fn read(text: &str) -> Result<Self, String> {
         let wrong = || format!("`{text}` is no crash point: a number, or a kind and a number, as `after commit 3`");
         if text.is_empty() {
@@ -103,6 +111,13 @@ impl Deadly {
         match text.rsplit_once(' ') {
             None => text.parse().map(Self::Nth).map_err(|_| wrong()),
             Some((kind, nth)) => Ok(Self::OfKind(kind.to_owned(), nth.parse().map_err(|_| wrong())?)),
+        }
+    }
+
+    fn is(&self, point: u64, kind: &str, nth: u64) -> bool {
+        match self {
+            Self::Nth(wanted) => point == *wanted,
+            Self::OfKind(wanted, of) => kind == wanted && nth == *of,
         }
     }
 }
@@ -136,9 +151,12 @@ mod tests {
 
     #[test]
     fn a_deadly_point_is_a_number_or_the_nth_of_a_kind() {
-        assert_eq!(Deadly::read(""), Ok(Deadly::Nth(0)));
-        assert_eq!(Deadly::read("17"), Ok(Deadly::Nth(17)));
-        assert_eq!(Deadly::read("after commit 3"), Ok(Deadly::OfKind("after commit".to_owned(), 3)));
-        assert!(Deadly::read("after commit").is_err() && Deadly::read("soon").is_err());
+        assert_eq!(At::read(""), Ok(At::Nth(0)));
+        assert_eq!(At::read("17"), Ok(At::Nth(17)));
+        assert_eq!(At::read("after commit 3"), Ok(At::OfKind("after commit".to_owned(), 3)));
+        assert!(At::read("after commit").is_err() && At::read("soon").is_err());
+        let third = At::read("after commit 3").expect("it is one");
+        assert!(third.is(9, "after commit", 3) && !third.is(3, "after commit", 4) && !third.is(3, "before commit", 3));
+        assert!(At::Nth(17).is(17, "after commit", 2) && !At::Nth(0).is(1, "after commit", 1));
     }
 }

@@ -51,7 +51,7 @@ pub use cancel::Cancelled;
 pub use catalogue::{Catalogue, Contract, Service};
 pub use clock::{Clock, SystemClock};
 #[cfg(feature = "crash-points")]
-pub use crash_points::{CRASH_AT, CrashPoints};
+pub use crash_points::CrashPoints;
 pub use definitions::Registered;
 pub use engine::{Engine, Limits, Load, Settled, Setup};
 pub use error::{CallbackError, CancelError, OpenError, RegisterError, SignalError, StartError};

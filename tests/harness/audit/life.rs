@@ -2,20 +2,29 @@
 //! core's `evolve`, and keeps what the other checks ask.
 
 mod begin;
+mod call;
 mod callbacks;
+mod ends;
 mod family;
 mod probes;
+mod row;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-pub(super) use self::family::Stands;
 use self::{
     begin::{begin_without_call, intend, list, wait},
+    call::Between,
+    ends::{before_pivot, close, end, fail, over, turn_back},
     family::Kid,
 };
+pub(super) use self::{
+    call::{Attempt, CallLife, Outcome},
+    family::Stands,
+    row::check_row,
+};
 use super::{
-    Case, Found,
-    journal::{Cause, Event, How, Recorded, Row, Saga, Verdict},
+    Found,
+    journal::{Cause, Event, How, Recorded, Saga},
     shape::{Shape, Undone},
     waits::Waits,
 };
@@ -86,87 +95,6 @@ impl Status {
     }
 }
 
-/// One call with its attempts.
-#[derive(Debug, Default)]
-pub(super) struct CallLife {
-    /// Numbered from 1 without gaps.
-    pub(super) attempts: Vec<Attempt>,
-    halted: bool,
-    /// What its participant called back, and whether what follows from it is still to be said.
-    called_back: Option<(Verdict, bool)>,
-    /// What stands between the last attempt and the next.
-    between: Between,
-}
-
-/// One attempt.
-#[derive(Debug)]
-pub(super) struct Attempt {
-    /// Of its intent.
-    pub(super) seq: u64,
-    pub(super) at: i64,
-    /// Those under which it may be sent: that of its intent, and later ones if it stood over an adoption.
-    pub(super) epochs: Vec<u64>,
-    /// It was open at an adoption and may have left: it can only be unknown.
-    doubtful: bool,
-    /// It was accepted, to be decided by then; `Some(None)`: past its time, from the pivot on.
-    pub(super) accepted: Option<Option<i64>>,
-    pub(super) due_at: i64,
-    pub(super) request: String,
-    /// What it came to and in which row.
-    pub(super) outcome: Option<(Outcome, u64)>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Outcome {
-    Succeeded,
-    Unusable,
-    Rejected { acked: bool },
-    NotSent,
-    Unknown,
-    Withdrawn,
-}
-
-/// What is known between two attempts.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Between {
-    #[default]
-    Nothing,
-    /// The next one is intended at that time; a probe had said that the one before was not applied.
-    Postponed {
-        until: i64,
-        settled: bool,
-    },
-    /// It is asked after.
-    Asked {
-        due_at: i64,
-    },
-    Applied,
-    NotApplied,
-}
-
-impl CallLife {
-    fn open(&self) -> Option<&Attempt> {
-        self.attempts.last().filter(|attempt| attempt.outcome.is_none() && attempt.accepted.is_none())
-    }
-
-    fn outcomes(&self) -> impl Iterator<Item = Outcome> {
-        self.attempts.iter().filter_map(|attempt| attempt.outcome.map(|(outcome, _)| outcome))
-    }
-
-    /// The row that says it succeeded.
-    pub(super) fn succeeded(&self) -> Option<u64> {
-        self.attempts.iter().find_map(|attempt| match attempt.outcome {
-            Some((Outcome::Succeeded, seq)) => Some(seq),
-            _ => None,
-        })
-    }
-
-    /// It happened or may have: what it did has to be undone if the saga is.
-    pub(super) fn may_have_happened(&self) -> bool {
-        self.outcomes().any(|outcome| matches!(outcome, Outcome::Succeeded | Outcome::Unusable | Outcome::Unknown))
-    }
-}
-
 impl Life {
     pub(super) fn call(&self, call: &Call) -> Option<&CallLife> {
         self.calls.get(call)
@@ -196,31 +124,6 @@ impl Life {
     /// It succeeded, or its `if` was false.
     fn done(&self, step: &str) -> bool {
         self.skipped.contains(step) || self.waits.done.contains(step) || self.action_succeeded(step)
-    }
-
-    fn wake_at(&self) -> Option<i64> {
-        let due =
-            self.calls.values().filter(|call| !call.halted).filter_map(|call| call.open().map(|open| open.due_at));
-        let between = self.calls.values().filter_map(|call| match call.between {
-            Between::Postponed { until, .. } => Some(until),
-            Between::Asked { due_at } => Some(due_at),
-            Between::Nothing | Between::Applied | Between::NotApplied => None,
-        });
-        let waits = self.waits.open.values().filter_map(|wait| wait.until);
-        let accepted = self.calls.values().filter_map(|call| call.accepted().flatten());
-        // Asleep behind others it looks for itself after as long again as it has waited: a minute at least, an hour at most. Nobody
-        // knows of one that has no place yet: it looks at once.
-        let look =
-            |since: Option<i64>| since.map_or(0, |since| (self.last_at - since).clamp(60_000_000, 3_600_000_000));
-        let waits_for_lock = self.locks_owed > 0 && self.status == Status::Running;
-        let lock = waits_for_lock.then(|| self.last_at + look(self.lock_since));
-        due.chain(waits)
-            .chain(accepted)
-            .chain(between)
-            .chain(lock)
-            .chain(family::due(self))
-            .chain(self.deadline_at.filter(|_| self.status == Status::Running && !self.past_return))
-            .min()
     }
 }
 
@@ -459,130 +362,4 @@ fn adopt(life: &mut Life, recorded: &Recorded) {
             attempt.doubtful = true;
         }
     }
-}
-
-fn close(life: &mut Life, recorded: &Recorded, call: &Call, attempt: u32, outcome: Outcome) -> Result<(), String> {
-    if let Some(told) = callbacks::told(life, call, outcome) {
-        return told.map(|attempt| attempt.outcome = Some((outcome, recorded.seq)));
-    }
-    let number = life.calls.get(call).map_or(0, |call| call.attempts.len());
-    if probes::found_applied(life, call, attempt, outcome) {
-        let last = life.calls.get_mut(call).and_then(|call| call.attempts.last_mut());
-        last.into_iter().for_each(|last| last.outcome = Some((outcome, recorded.seq)));
-        return Ok(());
-    }
-    let open = life.calls.get_mut(call).and_then(|call| call.attempts.last_mut());
-    match open.filter(|open| open.outcome.is_none() && open.accepted.is_none() && number == attempt as usize) {
-        Some(open) if open.doubtful && outcome != Outcome::Unknown => {
-            Err("it was open at an adoption and may have left: it is unknown".to_owned())
-        }
-        Some(open) => {
-            open.outcome = Some((outcome, recorded.seq));
-            Ok(())
-        }
-        None => Err("this attempt is not open".to_owned()),
-    }
-}
-
-/// A step, or an item of it, may fail only as its attempts say.
-fn fail(life: &mut Life, shape: &Shape, action: &Call, how: How) -> Result<(), String> {
-    life.attention.remove(action);
-    if life.failed.insert(action.clone(), how).is_some() {
-        return Err("a step fails once".to_owned());
-    }
-    let step = action.step.as_str();
-    if let Some(kid) = life.kids.get(action) {
-        return family::fail(kid, how);
-    }
-    if life.refused.contains(step) {
-        return if how == How::NeverSent { Ok(()) } else { Err("it never came to a call".to_owned()) };
-    }
-    let call = life.calls.get(action).ok_or("a step that was never begun cannot fail")?;
-    if call.open().is_some() || call.succeeded().is_some() {
-        return Err("only a step whose attempts are over can fail".to_owned());
-    }
-    let had = |wanted: fn(&Outcome) -> bool| call.outcomes().any(|outcome| wanted(&outcome));
-    let last = call.outcomes().last();
-    let said_no = match last {
-        Some(Outcome::Rejected { acked }) => acked || call.between == Between::NotApplied,
-        _ => false,
-    };
-    let pivot_settled = shape.step(step).is_some_and(|step| step.pivot) && said_no;
-    let legal = if had(|outcome| *outcome == Outcome::Unusable) {
-        how == How::Unusable
-    } else if had(|outcome| *outcome == Outcome::Unknown) && !pivot_settled {
-        how == How::Unresolved
-    } else if matches!(last, Some(Outcome::Rejected { .. })) {
-        how == How::Rejected
-    } else {
-        how == How::NeverSent
-    };
-    if !legal {
-        return Err(format!("its attempts do not say {how:?}"));
-    }
-    if let Some(call) = life.calls.get_mut(action) {
-        call.between = Between::Nothing;
-    }
-    Ok(())
-}
-
-fn turn_back(life: &Life, cause: &Cause) -> Result<(), String> {
-    match cause {
-        Cause::StepFailed { step, index } => {
-            let action = Call { step: step.clone(), index: *index, op: Op::Action };
-            if life.failed.contains_key(&action) { Ok(()) } else { Err(format!("{action} has not failed")) }
-        }
-        Cause::Cancelled {} | Cause::DeadlinePassed => before_pivot(life),
-        Cause::UndoneByParent if life.parent.is_some() => before_pivot(life),
-        Cause::UndoneByParent => Err("it has no parent".to_owned()),
-    }
-}
-
-fn before_pivot(life: &Life) -> Result<(), String> {
-    if life.past_return { Err("the pivot's call is intended already".to_owned()) } else { Ok(()) }
-}
-
-fn end(life: &mut Life, recorded: &Recorded, from: Status, to: Status) -> Result<(), String> {
-    life.ended_at = Some(recorded.at);
-    over(life, from, to)
-}
-
-/// Nothing is under way.
-fn over(life: &mut Life, from: Status, to: Status) -> Result<(), String> {
-    let was = std::mem::replace(&mut life.status, to);
-    if let Some(kid) = life.kids.values().find(|kid| kid.is_under_way()) {
-        return Err(format!("its child {} is under way", kid.saga));
-    }
-    if was != from {
-        return Err(format!("not while the saga is {}", was.as_str()));
-    }
-    match life.calls.iter().find(|(_, call)| call.open().is_some() || call.accepted().is_some()) {
-        Some((call, _)) => Err(format!("{call} is under way")),
-        None => match life.waits.open.keys().next() {
-            Some(step) => Err(format!("step {step} still waits")),
-            None => Ok(()),
-        },
-    }
-}
-
-/// The row beside the journal says what the journal folds to.
-pub(super) fn check_row(case: &Case<'_>, found: &mut Found) {
-    let (row, life) = (&case.saga.row, &case.life);
-    let folded = Row {
-        status: life.status.as_str().to_owned(),
-        attention: life.needs_attention(),
-        started_at: life.started_at,
-        updated_at: life.last_at,
-        ended_at: life.ended_at,
-        wake_at: life.wake_at(),
-        // An adopter raises the row's epoch before it writes its first row.
-        epoch: row.epoch.max(life.epoch),
-        next_seq: life.last_seq + 1,
-        // Not of the saga but of who drives it: see `epochs`.
-        owner: row.owner,
-        asleep_until: row.asleep_until,
-    };
-    found.unless(*row == folded, 2, || {
-        format!("saga {}: the row says\n    {row:?}\n  and the journal folds to\n    {folded:?}", case.saga.id)
-    });
 }

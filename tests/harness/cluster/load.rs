@@ -48,6 +48,8 @@ pub enum Refusal {
 #[derive(Clone, Debug)]
 pub struct Begun {
     pub saga: Uuid,
+    /// It was there already.
+    pub replayed: bool,
     /// Tries that came to nothing before, with the node that was asked.
     pub refusals: Vec<(usize, Refusal)>,
 }
@@ -65,7 +67,7 @@ impl Caller {
         loop {
             let node = (first + refusals.len()) % self.clients.len();
             match self.clients[node].start(&start).await {
-                Ok(answer) => return Ok(Begun { saga: answer.saga.id, refusals }),
+                Ok(answer) => return Ok(Begun { saga: answer.saga.id, replayed: answer.replayed, refusals }),
                 Err(error) if began.elapsed() > START_BOUND => bail!("start {key} never came through: {error}"),
                 Err(error) => refusals.push((node, refusal(key, error)?)),
             }

@@ -4,9 +4,10 @@
 //! **What it must never know:** which node should do what. Tests say what happens; the checker judges.
 
 mod load;
+mod server;
 
 use std::{
-    fs, io,
+    fs,
     net::{Ipv4Addr, SocketAddr},
     ops::{Deref, DerefMut},
     time::Duration,
@@ -14,10 +15,9 @@ use std::{
 
 use amends_client::{Client, Start};
 use amends_protocol::v1::{NodeView, SagaView};
-use amends_servers::{Mode, Options, Postgres};
+use amends_servers::{Options, Postgres};
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
-use sqlx::{Connection, PgConnection};
 use tempfile::TempDir;
 use tokio::task::JoinSet;
 use uuid::Uuid;
@@ -210,32 +210,6 @@ impl Cluster {
         Ok(answer.error_for_status()?.text().await?)
     }
 
-    /// The server stops as in a crash. Needs a runtime with more than one thread, as the server is waited for.
-    ///
-    /// # Errors
-    /// It does not stop.
-    pub fn crash_server(&mut self) -> io::Result<()> {
-        tokio::task::block_in_place(|| self.server.stop(Mode::Immediate))
-    }
-
-    /// The server recovers; returns when it takes connections.
-    ///
-    /// # Errors
-    /// It does not start.
-    pub fn start_server(&mut self) -> io::Result<()> {
-        tokio::task::block_in_place(|| self.server.start_again())
-    }
-
-    /// From now on nothing passes between the first node and the database, in either direction, and neither is told.
-    pub fn cut_off_the_first(&self) {
-        self.wire.cut();
-    }
-
-    /// The first node reaches the database again.
-    pub fn reconnect_the_first(&self) {
-        self.wire.mend();
-    }
-
     /// With which status a node answers this.
     ///
     /// # Errors
@@ -243,25 +217,6 @@ impl Cluster {
     pub async fn status(&self, node: usize, path: &str) -> Result<u16> {
         let http = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build()?;
         Ok(http.get(format!("http://{}/{path}", self.nodes[node].address())).send().await?.status().as_u16())
-    }
-
-    /// The database itself, for whoever reads it.
-    pub fn database(&self) -> String {
-        self.server.url()
-    }
-
-    /// Changes what is written down about a saga, to see that the checker notices.
-    ///
-    /// # Errors
-    /// Nothing was changed.
-    pub async fn falsify(&self, statement: &'static str, saga: Uuid) -> Result<()> {
-        let mut connection = PgConnection::connect(&self.server.url()).await?;
-        let changed = sqlx::query(statement).bind(saga).execute(&mut connection).await?.rows_affected();
-        connection.close().await?;
-        if changed == 0 {
-            bail!("nothing was changed by: {statement}");
-        }
-        Ok(())
     }
 
     /// Sagas that have not ended, with owner and epoch.

@@ -203,6 +203,8 @@ async fn suffer(shared: &Arc<Shared>, request: Request, line: &Line, action: Opt
         }
         Some(Action::Acked(status)) => acked(&request, status),
         Some(Action::Status(status, body)) => Back::Whole(Response::made_up(status, &body)),
+        Some(Action::NotNow(status, retry_after)) => Back::Whole(Response::not_now(status, &retry_after)),
+        Some(Action::Refused(status, word)) => Back::Whole(Response::refused(status, word)),
         Some(Action::StatusInstead(status, body)) => {
             let _lost = pass(&request).await;
             Back::Whole(Response::made_up(status, &body))

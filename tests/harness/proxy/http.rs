@@ -55,6 +55,16 @@ impl Response {
         Self::with_headers(status, "", body)
     }
 
+    /// The same with a word on when to come again.
+    pub(super) fn not_now(status: u16, retry_after: &str) -> Self {
+        Self::with_headers(status, &format!("retry-after: {retry_after}\r\n"), "")
+    }
+
+    /// The same with why it is no outcome.
+    pub(super) fn refused(status: u16, word: &str) -> Self {
+        Self::with_headers(status, &format!("saga-refused: {word}\r\n"), "{}")
+    }
+
     /// The same with the ack of a definite answer.
     pub(super) fn acked(status: u16, key: &str) -> Self {
         Self::with_headers(status, &format!("saga-ack: {key}\r\n"), r#"{"detail":"injected"}"#)

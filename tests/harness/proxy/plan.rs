@@ -41,6 +41,10 @@ pub enum Action {
     Acked(u16),
     /// Answers itself; the participant gets nothing.
     Status(u16, String),
+    /// As [`Action::Status`], with this `Retry-After`.
+    NotNow(u16, String),
+    /// Answers itself with this status and this word of `saga-refused`, which is no outcome; the participant gets nothing.
+    Refused(u16, &'static str),
     /// The participant gets it, but the sender hears this instead: a gateway that gave up too early.
     StatusInstead(u16, String),
     /// Nothing goes on and nothing comes back, until the sender gives up.

@@ -19,8 +19,10 @@ async fn a_cancel_is_202_again_and_again_and_one_event() {
     let first = cancel(&server, &saga).await;
     assert_eq!((first.status, &first.body["status"]), (StatusCode::ACCEPTED, &json!("compensating")));
     assert_eq!(first.body["cause"]["summary"], "it was cancelled: changed my mind");
-    let second = cancel(&server, &saga).await;
-    assert_eq!((second.status, &second.body), (StatusCode::ACCEPTED, &first.body));
+    for _ in 2..=10 {
+        let again = cancel(&server, &saga).await;
+        assert_eq!((again.status, &again.body), (StatusCode::ACCEPTED, &first.body));
+    }
 
     server.services.release();
     server.engine.settled(id(&saga).parse().unwrap(), Duration::from_secs(20)).await;

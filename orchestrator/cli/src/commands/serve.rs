@@ -174,9 +174,7 @@ async fn open_engine(
         Arc::new(HttpParticipant::new(&config.services).context("HTTP towards services")?);
     #[cfg(feature = "crash-points")]
     let (store, participant) = {
-        let points = amends_engine::CrashPoints::of_environment()
-            .map_err(anyhow::Error::msg)
-            .context(amends_engine::CRASH_AT)?;
+        let points = amends_engine::CrashPoints::of_environment().map_err(anyhow::Error::msg)?;
         (points.around_store(store), points.around_services(participant))
     };
     let setup = Setup {

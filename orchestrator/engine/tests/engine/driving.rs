@@ -97,7 +97,8 @@ async fn a_commit_whose_answer_was_lost_is_recognised() {
     store.lose_next_answer();
     town.services.let_go();
     assert_eq!(town.ended(saga).await, Status::Completed);
-    assert_eq!(town.services.calls().len(), 3);
+    assert!(store.has_lost_it());
+    assert_eq!(town.services.calls(), ["one action 1 @1", "two action 1 @1", "three action 1 @1"]);
 }
 
 #[tokio::test]
@@ -357,6 +358,35 @@ async fn a_stale_epoch_answer_to_the_true_owner_raises_attention_and_is_asked_ag
     town.clock.pass(Duration::from_secs(1));
     assert_eq!(town.ended(saga).await, Status::Completed);
     assert!(!town.store.head(saga).await.expect("readable").expect("there").summary.attention);
+}
+
+const PLAIN_PIVOT: &str = "
+saga: plain-pivot
+steps:
+  one: { call: a POST /one, compensate: { call: a DELETE /one } }
+  two: { call: plain POST /two, pivot: true }
+";
+
+/// Whoever has no barrier may say no to the second attempt and have done the first.
+#[tokio::test]
+async fn a_plain_no_to_a_pivot_that_was_lost_undoes_nothing_and_asks_a_person() {
+    let town = Town::new(memory(), 8, 8).await;
+    town.register(PLAIN_PIVOT).await;
+    town.services.when("two action 1", Does::Loses);
+    town.services.when("two action", Does::Answers(409, json!({})));
+    let saga = town.start("plain-pivot").await;
+    town.services.called("two action 1 @1").await;
+    town.until(saga, |head| head.next_seq > 6).await;
+    town.clock.pass(Duration::from_secs(1));
+    let head = town.until(saga, |head| head.summary.attention).await;
+    assert_eq!(head.summary.status, Status::Running);
+    // For as long as nobody says what became of it.
+    town.clock.pass(Duration::from_secs(365 * 86_400));
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    let calls: Vec<String> =
+        town.services.calls().iter().map(|call| call.split(" @").next().unwrap().to_owned()).collect();
+    assert_eq!(calls, ["one action 1", "two action 1", "two action 2"]);
+    assert_eq!(town.store.head(saga).await.expect("readable").expect("there").summary.status, Status::Running);
 }
 
 #[tokio::test]

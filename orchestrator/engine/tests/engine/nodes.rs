@@ -197,6 +197,8 @@ async fn wall_clocks_that_are_hours_or_years_wrong_move_no_timer_and_no_lease() 
         ahead.register(&format!("{THREE}deadline: 1m\n")).await.expect("registers");
         ahead.register("saga: nap\nsteps:\n  wait: { sleep: 1s }\n").await.expect("registers");
         services.when("two action 1", Does::Holds(200, json!({})));
+        let (others, identity) = (ahead.identity(), behind.identity());
+        assert!(others.1 && identity.1, "both take part");
         let saga = ahead.start(start("three")).await.expect("starts").saga;
         let nap = behind.start(start("nap")).await.expect("starts").saga;
         services.called("two action 1 @1").await;
@@ -211,6 +213,9 @@ async fn wall_clocks_that_are_hours_or_years_wrong_move_no_timer_and_no_lease() 
         };
         assert_eq!(tokio::time::timeout(SOON, ended(saga)).await.expect("in time"), Status::Completed);
         assert_eq!(tokio::time::timeout(SOON, ended(nap)).await.expect("in time"), Status::Completed);
+        assert_eq!(behind.identity(), identity, "renewed again and again: its lease is by the store's clock");
+        let others_now = ahead.identity();
+        assert!(others_now.1 && others_now.0 != others.0, "the lease that was ended was known to be: {others_now:?}");
         services.let_go();
         for saga in [saga, nap] {
             let journal = store.journal(saga, 1..u64::MAX, 1_000).await.expect("readable");

@@ -153,6 +153,7 @@ async fn a_start_that_is_durable_although_its_answer_was_lost_is_driven() {
     let mut keyed = start("three");
     keyed.key = Some("order-17".to_owned());
     let started = town.engine.start(keyed).await.expect("it is there");
+    assert!(store.has_lost_it());
     assert!(!started.created, "nobody knows that it was this start");
     // The first attempt is not known not to have left.
     town.until(started.saga, |head| head.epoch == 2 && head.next_seq > 4).await;
@@ -162,6 +163,7 @@ async fn a_start_that_is_durable_although_its_answer_was_lost_is_driven() {
     store.lose_next_answer();
     let refused = town.engine.start(start("three")).await;
     assert!(matches!(refused, Err(StartError::Store(_))), "{refused:?}");
+    assert!(store.has_lost_it());
     let all = town.store.list(&Filter::default(), None, 10).await.expect("readable");
     assert_eq!(all.len(), 2);
     for head in all {

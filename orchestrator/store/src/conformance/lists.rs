@@ -126,30 +126,29 @@ pub(super) async fn filters_by_name_attention_and_time_combine(store: Arc<dyn St
 
 pub(super) async fn pages_neither_repeat_nor_miss_while_sagas_come_and_go(store: Arc<dyn Store>) {
     let stable = many(&store).await;
-    let moving = tokio::spawn({
-        let store = Arc::clone(&store);
-        async move {
-            for at in 0..60 {
-                // Old, new, and between the stable ones.
-                let added = create_with_id(SagaId(Uuid::new_v4()), at % 40 - 10);
-                commit(&store, std::slice::from_ref(&added)).await;
-                if at % 3 == 0 {
-                    commit(&store, &[end(&added)]).await;
-                    assert_eq!(store.purge(vec![added.saga], Time(1_000)).await.unwrap(), 1);
-                }
-            }
-        }
-    });
-    let mut seen: Vec<Head> = Vec::new();
-    let mut below = None;
+    let (mut seen, mut below, mut passing): (Vec<Head>, _, Vec<Append>) = (Vec::new(), None, Vec::new());
+    let (mut purged, mut at) = (0, 0);
     loop {
         let page = store.list(&Filter::default(), below, 5).await.unwrap();
         assert!(seen.len() <= 48 + 60, "the pages come to an end");
         let Some(last) = page.last() else { break };
         below = Some(Cursor { started_at: last.started_at, saga: last.saga });
         seen.extend(page);
+        // Between two pages: old, new and between the stable ones; and some of those that came go again, also the one at which the
+        // page ended.
+        for _ in 0..4 {
+            let added = create_with_id(SagaId(Uuid::new_v4()), at % 40 - 10);
+            commit(&store, std::slice::from_ref(&added)).await;
+            passing.push(added);
+            at += 1;
+        }
+        let at_the_border = seen.last().and_then(|last| passing.iter().position(|added| added.saga == last.saga));
+        let goes = passing.swap_remove(at_the_border.unwrap_or(0));
+        commit(&store, &[end(&goes)]).await;
+        purged += store.purge(vec![goes.saga], Time(1_000)).await.unwrap();
     }
-    moving.await.unwrap();
+    assert!(purged >= 10 && at >= 40, "there was something to miss: {purged} of {at}");
+    assert!(seen.len() > stable.len(), "and some of it was seen");
     let place = |head: &Head| std::cmp::Reverse((head.started_at, head.saga));
     assert!(seen.is_sorted_by(|a, b| place(a) < place(b)), "no row twice");
     let still: Vec<Head> = seen.into_iter().filter(|head| stable.iter().any(|it| it.saga == head.saga)).collect();

@@ -10,6 +10,8 @@ mod appends;
 mod asleep;
 mod batches;
 mod definitions;
+#[cfg(test)]
+pub(crate) mod earlier;
 mod families;
 pub mod given;
 mod inbox;

@@ -117,6 +117,11 @@ impl MemoryStore {
         self.rows().losing_answer = true;
     }
 
+    /// Whether that answer has been lost.
+    pub fn has_lost_it(&self) -> bool {
+        !self.rows().losing_answer
+    }
+
     /// From now on every append that makes no saga is acknowledged before it is made, and made so much later: against the one
     /// promise of a store. For negative controls.
     pub fn acknowledge_early(&self, by: Duration) {

@@ -17,7 +17,7 @@ use sqlx::{
 use super::{SqliteStore, lock::ServerLock, writer::Writer};
 use crate::StoreError;
 
-static MIGRATIONS: Migrator = sqlx::migrate!("../../migrations/orchestrator/sqlite");
+pub(super) static MIGRATIONS: Migrator = sqlx::migrate!("../../migrations/orchestrator/sqlite");
 
 /// Before it a checkpoint could reset the WAL under a reader and lose commits.
 const SQLITE_VERSION_MIN: [u32; 3] = [3, 51, 3];

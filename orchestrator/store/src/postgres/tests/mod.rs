@@ -5,8 +5,10 @@
 mod conflicts;
 mod conformance;
 mod faults;
+mod lost;
 mod opening;
 mod plans;
+mod upgrade;
 
 use std::sync::atomic::{AtomicU32, Ordering};
 

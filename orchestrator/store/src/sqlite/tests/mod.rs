@@ -1,9 +1,11 @@
 //! What is true of this side alone; what is true of all sides is in `conformance`.
 
 mod damage;
+mod dying;
 mod faults;
 mod opening;
 mod plans;
+mod upgrade;
 
 use std::{
     path::{Path, PathBuf},
