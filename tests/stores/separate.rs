@@ -90,7 +90,8 @@ async fn four_services_on_four_engines_are_separate_and_one_right_too_many_is_fo
     }
 
     // The orchestrator may look into a service's store.
-    let grant = ["--no-psqlrc", "--command", "grant connect on database orders to orchestrator", &engines.postgres.url()];
+    let grant =
+        ["--no-psqlrc", "--command", "grant connect on database orders to orchestrator", &engines.postgres.url()];
     ground::done(&Command::new("psql").args(grant).output()?)?;
     // Payments may not be alone with its database, and its file lies open.
     engines.mariadb.say(
