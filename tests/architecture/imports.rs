@@ -56,15 +56,20 @@ const SERVICES_RULE: &str = "no service knows any orchestrator crate but protoco
 /// Edges that only tests of a crate have, beyond what the crate itself may import, each with its reason.
 const MAY_IMPORT_IN_TESTS: &[(&str, &str, &str)] = &[
     ("amends-barrier", "amends-barrier", "its own tests switch its feature `testing` on"),
+    ("amends-barrier", "amends-servers", "its sides are tested on private servers"),
     ("amends-store", "amends-servers", "its PostgreSQL side is tested on private servers"),
     ("amends-tests", "amends-core", "a scenario is read by the one parser that there is"),
     ("amends", "amends-servers", "its commands are tested on private servers"),
+    ("amends-orders", "amends-servers", ON_ITS_ENGINE),
+    ("amends-payments", "amends-servers", ON_ITS_ENGINE),
+    ("amends-inventory", "amends-servers", ON_ITS_ENGINE),
     ("amends-orders", "amends-protocol", AS_ORCHESTRATOR),
     ("amends-inventory", "amends-protocol", AS_ORCHESTRATOR),
     ("amends-payments", "amends-protocol", AS_ORCHESTRATOR),
     ("amends-shipping", "amends-protocol", AS_ORCHESTRATOR),
 ];
 
+const ON_ITS_ENGINE: &str = "its rules are tested on private servers";
 const AS_ORCHESTRATOR: &str = "its tests speak to it as an orchestrator does";
 
 /// One crate of ours names another in its manifest.

@@ -11,7 +11,7 @@ use crate::{
         Evidence, Sum,
         journal::{Event, Saga},
         ledger::{self, Effect},
-        reader::{self, Reader},
+        reader::Reader,
     },
     town::{Move, OPENING, Scene, Service},
 };
@@ -30,7 +30,7 @@ pub(crate) async fn evidence(scene: &Scene, at_rest: bool) -> Result<Evidence> {
             evidence.wire.extend(proxy.log());
             evidence.unreadable.extend(proxy.unreadable());
         }
-        evidence.ledgers.insert((*name).to_owned(), ledger::read(&service.database).await?);
+        evidence.ledgers.insert((*name).to_owned(), ledger::read(&service.books).await?);
     }
     evidence.wire.sort_by_key(|request| request.arrived_at);
     evidence.sagas = scene.journal.sagas().await?;
@@ -41,11 +41,11 @@ pub(crate) async fn evidence(scene: &Scene, at_rest: bool) -> Result<Evidence> {
             match *binary {
                 "amends-orders" => evidence.orders = orders(service).await?,
                 "amends-payments" => {
-                    let found = balances(service, "select id, balance from account").await?;
+                    let found = service.books.accounts().await?.into_iter().collect();
                     evidence.sums.extend(sums(scene, name, found, &evidence));
                 }
                 "amends-inventory" => {
-                    let found = balances(service, "select sku, quantity from stock").await?;
+                    let found = service.books.stock().await?.into_iter().collect();
                     evidence.sums.extend(sums(scene, name, found, &evidence));
                 }
                 _ => {}
@@ -56,18 +56,8 @@ pub(crate) async fn evidence(scene: &Scene, at_rest: bool) -> Result<Evidence> {
 }
 
 async fn orders(service: &Service) -> Result<BTreeMap<Uuid, String>> {
-    let pool = reader::open(&service.database);
-    let rows: Vec<(String, String)> =
-        sqlx::query_as("-- audit_orders\nselect id, status from orders").fetch_all(&pool).await?;
-    pool.close().await;
+    let rows = service.books.orders().await?;
     rows.into_iter().map(|(id, status)| Ok((id.parse().context("an order has its saga's id")?, status))).collect()
-}
-
-async fn balances(service: &Service, query: &'static str) -> Result<BTreeMap<String, i64>> {
-    let pool = reader::open(&service.database);
-    let rows: Vec<(String, i64)> = sqlx::query_as(query).fetch_all(&pool).await?;
-    pool.close().await;
-    Ok(rows.into_iter().collect())
 }
 
 /// What each balance of a service should be, by the ledgers and the inputs in the journal.

@@ -8,6 +8,7 @@
 //! file when it audits.
 
 pub mod audit;
+mod books;
 pub mod cluster;
 pub mod dice;
 mod gather;

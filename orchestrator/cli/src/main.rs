@@ -20,6 +20,7 @@ mod log;
 mod output;
 mod planned;
 mod remote;
+mod separate;
 mod signals;
 mod snippet;
 mod source;

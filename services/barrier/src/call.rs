@@ -1,6 +1,6 @@
 //! One attempt as it arrived: headers, digest, body. Parsed once at the door, trusted afterwards.
 
-use amends_protocol::participant::{CallHeaders, Op, SAGA_ATTEMPT, SAGA_EPOCH};
+use amends_protocol::participant::{CallHeaders, Op, SAGA_ATTEMPT, SAGA_EPOCH, SAGA_STEP};
 use axum::extract::{FromRequest, Request};
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode, header};
@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 use crate::{
-    http::{BODY_LIMIT_BYTES, read_body},
+    http::{BODY_LIMIT_BYTES, ID_LIMIT_BYTES, read_body},
     reply::Problem,
 };
 
@@ -95,6 +95,9 @@ pub(crate) fn read_headers(headers: &HeaderMap) -> Result<CallHeaders, Problem> 
     let call = CallHeaders::read(headers).map_err(|missing| bad(missing.to_string()))?;
     if call.epoch == 0 || i64::try_from(call.epoch).is_err() {
         return Err(bad(format!("header {SAGA_EPOCH}: expected a number from 1 to 2^63 - 1")));
+    }
+    if call.step.len() > ID_LIMIT_BYTES {
+        return Err(bad(format!("header {SAGA_STEP}: expected {ID_LIMIT_BYTES} bytes at most")));
     }
     if call.attempt == 0 {
         return Err(bad(format!("header {SAGA_ATTEMPT}: expected a number from 1")));

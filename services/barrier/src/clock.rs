@@ -46,3 +46,9 @@ pub(crate) fn now_us() -> i64 {
 pub(crate) fn micros(span: Duration) -> i64 {
     i64::try_from(span.as_micros()).unwrap_or(i64::MAX)
 }
+
+/// RFC 3339, microseconds; `None`: no such moment.
+pub(crate) fn text(at_us: i64) -> Option<String> {
+    let at = chrono::DateTime::from_timestamp_micros(at_us)?;
+    Some(at.to_rfc3339_opts(chrono::SecondsFormat::Micros, true))
+}

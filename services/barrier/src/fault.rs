@@ -90,6 +90,15 @@ impl Faults {
         true
     }
 
+    /// The rule that is broken, by its name, for a store whose rules are not in Rust; empty: none.
+    #[cfg(feature = "redis")]
+    pub(crate) fn off(&self) -> String {
+        #[cfg(feature = "testing")]
+        return self.off.map_or_else(String::new, |rule| format!("{rule:?}"));
+        #[cfg(not(feature = "testing"))]
+        String::new()
+    }
+
     /// Asked right before a call's transaction begins.
     #[cfg(feature = "testing")]
     pub(crate) fn before_begin(&self) {

@@ -6,7 +6,6 @@
 use std::{
     io::{self, Write},
     net::SocketAddr,
-    path::PathBuf,
     time::Duration,
 };
 
@@ -20,8 +19,8 @@ use hyper_util::{
 use tokio::net::TcpListener;
 
 use crate::{
+    Barrier, Database, Guard,
     fault::{AbortAfterCommit, Faults},
-    sqlite::Barrier,
 };
 
 /// A client that does not send its headers by then is cut off.
@@ -39,9 +38,10 @@ pub struct Options {
     /// Where to listen; port 0 takes a free one
     #[arg(long, env = "AMENDS_LISTEN", default_value = "127.0.0.1:0")]
     pub listen: SocketAddr,
-    /// The SQLite file that this service and nobody else owns; made if it is not there
-    #[arg(long, env = "AMENDS_DATABASE")]
-    pub database: PathBuf,
+    /// The store that this service and nobody else owns: the path of a SQLite file, made if it is not there, or an address;
+    /// one with a password is better given by the environment
+    #[arg(long, env = "AMENDS_DATABASE", value_name = "PATH|URL", hide_env_values = true)]
+    pub database: Database,
     /// Failure injection: `STEP[:action|compensate[:nth]]`, die right after that call's commit, before its reply
     #[arg(long, env = "AMENDS_ABORT_AFTER_COMMIT", value_name = "STEP[:OP[:NTH]]")]
     pub abort_after_commit: Option<AbortAfterCommit>,
@@ -54,8 +54,16 @@ pub struct Options {
 impl Options {
     /// The barrier as the flags want it.
     pub fn set(&self, barrier: Barrier) -> Barrier {
-        let faults = self.abort_after_commit.clone().map(Faults::abort).unwrap_or_default();
-        barrier.with_faults(faults).with_forget_grace(self.forget_grace)
+        barrier.with_faults(self.faults()).with_forget_grace(self.forget_grace)
+    }
+
+    /// The same, for a service that has kinds of stores with nothing in common.
+    pub fn set_guard(&self, guard: Guard) -> Guard {
+        guard.with_faults(self.faults()).with_forget_grace(self.forget_grace)
+    }
+
+    fn faults(&self) -> Faults {
+        self.abort_after_commit.clone().map(Faults::abort).unwrap_or_default()
     }
 }
 
@@ -64,7 +72,8 @@ impl Options {
 ///
 /// # Errors
 /// The address is taken, or stdout is gone.
-pub async fn run(options: &Options, barrier: Barrier, router: Router) -> io::Result<()> {
+pub async fn run(options: &Options, barrier: impl Into<Guard>, router: Router) -> io::Result<()> {
+    let guard = barrier.into();
     let listener = TcpListener::bind(options.listen).await?;
     let address = listener.local_addr()?;
     // Before anybody is told that it runs: who hears it may stop it at once.
@@ -72,12 +81,12 @@ pub async fn run(options: &Options, barrier: Barrier, router: Router) -> io::Res
     let mut stdout = io::stdout();
     writeln!(stdout, "listening on http://{address}")?;
     stdout.flush()?;
-    tracing::info!(%address, database = %options.database.display(), "listening");
+    tracing::info!(%address, database = %options.database, "listening");
     tokio::select! {
         () = serve(listener, router, stop) => {}
-        never = barrier.keep_letting_go(LET_GO_EVERY) => match never {},
+        never = guard.keep_letting_go(LET_GO_EVERY) => match never {},
     }
-    barrier.close().await;
+    guard.close().await;
     tracing::info!("stopped");
     Ok(())
 }
@@ -174,7 +183,7 @@ fn stop_signal() -> io::Result<impl Future<Output = ()>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sqlite::FORGET_GRACE_DEFAULT;
+    use crate::let_go::FORGET_GRACE_DEFAULT;
 
     #[test]
     fn a_span_has_a_number_and_a_unit() {

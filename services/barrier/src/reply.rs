@@ -81,6 +81,15 @@ impl Verdict {
         Self::Accepted(Reply::new(StatusCode::ACCEPTED, body))
     }
 
+    /// How a store spells it.
+    pub(crate) fn word(&self) -> &'static str {
+        match self {
+            Self::Done(_) => "done",
+            Self::Refused(_) => "rejected",
+            Self::Accepted(_) => "accepted",
+        }
+    }
+
     pub(crate) fn reply(&self) -> &Reply {
         let (Self::Done(reply) | Self::Refused(reply) | Self::Accepted(reply)) = self;
         reply

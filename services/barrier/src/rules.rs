@@ -14,17 +14,17 @@ pub(crate) struct Row {
     /// Nothing for the tombstone of an action that never came.
     pub(crate) digest: Option<Digest>,
     pub(crate) state: State,
+    pub(crate) made_by: MadeBy,
 }
+
+/// Epoch and attempt of a call.
+pub(crate) type MadeBy = (u64, u32);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum State {
     Done(Reply),
-    /// A no that holds for everything up to this epoch and attempt.
-    Rejected {
-        reply: Reply,
-        epoch: u64,
-        attempt: u32,
-    },
+    /// A no that holds for everything up to the epoch and the attempt of its row.
+    Rejected(Reply),
     Accepted(Reply),
     /// Whatever the action was, it is not to happen any more.
     Tombstone,
@@ -54,8 +54,8 @@ pub(crate) fn taken(row: Row, call: &Call, faults: &Faults) -> Taken {
     match row.state {
         State::Done(reply) | State::Accepted(reply) => Taken::Replay(reply),
         State::Tombstone => Taken::Replay(already_compensated()),
-        State::Rejected { reply, epoch, attempt } => {
-            let later = (call.headers().epoch, call.headers().attempt) > (epoch, attempt);
+        State::Rejected(reply) => {
+            let later = (call.headers().epoch, call.headers().attempt) > row.made_by;
             if later || !faults.holds(Rule::StoredRejection) { Taken::JudgeAnew } else { Taken::Replay(reply) }
         }
     }
@@ -64,7 +64,7 @@ pub(crate) fn taken(row: Row, call: &Call, faults: &Faults) -> Taken {
 /// The action's row as its compensation finds it.
 pub(crate) fn undo(action: State) -> Undo {
     match action {
-        State::Rejected { .. } | State::Tombstone => Undo::Null,
+        State::Rejected(_) | State::Tombstone => Undo::Null,
         State::Done(reply) | State::Accepted(reply) => Undo::Reverse(reply),
     }
 }
@@ -77,4 +77,9 @@ pub(crate) fn already_compensated() -> Reply {
 /// What a compensation hears that had nothing to undo.
 pub(crate) fn null_reply() -> Reply {
     Reply::new(http::StatusCode::OK, &serde_json::json!({ "compensated": "nothing" }))
+}
+
+/// What a probe hears of an action that has no effect here.
+pub(crate) fn not_applied() -> Reply {
+    Problem::new(http::StatusCode::NOT_FOUND, "not-applied", "the action is not applied here").into()
 }

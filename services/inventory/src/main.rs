@@ -15,8 +15,8 @@ struct Cli {
 async fn main() -> anyhow::Result<()> {
     let options = Cli::parse().options;
     program::log_to_stderr();
-    let barrier = options.set(amends_inventory::open(&options.database).await?);
-    let router = amends_inventory::router(barrier.clone());
-    program::run(&options, barrier, router).await?;
+    let guard = options.set_guard(amends_inventory::open(&options.database).await?);
+    let router = amends_inventory::router(guard.clone());
+    program::run(&options, guard, router).await?;
     Ok(())
 }

@@ -1,22 +1,23 @@
 //! Taking from the shelf for an order, and giving back.
 
 use amends_barrier::{
-    Broken, Problem, Reply, Verdict,
+    Broken, Problem, Reply, Tx, Verdict,
     http::{Page, check_id},
-    sqlite::touched,
+    sql::Readers,
+    touched,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use sqlx::{FromRow, SqliteConnection, SqlitePool};
+use sqlx::FromRow;
 use uuid::Uuid;
 
 /// The body of `POST /reservations`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewReservation {
-    order: String,
-    sku: String,
-    quantity: i64,
+    pub(crate) order: String,
+    pub(crate) sku: String,
+    pub(crate) quantity: i64,
 }
 
 /// What a compensation reads of its action's reply: which reservation it was.
@@ -29,24 +30,24 @@ struct Taken {
 #[derive(Debug, FromRow, Serialize)]
 pub(crate) struct Reservation {
     #[serde(skip)]
-    seq: i64,
-    id: String,
+    pub(crate) seq: i64,
+    pub(crate) id: String,
     #[serde(rename = "order")]
-    order_id: String,
-    sku: String,
-    quantity: i64,
-    status: String,
+    pub(crate) order_id: String,
+    pub(crate) sku: String,
+    pub(crate) quantity: i64,
+    pub(crate) status: String,
 }
 
 impl NewReservation {
-    fn check(&self) -> Result<(), String> {
+    pub(crate) fn check(&self) -> Result<(), String> {
         check_id("order", &self.order)?;
         check_id("sku", &self.sku)?;
         if self.quantity < 1 { Err("quantity: expected a number from 1".to_owned()) } else { Ok(()) }
     }
 }
 
-pub(crate) async fn take(tx: &mut SqliteConnection, new: NewReservation) -> Result<Verdict, Broken> {
+pub(crate) async fn take(tx: &mut Tx, new: NewReservation) -> Result<Verdict, Broken> {
     if let Err(detail) = new.check() {
         return Ok(Problem::invalid(detail).refuse());
     }
@@ -57,7 +58,7 @@ pub(crate) async fn take(tx: &mut SqliteConnection, new: NewReservation) -> Resu
         where sku = $1",
     )
     .bind(&new.sku)
-    .fetch_optional(&mut *tx)
+    .fetch_optional(tx.sqlite()?)
     .await?;
     let remaining = match on_shelf {
         None => return Ok(Problem::not_found(format!("there is no sku {}", new.sku)).refuse()),
@@ -78,13 +79,13 @@ pub(crate) async fn take(tx: &mut SqliteConnection, new: NewReservation) -> Resu
     .bind(new.order)
     .bind(&new.sku)
     .bind(new.quantity)
-    .execute(tx)
+    .execute(tx.sqlite()?)
     .await?;
-    touched(&result, "reservation_add", 1)?;
+    touched(result.rows_affected(), "reservation_add", 1)?;
     Ok(Verdict::created(&json!({ "id": id, "sku": new.sku, "quantity": new.quantity, "remaining": remaining })))
 }
 
-pub(crate) async fn give_back(tx: &mut SqliteConnection, order: String, taken: Reply) -> Result<Verdict, Broken> {
+pub(crate) async fn give_back(tx: &mut Tx, order: String, taken: Reply) -> Result<Verdict, Broken> {
     let id = taken.json::<Taken>()?.id;
     let released = sqlx::query_as::<_, (String, i64)>(
         "-- reservation_release
@@ -95,7 +96,7 @@ pub(crate) async fn give_back(tx: &mut SqliteConnection, order: String, taken: R
     )
     .bind(&id)
     .bind(&order)
-    .fetch_optional(&mut *tx)
+    .fetch_optional(tx.sqlite()?)
     .await?;
     let Some((sku, quantity)) = released else {
         let detail = format!("reservation {id} is not held for order {order}");
@@ -105,7 +106,7 @@ pub(crate) async fn give_back(tx: &mut SqliteConnection, order: String, taken: R
     Ok(Verdict::ok(&json!({ "id": id, "sku": sku, "quantity": quantity, "status": "released" })))
 }
 
-async fn move_stock(tx: &mut SqliteConnection, sku: &str, change: i64) -> Result<(), Broken> {
+async fn move_stock(tx: &mut Tx, sku: &str, change: i64) -> Result<(), Broken> {
     let result = sqlx::query(
         "-- stock_move
         update stock
@@ -114,12 +115,12 @@ async fn move_stock(tx: &mut SqliteConnection, sku: &str, change: i64) -> Result
     )
     .bind(sku)
     .bind(change)
-    .execute(tx)
+    .execute(tx.sqlite()?)
     .await?;
-    touched(&result, "stock_move", 1)
+    touched(result.rows_affected(), "stock_move", 1)
 }
 
-pub(crate) async fn list(store: &SqlitePool, page: Page) -> Result<Vec<(i64, Reservation)>, Broken> {
+pub(crate) async fn list(store: Readers<'_>, page: Page) -> Result<Vec<(i64, Reservation)>, Broken> {
     let reservations = sqlx::query_as::<_, Reservation>(
         "-- reservation_list
         select seq, id, order_id, sku, quantity, status
@@ -130,7 +131,7 @@ pub(crate) async fn list(store: &SqlitePool, page: Page) -> Result<Vec<(i64, Res
     )
     .bind(page.after())
     .bind(page.fetch())
-    .fetch_all(store)
+    .fetch_all(store.sqlite()?)
     .await?;
     Ok(reservations.into_iter().map(|reservation| (reservation.seq, reservation)).collect())
 }

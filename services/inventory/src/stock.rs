@@ -1,8 +1,8 @@
 //! The shelf. Seeding it belongs to no saga.
 
-use amends_barrier::{Broken, http::Page};
+use amends_barrier::{Broken, Tx, http::Page, sql::Readers};
 use serde::{Deserialize, Serialize};
-use sqlx::{FromRow, SqliteConnection, SqlitePool};
+use sqlx::FromRow;
 
 /// More of one thing is a typing error, and sums stay far from the end of an integer.
 const QUANTITY_MAX: i64 = 1_000_000_000;
@@ -11,7 +11,7 @@ const QUANTITY_MAX: i64 = 1_000_000_000;
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Level {
-    quantity: i64,
+    pub(crate) quantity: i64,
 }
 
 impl Level {
@@ -27,12 +27,12 @@ impl Level {
 #[derive(Debug, FromRow, Serialize)]
 pub(crate) struct Stock {
     #[serde(skip)]
-    seq: i64,
-    sku: String,
-    quantity: i64,
+    pub(crate) seq: i64,
+    pub(crate) sku: String,
+    pub(crate) quantity: i64,
 }
 
-pub(crate) async fn set(tx: &mut SqliteConnection, sku: String, level: Level) -> Result<Stock, Broken> {
+pub(crate) async fn set(tx: &mut Tx, sku: String, level: Level) -> Result<Stock, Broken> {
     let stock = sqlx::query_as(
         "-- stock_set
         insert into stock (sku, quantity)
@@ -43,12 +43,12 @@ pub(crate) async fn set(tx: &mut SqliteConnection, sku: String, level: Level) ->
     )
     .bind(sku)
     .bind(level.quantity)
-    .fetch_one(tx)
+    .fetch_one(tx.sqlite()?)
     .await?;
     Ok(stock)
 }
 
-pub(crate) async fn find(store: &SqlitePool, sku: &str) -> Result<Option<Stock>, Broken> {
+pub(crate) async fn find(store: Readers<'_>, sku: &str) -> Result<Option<Stock>, Broken> {
     let stock = sqlx::query_as(
         "-- stock_get
         select seq, sku, quantity
@@ -56,12 +56,12 @@ pub(crate) async fn find(store: &SqlitePool, sku: &str) -> Result<Option<Stock>,
         where sku = $1",
     )
     .bind(sku)
-    .fetch_optional(store)
+    .fetch_optional(store.sqlite()?)
     .await?;
     Ok(stock)
 }
 
-pub(crate) async fn list(store: &SqlitePool, page: Page) -> Result<Vec<(i64, Stock)>, Broken> {
+pub(crate) async fn list(store: Readers<'_>, page: Page) -> Result<Vec<(i64, Stock)>, Broken> {
     let stock = sqlx::query_as::<_, Stock>(
         "-- stock_list
         select seq, sku, quantity
@@ -72,7 +72,7 @@ pub(crate) async fn list(store: &SqlitePool, page: Page) -> Result<Vec<(i64, Sto
     )
     .bind(page.after())
     .bind(page.fetch())
-    .fetch_all(store)
+    .fetch_all(store.sqlite()?)
     .await?;
     Ok(stock.into_iter().map(|stock| (stock.seq, stock)).collect())
 }

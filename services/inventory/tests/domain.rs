@@ -1,7 +1,11 @@
 //! The shelf's rules, through the router.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
-use amends_barrier::testing::{Attempt, Heard, assert_lets_go, effects, plain};
+use amends_barrier::{
+    Database,
+    testing::{Attempt, Heard, assert_lets_go, effects, plain},
+};
+use amends_servers::Redis;
 use axum::Router;
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -9,15 +13,20 @@ use uuid::Uuid;
 
 struct Inventory {
     router: Router,
-    _dir: tempfile::TempDir,
+    _dir: Option<tempfile::TempDir>,
 }
 
 impl Inventory {
     /// With ten pens on the shelf.
-    async fn new() -> Self {
+    async fn on_sqlite() -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let barrier = amends_inventory::open(&dir.path().join("inventory.db")).await.unwrap();
-        let inventory = Self { router: amends_inventory::router(barrier), _dir: dir };
+        let database = Database::Sqlite(dir.path().join("inventory.db"));
+        Self { _dir: Some(dir), ..Self::on(&database).await }
+    }
+
+    async fn on(database: &Database) -> Self {
+        let guard = amends_inventory::open(database).await.unwrap();
+        let inventory = Self { router: amends_inventory::router(guard), _dir: None };
         let set = plain(&inventory.router, Method::PUT, "/stock/pen", Some(json!({ "quantity": 10 }))).await;
         assert_eq!((set.status, set.json()), (StatusCode::OK, json!({ "sku": "pen", "quantity": 10 })));
         inventory
@@ -49,9 +58,42 @@ fn release(saga: Uuid) -> Attempt {
     Attempt::compensation(saga, "reserve", Method::DELETE, &format!("/reservations/{saga}"))
 }
 
-#[tokio::test]
-async fn a_reservation_takes_from_the_shelf_and_its_compensation_gives_back() {
-    let (inventory, saga) = (Inventory::new().await, Uuid::now_v7());
+/// Each on SQLite as a test of its own, and all of them on the engine.
+macro_rules! rules {
+    ($($name:ident,)*) => {
+        mod on_sqlite {
+            $(
+                #[tokio::test]
+                async fn $name() {
+                    super::$name(super::Inventory::on_sqlite().await).await;
+                }
+            )*
+        }
+
+        #[tokio::test]
+        async fn every_rule_holds_on_redis() {
+            let server = tokio::task::spawn_blocking(|| Redis::start(&[])).await.unwrap().unwrap();
+            $({
+                println!("{}", stringify!($name));
+                server.say(&["flushall"]).unwrap();
+                let database = Database::Redis(server.url());
+                $name(Inventory::on(&database).await).await;
+            })*
+        }
+    };
+}
+
+rules! {
+    a_reservation_takes_from_the_shelf_and_its_compensation_gives_back,
+    the_shelf_never_holds_less_than_nothing,
+    twenty_sagas_at_once_share_ten_pens,
+    items_of_one_order_are_given_back_one_by_one,
+    a_release_at_another_orders_path_is_refused,
+    unknown_skus_and_bad_quantities_are_refused_with_an_ack,
+}
+
+async fn a_reservation_takes_from_the_shelf_and_its_compensation_gives_back(inventory: Inventory) {
+    let saga = Uuid::now_v7();
     let reserved = inventory.reserve(saga, 3).await;
     assert_eq!(reserved.status, StatusCode::CREATED);
     let body = reserved.json();
@@ -64,9 +106,7 @@ async fn a_reservation_takes_from_the_shelf_and_its_compensation_gives_back() {
     assert_eq!(inventory.reservations().await, [released]);
 }
 
-#[tokio::test]
-async fn the_shelf_never_holds_less_than_nothing() {
-    let inventory = Inventory::new().await;
+async fn the_shelf_never_holds_less_than_nothing(inventory: Inventory) {
     assert_eq!(inventory.reserve(Uuid::now_v7(), 10).await.status, StatusCode::CREATED);
     let saga = Uuid::now_v7();
     let refused = inventory.reserve(saga, 1).await;
@@ -77,9 +117,7 @@ async fn the_shelf_never_holds_less_than_nothing() {
     assert_eq!(effects(&inventory.router, saga).await, [""; 0]);
 }
 
-#[tokio::test]
-async fn twenty_sagas_at_once_share_ten_pens() {
-    let inventory = Inventory::new().await;
+async fn twenty_sagas_at_once_share_ten_pens(inventory: Inventory) {
     let calls: Vec<_> = (0..20)
         .map(|_| {
             let router = inventory.router.clone();
@@ -96,18 +134,16 @@ async fn twenty_sagas_at_once_share_ten_pens() {
     assert_eq!((reserved, inventory.pens().await), (10, 0));
 }
 
-#[tokio::test]
-async fn items_of_one_order_are_given_back_one_by_one() {
-    let (inventory, saga) = (Inventory::new().await, Uuid::now_v7());
+async fn items_of_one_order_are_given_back_one_by_one(inventory: Inventory) {
+    let saga = Uuid::now_v7();
     reserve(saga, "pen", 1).index(0).send(&inventory.router).await;
     reserve(saga, "pen", 4).index(1).send(&inventory.router).await;
     assert_eq!(release(saga).index(0).send(&inventory.router).await.status, StatusCode::OK);
     assert_eq!(inventory.pens().await, 6);
 }
 
-#[tokio::test]
-async fn a_release_at_another_orders_path_is_refused() {
-    let (inventory, saga) = (Inventory::new().await, Uuid::now_v7());
+async fn a_release_at_another_orders_path_is_refused(inventory: Inventory) {
+    let saga = Uuid::now_v7();
     inventory.reserve(saga, 3).await;
     let wrong = Attempt::compensation(saga, "reserve", Method::DELETE, "/reservations/other");
     let heard = wrong.send(&inventory.router).await;
@@ -115,9 +151,7 @@ async fn a_release_at_another_orders_path_is_refused() {
     assert_eq!(inventory.pens().await, 7);
 }
 
-#[tokio::test]
-async fn unknown_skus_and_bad_quantities_are_refused_with_an_ack() {
-    let inventory = Inventory::new().await;
+async fn unknown_skus_and_bad_quantities_are_refused_with_an_ack(inventory: Inventory) {
     for (sku, quantity, status) in [
         ("ink", 1, StatusCode::NOT_FOUND),
         ("pen", 0, StatusCode::UNPROCESSABLE_ENTITY),
@@ -142,7 +176,7 @@ async fn unknown_skus_and_bad_quantities_are_refused_with_an_ack() {
 #[tokio::test]
 async fn the_reservation_stays_when_its_saga_is_forgotten() {
     let (dir, saga) = (tempfile::tempdir().unwrap(), Uuid::now_v7());
-    let barrier = amends_inventory::open(&dir.path().join("inventory.db")).await.unwrap();
+    let barrier = amends_inventory::open(&dir.path().join("inventory.db").as_path().into()).await.unwrap();
     let router = amends_inventory::router(barrier.with_forget_grace(std::time::Duration::ZERO));
     plain(&router, Method::PUT, "/stock/pen", Some(json!({ "quantity": 10 }))).await;
     assert_lets_go(&router, &reserve(saga, "pen", 3), "/reservations").await;
@@ -151,7 +185,7 @@ async fn the_reservation_stays_when_its_saga_is_forgotten() {
 #[tokio::test]
 async fn the_service_is_what_its_document_says() {
     let dir = tempfile::tempdir().unwrap();
-    let barrier = amends_inventory::open(&dir.path().join("inventory.db")).await.unwrap();
+    let barrier = amends_inventory::open(&dir.path().join("inventory.db").as_path().into()).await.unwrap();
     let document = serde_yaml_ng::from_str(amends_inventory::OPENAPI).unwrap();
     amends_barrier::testing::assert_documented(&amends_inventory::router(barrier), &document).await;
 }

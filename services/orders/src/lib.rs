@@ -7,14 +7,14 @@
 //! **What it must never know:** stock, money, shipments, or that a saga has other steps.
 
 mod order;
-
-use std::path::Path;
+mod postgres;
+mod sqlite;
 
 use amends_barrier::{
-    Broken, Call, Problem,
+    Barrier, Broken, Call, Database, Problem,
     http::{Page, PathId},
+    participant,
     reply::ok,
-    sqlite::{self, Barrier, participant},
 };
 use axum::{
     Router,
@@ -26,12 +26,20 @@ use axum::{
 /// What its calls look like, for whoever checks calls before they are made: OpenAPI, YAML.
 pub const OPENAPI: &str = include_str!("../openapi.yaml");
 
-/// Opens the service's own store.
+/// Opens the service's own store: a SQLite file or a PostgreSQL database.
 ///
 /// # Errors
-/// [`Broken`]: the file cannot be opened or migrated.
-pub async fn open(database: &Path) -> Result<Barrier, Broken> {
-    sqlite::open(database, &sqlx::migrate!("../../migrations/orders")).await
+/// [`Broken`]: it cannot be opened or migrated, or is of another kind.
+pub async fn open(database: &Database) -> Result<Barrier, Broken> {
+    match database {
+        Database::Sqlite(path) => {
+            amends_barrier::sqlite::open(path, &sqlx::migrate!("../../migrations/orders/sqlite")).await
+        }
+        Database::Postgres(url) => {
+            amends_barrier::postgres::open(url, &sqlx::migrate!("../../migrations/orders/postgres")).await
+        }
+        other => Err(other.foreign()),
+    }
 }
 
 /// All routes of the service.

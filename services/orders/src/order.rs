@@ -1,24 +1,27 @@
 //! The order: `pending → confirmed | rejected`, and nothing after that.
 
 use amends_barrier::{
-    Broken, Problem, Verdict,
+    Broken, Problem, Tx, Verdict,
     http::{Page, check_id},
-    sqlite::touched,
+    sql::Readers,
+    touched,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use sqlx::{FromRow, SqliteConnection, SqlitePool};
+use sqlx::FromRow;
+
+use crate::{postgres, sqlite};
 
 /// The body of `POST /orders`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewOrder {
-    id: String,
-    customer: String,
-    sku: Option<String>,
-    quantity: Option<i64>,
+    pub(crate) id: String,
+    pub(crate) customer: String,
+    pub(crate) sku: Option<String>,
+    pub(crate) quantity: Option<i64>,
     /// Minor units.
-    amount: Option<i64>,
+    pub(crate) amount: Option<i64>,
 }
 
 /// The body of a confirmation, which may be missing.
@@ -57,63 +60,48 @@ impl NewOrder {
     }
 }
 
-pub(crate) async fn open(tx: &mut SqliteConnection, new: NewOrder) -> Result<Verdict, Broken> {
+pub(crate) async fn open(tx: &mut Tx, new: NewOrder) -> Result<Verdict, Broken> {
     if let Err(detail) = new.check() {
         return Ok(Problem::invalid(detail).refuse());
     }
-    let result = sqlx::query(
-        "-- order_open
-        insert into orders (id, customer, sku, quantity, amount, status)
-        values ($1, $2, $3, $4, $5, 'pending')
-        on conflict (id) do nothing",
-    )
-    .bind(&new.id)
-    .bind(new.customer)
-    .bind(new.sku)
-    .bind(new.quantity)
-    .bind(new.amount)
-    .execute(tx)
-    .await?;
-    if result.rows_affected() == 0 {
+    let added = match tx {
+        Tx::Sqlite(tx) => sqlite::order_open(tx, &new).await?,
+        Tx::Postgres(tx) => postgres::order_open(tx, &new).await?,
+        other => return Err(other.foreign()),
+    };
+    if added == 0 {
         return Ok(Problem::conflict("order-exists", format!("there is an order {} already", new.id)).refuse());
     }
-    touched(&result, "order_open", 1)?;
+    touched(added, "order_open", 1)?;
     Ok(Verdict::created(&json!({ "id": new.id, "status": "pending" })))
 }
 
-pub(crate) async fn confirm(
-    tx: &mut SqliteConnection,
-    id: String,
-    confirmation: Option<Confirmation>,
-) -> Result<Verdict, Broken> {
+pub(crate) async fn confirm(tx: &mut Tx, id: String, confirmation: Option<Confirmation>) -> Result<Verdict, Broken> {
     let tracking = confirmation.and_then(|confirmation| confirmation.tracking);
+    if tracking.as_ref().is_some_and(|tracking| tracking.contains(char::is_control)) {
+        return Ok(Problem::invalid("tracking: expected no control characters").refuse());
+    }
     end(tx, &id, "confirmed", tracking).await
 }
 
-pub(crate) async fn reject(tx: &mut SqliteConnection, id: String) -> Result<Verdict, Broken> {
+pub(crate) async fn reject(tx: &mut Tx, id: String) -> Result<Verdict, Broken> {
     end(tx, &id, "rejected", None).await
 }
 
 /// Only a pending order has an end to choose.
-async fn end(
-    tx: &mut SqliteConnection,
-    id: &str,
-    status: &'static str,
-    tracking: Option<String>,
-) -> Result<Verdict, Broken> {
-    let result = sqlx::query(
-        "-- order_end
-        update orders
-        set status = $2, tracking = $3
-        where id = $1 and status = 'pending'",
-    )
-    .bind(id)
-    .bind(status)
-    .bind(&tracking)
-    .execute(&mut *tx)
-    .await?;
-    if result.rows_affected() == 0 {
-        return Ok(match find(tx, id).await? {
+async fn end(tx: &mut Tx, id: &str, status: &'static str, tracking: Option<String>) -> Result<Verdict, Broken> {
+    let ended = match tx {
+        Tx::Sqlite(tx) => sqlite::order_end(tx, id, status, tracking.as_deref()).await?,
+        Tx::Postgres(tx) => postgres::order_end(tx, id, status, tracking.as_deref()).await?,
+        other => return Err(other.foreign()),
+    };
+    if ended == 0 {
+        let found = match tx {
+            Tx::Sqlite(tx) => sqlite::order_get(&mut **tx, id).await?,
+            Tx::Postgres(tx) => postgres::order_get(&mut **tx, id).await?,
+            other => return Err(other.foreign()),
+        };
+        return Ok(match found {
             Some(order) => {
                 let detail = format!("order {id} is {}, so it cannot become {status}", order.status);
                 Problem::conflict("order-ended", detail).refuse()
@@ -121,38 +109,23 @@ async fn end(
             None => Problem::not_found(format!("there is no order {id}")).refuse(),
         });
     }
-    touched(&result, "order_end", 1)?;
+    touched(ended, "order_end", 1)?;
     Ok(Verdict::ok(&json!({ "id": id, "status": status, "tracking": tracking })))
 }
 
-pub(crate) async fn find<'c>(
-    store: impl sqlx::Executor<'c, Database = sqlx::Sqlite>,
-    id: &str,
-) -> Result<Option<Order>, Broken> {
-    let order = sqlx::query_as(
-        "-- order_get
-        select seq, id, customer, sku, quantity, amount, status, tracking
-        from orders
-        where id = $1",
-    )
-    .bind(id)
-    .fetch_optional(store)
-    .await?;
-    Ok(order)
+pub(crate) async fn find(store: Readers<'_>, id: &str) -> Result<Option<Order>, Broken> {
+    match store {
+        Readers::Sqlite(store) => sqlite::order_get(store, id).await,
+        Readers::Postgres(store) => postgres::order_get(store, id).await,
+        other => Err(other.foreign()),
+    }
 }
 
-pub(crate) async fn list(store: &SqlitePool, page: Page) -> Result<Vec<(i64, Order)>, Broken> {
-    let orders = sqlx::query_as::<_, Order>(
-        "-- order_list
-        select seq, id, customer, sku, quantity, amount, status, tracking
-        from orders
-        where seq > $1
-        order by seq
-        limit $2",
-    )
-    .bind(page.after())
-    .bind(page.fetch())
-    .fetch_all(store)
-    .await?;
+pub(crate) async fn list(store: Readers<'_>, page: Page) -> Result<Vec<(i64, Order)>, Broken> {
+    let orders = match store {
+        Readers::Sqlite(store) => sqlite::order_list(store, page).await?,
+        Readers::Postgres(store) => postgres::order_list(store, page).await?,
+        other => return Err(other.foreign()),
+    };
     Ok(orders.into_iter().map(|order| (order.seq, order)).collect())
 }

@@ -1,7 +1,11 @@
 //! The order's rules, through the router.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
-use amends_barrier::testing::{Attempt, Heard, assert_lets_go, effects, plain};
+use amends_barrier::{
+    Database,
+    testing::{Attempt, Heard, assert_lets_go, effects, plain},
+};
+use amends_servers::{Options, Postgres};
 use axum::Router;
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -10,14 +14,19 @@ use uuid::Uuid;
 struct Orders {
     router: Router,
     saga: Uuid,
-    _dir: tempfile::TempDir,
+    _dir: Option<tempfile::TempDir>,
 }
 
 impl Orders {
-    async fn new() -> Self {
+    async fn on_sqlite() -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let barrier = amends_orders::open(&dir.path().join("orders.db")).await.unwrap();
-        Self { router: amends_orders::router(barrier), saga: Uuid::now_v7(), _dir: dir }
+        let database = Database::Sqlite(dir.path().join("orders.db"));
+        Self { _dir: Some(dir), ..Self::on(&database).await }
+    }
+
+    async fn on(database: &Database) -> Self {
+        let barrier = amends_orders::open(database).await.unwrap();
+        Self { router: amends_orders::router(barrier), saga: Uuid::now_v7(), _dir: None }
     }
 
     async fn open(&self) -> Heard {
@@ -42,9 +51,44 @@ impl Orders {
     }
 }
 
-#[tokio::test]
-async fn an_order_opens_pending_and_is_confirmed_with_its_tracking() {
-    let orders = Orders::new().await;
+/// Each on SQLite as a test of its own, and all of them on the engine.
+macro_rules! rules {
+    ($($name:ident,)*) => {
+        mod on_sqlite {
+            $(
+                #[tokio::test]
+                async fn $name() {
+                    super::$name(super::Orders::on_sqlite().await).await;
+                }
+            )*
+        }
+
+        #[tokio::test]
+        async fn every_rule_holds_on_postgresql() {
+            let server = tokio::task::spawn_blocking(|| Postgres::start(Options::default())).await.unwrap().unwrap();
+            let mut number = 0;
+            $({
+                number += 1;
+                println!("{number}: {}", stringify!($name));
+                let database = Database::Postgres(server.create_database(&format!("rules{number}")).unwrap());
+                $name(Orders::on(&database).await).await;
+            })*
+        }
+    };
+}
+
+rules! {
+    an_order_opens_pending_and_is_confirmed_with_its_tracking,
+    a_rejected_order_is_never_confirmed,
+    a_confirmed_order_is_never_rejected,
+    an_order_is_confirmed_once,
+    rejecting_what_was_never_opened_makes_no_order_and_closes_the_door,
+    orders_that_cannot_be_are_refused_with_an_ack,
+    one_id_is_one_order,
+    unknown_orders_are_not_found,
+}
+
+async fn an_order_opens_pending_and_is_confirmed_with_its_tracking(orders: Orders) {
     let opened = orders.open().await;
     assert_eq!(
         (opened.status, opened.json()),
@@ -61,9 +105,7 @@ async fn an_order_opens_pending_and_is_confirmed_with_its_tracking() {
     assert_eq!(effects(&orders.router, orders.saga).await, ["open action applied", "confirm action applied"]);
 }
 
-#[tokio::test]
-async fn a_rejected_order_is_never_confirmed() {
-    let orders = Orders::new().await;
+async fn a_rejected_order_is_never_confirmed(orders: Orders) {
     orders.open().await;
     assert_eq!(orders.reject("open").await.status, StatusCode::OK);
     let confirmed = orders.confirm("confirm", json!({})).await;
@@ -72,9 +114,7 @@ async fn a_rejected_order_is_never_confirmed() {
     assert_eq!(effects(&orders.router, orders.saga).await, ["open action applied", "open compensate undone"]);
 }
 
-#[tokio::test]
-async fn a_confirmed_order_is_never_rejected() {
-    let orders = Orders::new().await;
+async fn a_confirmed_order_is_never_rejected(orders: Orders) {
     orders.open().await;
     orders.confirm("confirm", json!({ "tracking": null })).await;
     let rejected = orders.reject("open").await;
@@ -83,9 +123,7 @@ async fn a_confirmed_order_is_never_rejected() {
     assert_eq!(orders.status().await, "confirmed");
 }
 
-#[tokio::test]
-async fn an_order_is_confirmed_once() {
-    let orders = Orders::new().await;
+async fn an_order_is_confirmed_once(orders: Orders) {
     orders.open().await;
     orders.confirm("confirm", json!({ "tracking": "T1" })).await;
     assert_eq!(orders.confirm("again", json!({ "tracking": "T2" })).await.status, StatusCode::CONFLICT);
@@ -93,18 +131,14 @@ async fn an_order_is_confirmed_once() {
     assert_eq!(order["tracking"], "T1");
 }
 
-#[tokio::test]
-async fn rejecting_what_was_never_opened_makes_no_order_and_closes_the_door() {
-    let orders = Orders::new().await;
+async fn rejecting_what_was_never_opened_makes_no_order_and_closes_the_door(orders: Orders) {
     assert_eq!(orders.reject("open").await.status, StatusCode::OK);
     assert_eq!(orders.open().await.problem().as_deref(), Some("already-compensated"));
     let list = plain(&orders.router, Method::GET, "/orders", None).await.json();
     assert_eq!(list, json!([]));
 }
 
-#[tokio::test]
-async fn orders_that_cannot_be_are_refused_with_an_ack() {
-    let orders = Orders::new().await;
+async fn orders_that_cannot_be_are_refused_with_an_ack(orders: Orders) {
     let refusals = [
         (json!({ "id": "", "customer": "ada" }), StatusCode::UNPROCESSABLE_ENTITY),
         (json!({ "id": "a\u{0}b", "customer": "ada" }), StatusCode::UNPROCESSABLE_ENTITY),
@@ -121,9 +155,7 @@ async fn orders_that_cannot_be_are_refused_with_an_ack() {
     assert_eq!(plain(&orders.router, Method::GET, "/orders", None).await.json(), json!([]));
 }
 
-#[tokio::test]
-async fn one_id_is_one_order() {
-    let orders = Orders::new().await;
+async fn one_id_is_one_order(orders: Orders) {
     orders.open().await;
     let body = json!({ "id": orders.saga, "customer": "eve" });
     let again = Attempt::action(Uuid::now_v7(), "open", "/orders", &body).send(&orders.router).await;
@@ -132,9 +164,7 @@ async fn one_id_is_one_order() {
     assert_eq!(order["customer"], "ada");
 }
 
-#[tokio::test]
-async fn unknown_orders_are_not_found() {
-    let orders = Orders::new().await;
+async fn unknown_orders_are_not_found(orders: Orders) {
     assert_eq!(plain(&orders.router, Method::GET, "/orders/none", None).await.status, StatusCode::NOT_FOUND);
     assert_eq!(plain(&orders.router, Method::GET, "/orders/a%00b", None).await.status, StatusCode::BAD_REQUEST);
     assert_eq!(orders.confirm("confirm", json!({})).await.status, StatusCode::NOT_FOUND);
@@ -143,7 +173,7 @@ async fn unknown_orders_are_not_found() {
 #[tokio::test]
 async fn the_order_stays_when_its_saga_is_forgotten() {
     let (dir, saga) = (tempfile::tempdir().unwrap(), Uuid::now_v7());
-    let barrier = amends_orders::open(&dir.path().join("orders.db")).await.unwrap();
+    let barrier = amends_orders::open(&dir.path().join("orders.db").as_path().into()).await.unwrap();
     let router = amends_orders::router(barrier.with_forget_grace(std::time::Duration::ZERO));
     assert_lets_go(
         &router,
@@ -156,7 +186,7 @@ async fn the_order_stays_when_its_saga_is_forgotten() {
 #[tokio::test]
 async fn the_service_is_what_its_document_says() {
     let dir = tempfile::tempdir().unwrap();
-    let barrier = amends_orders::open(&dir.path().join("orders.db")).await.unwrap();
+    let barrier = amends_orders::open(&dir.path().join("orders.db").as_path().into()).await.unwrap();
     let document = serde_yaml_ng::from_str(amends_orders::OPENAPI).unwrap();
     amends_barrier::testing::assert_documented(&amends_orders::router(barrier), &document).await;
 }

@@ -1,8 +1,10 @@
 //! The account. Seeding it belongs to no saga.
 
-use amends_barrier::{Broken, http::Page, sqlite::touched};
+use amends_barrier::{Broken, Tx, http::Page, sql::Readers, touched};
 use serde::{Deserialize, Serialize};
-use sqlx::{Executor, FromRow, Sqlite, SqliteConnection, SqlitePool};
+use sqlx::FromRow;
+
+use crate::{mysql, sqlite};
 
 /// In minor units. Far from the end of an integer, and an integer that JSON keeps exact everywhere.
 pub(crate) const BALANCE_MAX: i64 = 1_000_000_000_000_000;
@@ -11,9 +13,9 @@ pub(crate) const BALANCE_MAX: i64 = 1_000_000_000_000_000;
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Wanted {
-    balance: i64,
+    pub(crate) balance: i64,
     #[serde(default)]
-    frozen: bool,
+    pub(crate) frozen: bool,
 }
 
 impl Wanted {
@@ -35,63 +37,46 @@ pub(crate) struct Account {
     pub(crate) frozen: bool,
 }
 
-pub(crate) async fn set(tx: &mut SqliteConnection, id: String, wanted: Wanted) -> Result<Account, Broken> {
-    let account = sqlx::query_as(
-        "-- account_set
-        insert into account (id, balance, frozen)
-        values ($1, $2, $3)
-        on conflict (id) do update
-        set balance = excluded.balance, frozen = excluded.frozen
-        returning seq, id, balance, frozen",
-    )
-    .bind(id)
-    .bind(wanted.balance)
-    .bind(wanted.frozen)
-    .fetch_one(tx)
-    .await?;
-    Ok(account)
+pub(crate) async fn set(tx: &mut Tx, id: String, wanted: Wanted) -> Result<Account, Broken> {
+    match tx {
+        Tx::Sqlite(tx) => sqlite::account_set(tx, &id, wanted).await,
+        Tx::Mysql(tx) => mysql::account_set(tx, &id, wanted).await,
+        other => Err(other.foreign()),
+    }
 }
 
-pub(crate) async fn find<'c>(store: impl Executor<'c, Database = Sqlite>, id: &str) -> Result<Option<Account>, Broken> {
-    let account = sqlx::query_as(
-        "-- account_get
-        select seq, id, balance, frozen
-        from account
-        where id = $1",
-    )
-    .bind(id)
-    .fetch_optional(store)
-    .await?;
-    Ok(account)
+/// For a change: nobody else changes it until the end of this transaction.
+pub(crate) async fn find_locked(tx: &mut Tx, id: &str) -> Result<Option<Account>, Broken> {
+    match tx {
+        Tx::Sqlite(tx) => sqlite::account_get_locked(tx, id).await,
+        Tx::Mysql(tx) => mysql::account_get_locked(tx, id).await,
+        other => Err(other.foreign()),
+    }
 }
 
 /// The caller has looked: the balance that comes out is allowed.
-pub(crate) async fn set_balance(tx: &mut SqliteConnection, id: &str, balance: i64) -> Result<(), Broken> {
-    let result = sqlx::query(
-        "-- account_set_balance
-        update account
-        set balance = $2
-        where id = $1",
-    )
-    .bind(id)
-    .bind(balance)
-    .execute(tx)
-    .await?;
-    touched(&result, "account_set_balance", 1)
+pub(crate) async fn set_balance(tx: &mut Tx, id: &str, balance: i64) -> Result<(), Broken> {
+    let found = match tx {
+        Tx::Sqlite(tx) => sqlite::account_set_balance(tx, id, balance).await?,
+        Tx::Mysql(tx) => mysql::account_set_balance(tx, id, balance).await?,
+        other => return Err(other.foreign()),
+    };
+    touched(found, "account_set_balance", 1)
 }
 
-pub(crate) async fn list(store: &SqlitePool, page: Page) -> Result<Vec<(i64, Account)>, Broken> {
-    let accounts = sqlx::query_as::<_, Account>(
-        "-- account_list
-        select seq, id, balance, frozen
-        from account
-        where seq > $1
-        order by seq
-        limit $2",
-    )
-    .bind(page.after())
-    .bind(page.fetch())
-    .fetch_all(store)
-    .await?;
+pub(crate) async fn find(store: Readers<'_>, id: &str) -> Result<Option<Account>, Broken> {
+    match store {
+        Readers::Sqlite(store) => sqlite::account_get(store, id).await,
+        Readers::Mysql(store) => mysql::account_get(store, id).await,
+        other => Err(other.foreign()),
+    }
+}
+
+pub(crate) async fn list(store: Readers<'_>, page: Page) -> Result<Vec<(i64, Account)>, Broken> {
+    let accounts = match store {
+        Readers::Sqlite(store) => sqlite::account_list(store, page).await?,
+        Readers::Mysql(store) => mysql::account_list(store, page).await?,
+        other => return Err(other.foreign()),
+    };
     Ok(accounts.into_iter().map(|account| (account.seq, account)).collect())
 }

@@ -1,17 +1,21 @@
 //! What moves money: `applied → reversed`. Charges and withdrawals take from an account, deposits give to it.
 
 use amends_barrier::{
-    Broken, Problem, Reply, Verdict,
+    Broken, Problem, Reply, Tx, Verdict,
     http::{Page, check_id},
-    sqlite::touched,
+    sql::Readers,
+    touched,
 };
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use sqlx::{FromRow, SqliteConnection, SqlitePool};
+use sqlx::FromRow;
 use uuid::Uuid;
 
-use crate::account::{self, BALANCE_MAX};
+use crate::{
+    account::{self, BALANCE_MAX},
+    mysql, sqlite,
+};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -21,7 +25,7 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Charge => "charge",
             Self::Withdrawal => "withdrawal",
@@ -67,9 +71,9 @@ pub(crate) struct NewMovement {
 /// Either of them.
 #[derive(Debug)]
 pub(crate) struct NewEntry {
-    reference: String,
-    account: String,
-    amount: i64,
+    pub(crate) reference: String,
+    pub(crate) account: String,
+    pub(crate) amount: i64,
 }
 
 impl From<NewCharge> for NewEntry {
@@ -103,7 +107,7 @@ pub(crate) struct Entry {
     status: String,
 }
 
-pub(crate) async fn make(tx: &mut SqliteConnection, kind: Kind, new: NewEntry) -> Result<Verdict, Broken> {
+pub(crate) async fn make(tx: &mut Tx, kind: Kind, new: NewEntry) -> Result<Verdict, Broken> {
     let (reference_field, account_field) = kind.fields();
     if let Err(detail) = check_id(reference_field, &new.reference).and(check_id(account_field, &new.account)) {
         return Ok(Problem::invalid(detail).refuse());
@@ -111,7 +115,7 @@ pub(crate) async fn make(tx: &mut SqliteConnection, kind: Kind, new: NewEntry) -
     if !(1..=BALANCE_MAX).contains(&new.amount) {
         return Ok(Problem::invalid(format!("amount: expected 1 to {BALANCE_MAX}")).refuse());
     }
-    let Some(account) = account::find(&mut *tx, &new.account).await? else {
+    let Some(account) = account::find_locked(tx, &new.account).await? else {
         return Ok(Problem::not_found(format!("there is no account {}", new.account)).refuse());
     };
     if account.frozen {
@@ -139,48 +143,29 @@ pub(crate) async fn make(tx: &mut SqliteConnection, kind: Kind, new: NewEntry) -
     })))
 }
 
-async fn add(tx: &mut SqliteConnection, kind: Kind, id: &str, new: &NewEntry) -> Result<(), Broken> {
-    let result = sqlx::query(
-        "-- entry_add
-        insert into entry (id, kind, reference, account, amount, status)
-        values ($1, $2, $3, $4, $5, 'applied')",
-    )
-    .bind(id)
-    .bind(kind.as_str())
-    .bind(&new.reference)
-    .bind(&new.account)
-    .bind(new.amount)
-    .execute(tx)
-    .await?;
-    touched(&result, "entry_add", 1)
+async fn add(tx: &mut Tx, kind: Kind, id: &str, new: &NewEntry) -> Result<(), Broken> {
+    let added = match tx {
+        Tx::Sqlite(tx) => sqlite::entry_add(tx, kind, id, new).await?,
+        Tx::Mysql(tx) => mysql::entry_add(tx, kind, id, new).await?,
+        other => return Err(other.foreign()),
+    };
+    touched(added, "entry_add", 1)
 }
 
 /// A frozen account can have its past undone: otherwise a saga could never come to its end.
-pub(crate) async fn reverse(
-    tx: &mut SqliteConnection,
-    kind: Kind,
-    reference: String,
-    made: Reply,
-) -> Result<Verdict, Broken> {
+pub(crate) async fn reverse(tx: &mut Tx, kind: Kind, reference: String, made: Reply) -> Result<Verdict, Broken> {
     let id = made.json::<Made>()?.id;
-    let reversed = sqlx::query_as::<_, (String, i64)>(
-        "-- entry_reverse
-        update entry
-        set status = 'reversed'
-        where id = $1 and kind = $2 and reference = $3 and status = 'applied'
-        returning account, amount",
-    )
-    .bind(&id)
-    .bind(kind.as_str())
-    .bind(&reference)
-    .fetch_optional(&mut *tx)
-    .await?;
+    let reversed = match tx {
+        Tx::Sqlite(tx) => sqlite::entry_reverse(tx, kind, &id, &reference).await?,
+        Tx::Mysql(tx) => mysql::entry_reverse(tx, kind, &id, &reference).await?,
+        other => return Err(other.foreign()),
+    };
     let Some((holder, amount)) = reversed else {
         let detail = format!("{} {id} does not stand for {} {reference}", kind.as_str(), kind.fields().0);
         return Ok(Problem::conflict("not-applied", detail).refuse());
     };
-    let account =
-        account::find(&mut *tx, &holder).await?.ok_or_else(|| Broken::Corrupt(format!("entry {id} has no account")))?;
+    let account = account::find_locked(tx, &holder).await?;
+    let account = account.ok_or_else(|| Broken::Corrupt(format!("entry {id} has no account")))?;
     let balance = account.balance - kind.change(amount);
     if !(0..=BALANCE_MAX).contains(&balance) {
         let detail = format!("account {holder} holds {}, so {amount} cannot be reversed", account.balance);
@@ -190,19 +175,11 @@ pub(crate) async fn reverse(
     Ok(Verdict::ok(&json!({ "id": id, "amount": amount, "balance": balance, "status": "reversed" })))
 }
 
-pub(crate) async fn list(store: &SqlitePool, kind: Option<Kind>, page: Page) -> Result<Vec<(i64, Entry)>, Broken> {
-    let entries = sqlx::query_as::<_, Entry>(
-        "-- entry_list
-        select seq, id, kind, reference, account, amount, status
-        from entry
-        where ($1 is null or kind = $1) and seq > $2
-        order by seq
-        limit $3",
-    )
-    .bind(kind.map(Kind::as_str))
-    .bind(page.after())
-    .bind(page.fetch())
-    .fetch_all(store)
-    .await?;
+pub(crate) async fn list(store: Readers<'_>, kind: Option<Kind>, page: Page) -> Result<Vec<(i64, Entry)>, Broken> {
+    let entries = match store {
+        Readers::Sqlite(store) => sqlite::entry_list(store, kind, page).await?,
+        Readers::Mysql(store) => mysql::entry_list(store, kind, page).await?,
+        other => return Err(other.foreign()),
+    };
     Ok(entries.into_iter().map(|entry| (entry.seq, entry)).collect())
 }

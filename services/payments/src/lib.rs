@@ -7,14 +7,14 @@
 
 mod account;
 mod entry;
-
-use std::path::Path;
+mod mysql;
+mod sqlite;
 
 use amends_barrier::{
-    Broken, Call, Problem,
+    Barrier, Broken, Call, Database, Problem,
     http::{JsonBody, Page, PathId},
+    participant,
     reply::ok,
-    sqlite::{self, Barrier, participant},
 };
 use axum::{
     Router,
@@ -28,12 +28,20 @@ use crate::entry::{Kind, NewCharge, NewMovement};
 /// What its calls look like, for whoever checks calls before they are made: OpenAPI, YAML.
 pub const OPENAPI: &str = include_str!("../openapi.yaml");
 
-/// Opens the service's own store.
+/// Opens the service's own store: a SQLite file or a MariaDB database.
 ///
 /// # Errors
-/// [`Broken`]: the file cannot be opened or migrated.
-pub async fn open(database: &Path) -> Result<Barrier, Broken> {
-    sqlite::open(database, &sqlx::migrate!("../../migrations/payments")).await
+/// [`Broken`]: it cannot be opened or migrated, or is of another kind.
+pub async fn open(database: &Database) -> Result<Barrier, Broken> {
+    match database {
+        Database::Sqlite(path) => {
+            amends_barrier::sqlite::open(path, &sqlx::migrate!("../../migrations/payments/sqlite")).await
+        }
+        Database::Mysql(url) => {
+            amends_barrier::mysql::open(url, &sqlx::migrate!("../../migrations/payments/mysql")).await
+        }
+        other => Err(other.foreign()),
+    }
 }
 
 /// All routes of the service.

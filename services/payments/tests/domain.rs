@@ -1,7 +1,11 @@
 //! The money's rules, through the router.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
-use amends_barrier::testing::{Attempt, Heard, assert_lets_go, effects, plain};
+use amends_barrier::{
+    Database,
+    testing::{Attempt, Heard, assert_lets_go, effects, plain},
+};
+use amends_servers::Mariadb;
 use axum::Router;
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -9,15 +13,20 @@ use uuid::Uuid;
 
 struct Payments {
     router: Router,
-    _dir: tempfile::TempDir,
+    _dir: Option<tempfile::TempDir>,
 }
 
 impl Payments {
     /// Ada has 1000, Bob 0.
-    async fn new() -> Self {
+    async fn on_sqlite() -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let barrier = amends_payments::open(&dir.path().join("payments.db")).await.unwrap();
-        let payments = Self { router: amends_payments::router(barrier), _dir: dir };
+        let database = Database::Sqlite(dir.path().join("payments.db"));
+        Self { _dir: Some(dir), ..Self::on(&database).await }
+    }
+
+    async fn on(database: &Database) -> Self {
+        let barrier = amends_payments::open(database).await.unwrap();
+        let payments = Self { router: amends_payments::router(barrier), _dir: None };
         payments.seed("ada", json!({ "balance": 1000 })).await;
         payments.seed("bob", json!({ "balance": 0 })).await;
         payments
@@ -56,9 +65,45 @@ fn undo(saga: Uuid, step: &str, path: &str) -> Attempt {
     Attempt::compensation(saga, step, Method::POST, path)
 }
 
-#[tokio::test]
-async fn a_charge_takes_money_and_its_refund_gives_it_back() {
-    let (payments, saga) = (Payments::new().await, Uuid::now_v7());
+/// Each on SQLite as a test of its own, and all of them on the engine.
+macro_rules! rules {
+    ($($name:ident,)*) => {
+        mod on_sqlite {
+            $(
+                #[tokio::test]
+                async fn $name() {
+                    super::$name(super::Payments::on_sqlite().await).await;
+                }
+            )*
+        }
+
+        #[tokio::test]
+        async fn every_rule_holds_on_mariadb() {
+            let server = tokio::task::spawn_blocking(Mariadb::start).await.unwrap().unwrap();
+            let mut number = 0;
+            $({
+                number += 1;
+                println!("{number}: {}", stringify!($name));
+                let database = Database::Mysql(server.create_database(&format!("rules{number}")).unwrap());
+                $name(Payments::on(&database).await).await;
+            })*
+        }
+    };
+}
+
+rules! {
+    a_charge_takes_money_and_its_refund_gives_it_back,
+    a_refused_charge_leaves_no_trace_but_its_rejection,
+    a_balance_never_falls_below_nothing,
+    a_transfer_moves_money_and_both_halves_can_be_reversed,
+    a_deposit_that_was_spent_cannot_be_reversed_until_the_money_is_back,
+    a_frozen_account_takes_part_in_nothing_new_but_its_past_can_be_undone,
+    a_reversal_of_another_kind_or_reference_is_refused,
+    amounts_and_accounts_that_cannot_be_are_refused_with_an_ack,
+}
+
+async fn a_charge_takes_money_and_its_refund_gives_it_back(payments: Payments) {
+    let saga = Uuid::now_v7();
     let charged = payments.send(&charge(saga, "ada", 300)).await;
     assert_eq!(charged.status, StatusCode::CREATED);
     let body = charged.json();
@@ -71,9 +116,8 @@ async fn a_charge_takes_money_and_its_refund_gives_it_back() {
     assert_eq!(payments.list("/charges").await[0]["status"], "reversed");
 }
 
-#[tokio::test]
-async fn a_refused_charge_leaves_no_trace_but_its_rejection() {
-    let (payments, saga) = (Payments::new().await, Uuid::now_v7());
+async fn a_refused_charge_leaves_no_trace_but_its_rejection(payments: Payments) {
+    let saga = Uuid::now_v7();
     let refused = payments.send(&charge(saga, "ada", 1001)).await;
     assert_eq!(
         (refused.status, refused.problem().as_deref()),
@@ -87,9 +131,7 @@ async fn a_refused_charge_leaves_no_trace_but_its_rejection() {
     assert_eq!(payments.balance("ada").await, 2000);
 }
 
-#[tokio::test]
-async fn a_balance_never_falls_below_nothing() {
-    let payments = Payments::new().await;
+async fn a_balance_never_falls_below_nothing(payments: Payments) {
     let calls: Vec<_> = (0..20)
         .map(|_| {
             let router = payments.router.clone();
@@ -108,9 +150,8 @@ async fn a_balance_never_falls_below_nothing() {
     assert_eq!(refused.status, StatusCode::PAYMENT_REQUIRED);
 }
 
-#[tokio::test]
-async fn a_transfer_moves_money_and_both_halves_can_be_reversed() {
-    let (payments, saga) = (Payments::new().await, Uuid::now_v7());
+async fn a_transfer_moves_money_and_both_halves_can_be_reversed(payments: Payments) {
+    let saga = Uuid::now_v7();
     assert_eq!(payments.send(&movement(saga, "withdrawal", "ada", 400)).await.status, StatusCode::CREATED);
     assert_eq!(payments.send(&movement(saga, "deposit", "bob", 400)).await.status, StatusCode::CREATED);
     assert_eq!((payments.balance("ada").await, payments.balance("bob").await), (600, 400));
@@ -132,9 +173,8 @@ async fn a_transfer_moves_money_and_both_halves_can_be_reversed() {
     assert_eq!(payments.list("/entries").await.len(), 2);
 }
 
-#[tokio::test]
-async fn a_deposit_that_was_spent_cannot_be_reversed_until_the_money_is_back() {
-    let (payments, saga) = (Payments::new().await, Uuid::now_v7());
+async fn a_deposit_that_was_spent_cannot_be_reversed_until_the_money_is_back(payments: Payments) {
+    let saga = Uuid::now_v7();
     payments.send(&movement(saga, "deposit", "bob", 400)).await;
     payments.send(&charge(Uuid::now_v7(), "bob", 1)).await;
     let reverse = undo(saga, "deposit", &format!("/deposits/{saga}/reverse"));
@@ -147,9 +187,8 @@ async fn a_deposit_that_was_spent_cannot_be_reversed_until_the_money_is_back() {
     assert_eq!(payments.balance("bob").await, 0);
 }
 
-#[tokio::test]
-async fn a_frozen_account_takes_part_in_nothing_new_but_its_past_can_be_undone() {
-    let (payments, saga) = (Payments::new().await, Uuid::now_v7());
+async fn a_frozen_account_takes_part_in_nothing_new_but_its_past_can_be_undone(payments: Payments) {
+    let saga = Uuid::now_v7();
     payments.send(&movement(saga, "withdrawal", "ada", 400)).await;
     for account in ["ada", "bob"] {
         payments.seed(account, json!({ "balance": 600, "frozen": true })).await;
@@ -167,9 +206,8 @@ async fn a_frozen_account_takes_part_in_nothing_new_but_its_past_can_be_undone()
     assert_eq!((payments.balance("ada").await, payments.balance("bob").await), (1000, 600));
 }
 
-#[tokio::test]
-async fn a_reversal_of_another_kind_or_reference_is_refused() {
-    let (payments, saga) = (Payments::new().await, Uuid::now_v7());
+async fn a_reversal_of_another_kind_or_reference_is_refused(payments: Payments) {
+    let saga = Uuid::now_v7();
     payments.send(&movement(saga, "withdrawal", "ada", 400)).await;
     for path in [format!("/charges/{saga}/refund"), "/withdrawals/other/reverse".to_owned()] {
         let heard = payments.send(&undo(saga, "withdrawal", &path)).await;
@@ -178,9 +216,7 @@ async fn a_reversal_of_another_kind_or_reference_is_refused() {
     assert_eq!(payments.balance("ada").await, 600);
 }
 
-#[tokio::test]
-async fn amounts_and_accounts_that_cannot_be_are_refused_with_an_ack() {
-    let payments = Payments::new().await;
+async fn amounts_and_accounts_that_cannot_be_are_refused_with_an_ack(payments: Payments) {
     for (account, amount, status) in [
         ("ada", 0, StatusCode::UNPROCESSABLE_ENTITY),
         ("ada", -5, StatusCode::UNPROCESSABLE_ENTITY),
@@ -212,7 +248,7 @@ async fn amounts_and_accounts_that_cannot_be_are_refused_with_an_ack() {
 #[tokio::test]
 async fn the_charge_stays_when_its_saga_is_forgotten() {
     let (dir, saga) = (tempfile::tempdir().unwrap(), Uuid::now_v7());
-    let barrier = amends_payments::open(&dir.path().join("payments.db")).await.unwrap();
+    let barrier = amends_payments::open(&dir.path().join("payments.db").as_path().into()).await.unwrap();
     let router = amends_payments::router(barrier.with_forget_grace(std::time::Duration::ZERO));
     plain(&router, Method::PUT, "/accounts/ada", Some(json!({ "balance": 1000 }))).await;
     assert_lets_go(&router, &charge(saga, "ada", 300), "/charges").await;
@@ -221,7 +257,7 @@ async fn the_charge_stays_when_its_saga_is_forgotten() {
 #[tokio::test]
 async fn the_service_is_what_its_document_says() {
     let dir = tempfile::tempdir().unwrap();
-    let barrier = amends_payments::open(&dir.path().join("payments.db")).await.unwrap();
+    let barrier = amends_payments::open(&dir.path().join("payments.db").as_path().into()).await.unwrap();
     let document = serde_yaml_ng::from_str(amends_payments::OPENAPI).unwrap();
     amends_barrier::testing::assert_documented(&amends_payments::router(barrier), &document).await;
 }

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use amends_barrier::sqlite::{Due, Told};
+use amends_barrier::due::{Due, Told};
 use reqwest::{Client, redirect::Policy};
 use url::Url;
 

@@ -5,13 +5,10 @@
 
 use std::{convert::Infallible, time::Duration};
 
-use amends_barrier::{
-    Broken, Place, Reply, Verdict,
-    sqlite::{Barrier, Completion, touched},
-};
+use amends_barrier::{Barrier, Broken, Place, Reply, Tx, Verdict, due::Completion, touched};
 use http::StatusCode;
 use serde_json::json;
-use sqlx::{FromRow, SqliteConnection};
+use sqlx::FromRow;
 use tokio::time::MissedTickBehavior;
 
 use crate::shipment::{self, NewShipment};
@@ -21,7 +18,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// Booked one after the other, each in a transaction of its own.
 const BOOKED_TOGETHER: u32 = 100;
 
-pub(crate) async fn accept(tx: &mut SqliteConnection, place: Place, new: NewShipment) -> Result<Verdict, Broken> {
+pub(crate) async fn accept(tx: &mut Tx, place: Place, new: NewShipment) -> Result<Verdict, Broken> {
     let result = sqlx::query(
         "-- shipment_accept
         insert into shipment_later (saga, step, item, order_id, address, accepted_at)
@@ -33,9 +30,9 @@ pub(crate) async fn accept(tx: &mut SqliteConnection, place: Place, new: NewShip
     .bind(new.order)
     .bind(new.address)
     .bind(now_us())
-    .execute(tx)
+    .execute(tx.sqlite()?)
     .await?;
-    touched(&result, "shipment_accept", 1)?;
+    touched(result.rows_affected(), "shipment_accept", 1)?;
     Ok(Verdict::accepted(&json!({})))
 }
 
@@ -63,7 +60,7 @@ async fn book_due(barrier: &Barrier, after: Duration) -> Result<(), Broken> {
     )
     .bind(until_us)
     .bind(BOOKED_TOGETHER)
-    .fetch_all(barrier.readers())
+    .fetch_all(barrier.readers().sqlite()?)
     .await?;
     for later in due {
         book(barrier, later).await?;
@@ -95,12 +92,12 @@ pub(crate) fn was_only_accepted(original: &Reply) -> bool {
     original.status() == StatusCode::ACCEPTED
 }
 
-pub(crate) async fn cancel(tx: &mut SqliteConnection, place: &Place) -> Result<Verdict, Broken> {
+pub(crate) async fn cancel(tx: &mut Tx, place: &Place) -> Result<Verdict, Broken> {
     take_off(tx, place).await?;
     Ok(Verdict::ok(&json!({ "status": "never booked" })))
 }
 
-async fn take_off(tx: &mut SqliteConnection, place: &Place) -> Result<(), Broken> {
+async fn take_off(tx: &mut Tx, place: &Place) -> Result<(), Broken> {
     sqlx::query(
         "-- shipment_later_drop
         delete from shipment_later
@@ -109,7 +106,7 @@ async fn take_off(tx: &mut SqliteConnection, place: &Place) -> Result<(), Broken
     .bind(place.saga.to_string())
     .bind(&place.step)
     .bind(item(place))
-    .execute(tx)
+    .execute(tx.sqlite()?)
     .await?;
     Ok(())
 }

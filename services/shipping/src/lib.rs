@@ -9,12 +9,12 @@ mod caller;
 mod later;
 mod shipment;
 
-use std::{convert::Infallible, path::Path, sync::Arc, time::Duration};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use amends_barrier::{
-    Broken, Call,
+    Barrier, Broken, Call, Database,
     http::{Page, PathId},
-    sqlite::{self, Barrier, participant},
+    participant,
 };
 use axum::{Router, extract::State, response::Response, routing::post};
 use url::Url;
@@ -24,12 +24,17 @@ use self::caller::Caller;
 /// What its calls look like, for whoever checks calls before they are made: OpenAPI, YAML.
 pub const OPENAPI: &str = include_str!("../openapi.yaml");
 
-/// Opens the service's own store.
+/// Opens the service's own store, a SQLite file.
 ///
 /// # Errors
-/// [`Broken`]: the file cannot be opened or migrated.
-pub async fn open(database: &Path) -> Result<Barrier, Broken> {
-    sqlite::open(database, &sqlx::migrate!("../../migrations/shipping")).await
+/// [`Broken`]: the file cannot be opened or migrated, or it is another kind of store.
+pub async fn open(database: &Database) -> Result<Barrier, Broken> {
+    match database {
+        Database::Sqlite(path) => {
+            amends_barrier::sqlite::open(path, &sqlx::migrate!("../../migrations/shipping")).await
+        }
+        other => Err(other.foreign()),
+    }
 }
 
 /// All routes of the service, which books at once.

@@ -1,20 +1,21 @@
 //! The shipment: `booked → cancelled`.
 
 use amends_barrier::{
-    Broken, Problem, Reply, Verdict,
+    Broken, Problem, Reply, Tx, Verdict,
     http::{Page, check_id},
-    sqlite::touched,
+    sql::Readers,
+    touched,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use sqlx::{FromRow, SqliteConnection, SqlitePool};
+use sqlx::FromRow;
 use uuid::Uuid;
 
 /// Longer addresses are mistakes.
 const ADDRESS_LIMIT_BYTES: usize = 1000;
 
 /// The body of `POST /shipments`. Without an address the one on file is meant.
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewShipment {
     pub(crate) order: String,
@@ -50,7 +51,7 @@ impl NewShipment {
     }
 }
 
-pub(crate) async fn book(tx: &mut SqliteConnection, new: NewShipment) -> Result<Verdict, Broken> {
+pub(crate) async fn book(tx: &mut Tx, new: NewShipment) -> Result<Verdict, Broken> {
     if let Err(detail) = new.check() {
         return Ok(Problem::invalid(detail).refuse());
     }
@@ -63,13 +64,13 @@ pub(crate) async fn book(tx: &mut SqliteConnection, new: NewShipment) -> Result<
     .bind(&tracking)
     .bind(new.order)
     .bind(new.address)
-    .execute(tx)
+    .execute(tx.sqlite()?)
     .await?;
-    touched(&result, "shipment_book", 1)?;
+    touched(result.rows_affected(), "shipment_book", 1)?;
     Ok(Verdict::created(&json!({ "tracking": tracking })))
 }
 
-pub(crate) async fn cancel(tx: &mut SqliteConnection, order: String, booked: Reply) -> Result<Verdict, Broken> {
+pub(crate) async fn cancel(tx: &mut Tx, order: String, booked: Reply) -> Result<Verdict, Broken> {
     let tracking = booked.json::<Booked>()?.tracking;
     let result = sqlx::query(
         "-- shipment_cancel
@@ -79,17 +80,17 @@ pub(crate) async fn cancel(tx: &mut SqliteConnection, order: String, booked: Rep
     )
     .bind(&tracking)
     .bind(&order)
-    .execute(tx)
+    .execute(tx.sqlite()?)
     .await?;
     if result.rows_affected() == 0 {
         let detail = format!("shipment {tracking} is not booked for order {order}");
         return Ok(Problem::conflict("not-booked", detail).refuse());
     }
-    touched(&result, "shipment_cancel", 1)?;
+    touched(result.rows_affected(), "shipment_cancel", 1)?;
     Ok(Verdict::ok(&json!({ "tracking": tracking, "status": "cancelled" })))
 }
 
-pub(crate) async fn list(store: &SqlitePool, page: Page) -> Result<Vec<(i64, Shipment)>, Broken> {
+pub(crate) async fn list(store: Readers<'_>, page: Page) -> Result<Vec<(i64, Shipment)>, Broken> {
     let shipments = sqlx::query_as::<_, Shipment>(
         "-- shipment_list
         select seq, tracking, order_id, address, status
@@ -100,7 +101,7 @@ pub(crate) async fn list(store: &SqlitePool, page: Page) -> Result<Vec<(i64, Shi
     )
     .bind(page.after())
     .bind(page.fetch())
-    .fetch_all(store)
+    .fetch_all(store.sqlite()?)
     .await?;
     Ok(shipments.into_iter().map(|shipment| (shipment.seq, shipment)).collect())
 }

@@ -15,7 +15,7 @@ struct Shipping {
 impl Shipping {
     async fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let barrier = amends_shipping::open(&dir.path().join("shipping.db")).await.unwrap();
+        let barrier = amends_shipping::open(&dir.path().join("shipping.db").as_path().into()).await.unwrap();
         Self { router: amends_shipping::router(barrier), _dir: dir }
     }
 
@@ -85,7 +85,7 @@ async fn an_order_may_have_several_shipments_and_one_is_cancelled() {
 #[tokio::test]
 async fn the_shipment_stays_when_its_saga_is_forgotten() {
     let (dir, saga) = (tempfile::tempdir().unwrap(), Uuid::now_v7());
-    let barrier = amends_shipping::open(&dir.path().join("shipping.db")).await.unwrap();
+    let barrier = amends_shipping::open(&dir.path().join("shipping.db").as_path().into()).await.unwrap();
     let router = amends_shipping::router(barrier.with_forget_grace(std::time::Duration::ZERO));
     assert_lets_go(&router, &book(saga, json!({ "address": "12 Rue Ada" })), "/shipments").await;
 }
@@ -93,7 +93,7 @@ async fn the_shipment_stays_when_its_saga_is_forgotten() {
 #[tokio::test]
 async fn the_service_is_what_its_document_says() {
     let dir = tempfile::tempdir().unwrap();
-    let barrier = amends_shipping::open(&dir.path().join("shipping.db")).await.unwrap();
+    let barrier = amends_shipping::open(&dir.path().join("shipping.db").as_path().into()).await.unwrap();
     let document = serde_yaml_ng::from_str(amends_shipping::OPENAPI).unwrap();
     amends_barrier::testing::assert_documented(&amends_shipping::router(barrier), &document).await;
 }

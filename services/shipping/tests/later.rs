@@ -7,7 +7,7 @@ use std::{
 };
 
 use amends_barrier::{
-    sqlite::Barrier,
+    Barrier,
     testing::{Attempt, effects, plain},
 };
 use axum::{
@@ -33,7 +33,7 @@ struct Shipping {
 impl Shipping {
     async fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let barrier = amends_shipping::open(&dir.path().join("shipping.db")).await.unwrap();
+        let barrier = amends_shipping::open(&dir.path().join("shipping.db").as_path().into()).await.unwrap();
         Self { router: amends_shipping::router_for_later(barrier.clone()), barrier, dir }
     }
 

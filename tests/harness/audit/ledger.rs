@@ -1,13 +1,12 @@
-//! A participant's own word: what it applied and undid, written in the transaction of the effect, read from its file.
-
-use std::path::Path;
+//! A participant's own word: what it applied and undid, written in the transaction of the effect, read from its store.
 
 use anyhow::{Context, Result, bail};
-use sqlx::FromRow;
 use uuid::Uuid;
 
-use super::reader;
-use crate::words::{Call, Op};
+use crate::{
+    books::{Books, LedgerRow},
+    words::{Call, Op},
+};
 
 /// What one call did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,34 +37,12 @@ impl Entry {
     }
 }
 
-#[derive(FromRow)]
-struct LedgerRow {
-    seq: i64,
-    saga: String,
-    step: String,
-    item: i64,
-    op: String,
-    effect: String,
-    epoch: i64,
-    attempt: i64,
-    at: i64,
-}
-
-/// The ledger in a participant's file, in the order of its commits.
+/// The ledger in a participant's store, in the order in which it was written.
 ///
 /// # Errors
-/// The file cannot be read.
-pub async fn read(path: &Path) -> Result<Vec<Entry>> {
-    let pool = reader::open(path);
-    let rows: Vec<LedgerRow> = sqlx::query_as(
-        "-- audit_ledger
-        select seq, saga, step, item, op, effect, epoch, attempt, at from barrier_ledger order by seq",
-    )
-    .fetch_all(&pool)
-    .await
-    .with_context(|| format!("the ledger in {}", path.display()))?;
-    pool.close().await;
-    rows.into_iter().map(entry).collect()
+/// The store cannot be read.
+pub(crate) async fn read(books: &Books) -> Result<Vec<Entry>> {
+    books.ledger().await.with_context(|| format!("the ledger in {books:?}"))?.into_iter().map(entry).collect()
 }
 
 fn entry(row: LedgerRow) -> Result<Entry> {

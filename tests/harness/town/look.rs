@@ -41,7 +41,7 @@ impl Scene {
     /// # Errors
     /// Its file cannot be read.
     pub async fn token(&self, saga: Uuid, step: &str) -> Result<Option<CallbackToken>> {
-        let pool = reader::open(&self.service("shipping").database);
+        let pool = reader::open(self.service("shipping").books.file()?);
         let token: Option<String> = sqlx::query_scalar(
             "-- audit_token
             select token from barrier_callback where saga = $1 and step = $2",
@@ -106,7 +106,7 @@ impl Scene {
     pub async fn ledger_of(&self, sagas: &[Uuid]) -> Result<Vec<Entry>> {
         let mut all = Vec::new();
         for service in self.services.values() {
-            all.extend(ledger::read(&service.database).await?);
+            all.extend(ledger::read(&service.books).await?);
         }
         all.retain(|entry| sagas.contains(&entry.saga));
         all.sort_by_key(|entry| entry.at);

@@ -1,6 +1,10 @@
 //! Which town: its services, its definition, and what its steps do to balances.
 
-use std::{collections::BTreeSet, fs, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::Path,
+};
 
 use serde_json::Value;
 
@@ -29,6 +33,8 @@ pub struct Plan {
     pub(super) books_after: Option<String>,
     /// Orchestrators and services log all that they can, but for what others below them say.
     pub(crate) talkative: bool,
+    /// The stores of services that have no file, by their names.
+    pub(super) stores: BTreeMap<&'static str, String>,
     /// `--abort-after-commit` of one service.
     pub(super) abort: Option<(&'static str, String)>,
     /// What services that do anything answer, by step; JSON.
@@ -80,12 +86,19 @@ impl Plan {
             concurrency: 64,
             books_after: None,
             talkative: false,
+            stores: BTreeMap::new(),
             abort: None,
             replies: None,
             later: None,
             allows_faults: false,
             replicas: None,
         }
+    }
+
+    /// The same with these stores: the address of each by the service's name.
+    #[must_use]
+    pub fn on(self, stores: BTreeMap<&'static str, String>) -> Self {
+        Self { stores, ..self }
     }
 
     /// sagas/order-basket.yaml with the services of [`Plan::orders`].
@@ -164,6 +177,7 @@ impl Plan {
             concurrency: 64,
             books_after: None,
             talkative: false,
+            stores: BTreeMap::new(),
             abort: None,
             replies: None,
             later: None,
@@ -185,6 +199,7 @@ impl Plan {
             concurrency: 64,
             books_after: None,
             talkative: false,
+            stores: BTreeMap::new(),
             abort: None,
             replies: Some(replies.to_string()),
             later: None,

@@ -2,13 +2,7 @@
 //!
 //! **What it must never know:** how many orchestrators there are.
 
-use std::{
-    collections::BTreeMap,
-    fmt::Write as _,
-    net::SocketAddr,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{collections::BTreeMap, fmt::Write as _, net::SocketAddr, path::Path, time::Duration};
 
 use amends_client::{Client, Start};
 use amends_protocol::v1::StartRequest;
@@ -20,6 +14,7 @@ use uuid::Uuid;
 use super::{CUSTOMER, OPENING, Plan, SKU};
 use crate::{
     audit::{reader::Reader, shape::Shape},
+    books::Books,
     gather,
     process::{Process, Program},
     proxy::{Action, Injected, Proxy, Rule, Traps},
@@ -32,7 +27,7 @@ pub struct Service {
     pub proxy: Proxy,
     /// Its other processes, on the same store.
     pub replicas: Vec<Replica>,
-    pub(crate) database: PathBuf,
+    pub(crate) books: Books,
 }
 
 /// One more process of a service.
@@ -244,8 +239,9 @@ async fn service(
     journal: &Reader,
     orchestrator: SocketAddr,
 ) -> Result<Service> {
-    let database = folder.join(format!("{name}.db"));
-    let mut arguments = vec!["--database".to_owned(), database.display().to_string()];
+    let file = || folder.join(format!("{name}.db")).display().to_string();
+    let database = plan.stores.get(name).cloned().unwrap_or_else(file);
+    let mut arguments = vec!["--database".to_owned(), database.clone()];
     if let Some((_, at)) = plan.abort.as_ref().filter(|(aborting, _)| *aborting == name) {
         arguments.extend(["--abort-after-commit".to_owned(), at.clone()]);
     }
@@ -271,7 +267,7 @@ async fn service(
     }
     seed(binary, &format!("http://{}", process.address())).await.with_context(|| format!("seeding {name}"))?;
     let proxy = Proxy::start(name, process.address(), Some(journal.clone()))?;
-    Ok(Service { process, proxy, replicas, database })
+    Ok(Service { process, proxy, replicas, books: Books::at(&database) })
 }
 
 /// By the services' own routes, which belong to no saga.

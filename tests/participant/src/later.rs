@@ -10,8 +10,8 @@ use std::{
 };
 
 use amends_barrier::{
-    Broken, Call, Place, Problem, Verdict,
-    sqlite::{Barrier, Due, Told},
+    Barrier, Broken, Call, Place, Problem, Verdict,
+    due::{Due, Told},
 };
 use axum::{
     Extension, Json,

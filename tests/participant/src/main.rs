@@ -8,9 +8,9 @@ mod later;
 use std::sync::Arc;
 
 use amends_barrier::{
-    Broken, Call, Verdict,
+    Barrier, Broken, Call, Database, Tx, Verdict, participant,
     program::{self, Options},
-    sqlite::{self, Barrier, participant},
+    sqlite, touched,
 };
 use axum::{
     Extension, Json, Router,
@@ -50,7 +50,8 @@ async fn main() -> anyhow::Result<()> {
     program::log_to_stderr();
     let deciding = Deciding::new(serde_json::from_str(&later)?, &orchestrator)?;
     let replies: Replies = Arc::new(serde_json::from_str(&replies)?);
-    let barrier = options.set(sqlite::open(&options.database, &sqlx::migrate!("./migrations")).await?);
+    let Database::Sqlite(file) = &options.database else { return Err(options.database.foreign().into()) };
+    let barrier = options.set(sqlite::open(file, &sqlx::migrate!("./migrations")).await?);
     let routes = Router::new().route("/calls", get(calls)).route("/later", put(later::set)).route("/{*path}", any(act));
     let router = participant(barrier.clone(), routes).layer(Extension(replies)).layer(Extension(deciding.clone()));
     tokio::select! {
@@ -114,6 +115,7 @@ async fn act(
     }
 }
 
+#[derive(Clone)]
 struct Row {
     saga: String,
     step: String,
@@ -125,7 +127,7 @@ struct Row {
 }
 
 impl Row {
-    async fn insert(self, tx: &mut sqlx::SqliteConnection) -> Result<(), Broken> {
+    async fn insert(self, tx: &mut Tx) -> Result<(), Broken> {
         let done = sqlx::query(
             "-- insert_call
             insert into calls (saga, step, item, op, method, path, body) values ($1, $2, $3, $4, $5, $6, $7)",
@@ -137,9 +139,9 @@ impl Row {
         .bind(self.method)
         .bind(self.path)
         .bind(self.body)
-        .execute(tx)
+        .execute(tx.sqlite()?)
         .await?;
-        sqlite::touched(&done, "insert_call", 1)
+        touched(done.rows_affected(), "insert_call", 1)
     }
 }
 
@@ -151,7 +153,7 @@ async fn calls(State(barrier): State<Barrier>) -> Result<Response, Broken> {
         "-- calls_in_order
         select saga, step, item, op, method, path, body from calls order by seq",
     )
-    .fetch_all(barrier.readers())
+    .fetch_all(barrier.readers().sqlite()?)
     .await?;
     let rows: Vec<Value> = rows
         .into_iter()

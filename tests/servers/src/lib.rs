@@ -2,11 +2,17 @@
 //! own, and takes both away when it is dropped.
 //!
 //! Why it exists: a test never relies on a server that already runs, and what is to be proved of a store needs a server that
-//! may be stopped in the middle of anything. Who uses it: tests of `store`, the bench, `commit_rate`.
+//! may be stopped in the middle of anything. Who uses it: tests of `store` and of the services, the
+//! bench, `commit_rate`.
 //!
 //! **What it must never know:** what is stored; any crate of ours. It blocks (no runtime): call it before or beside one.
 
+mod mariadb;
 mod postgres;
+mod process;
+mod redis;
 mod user;
 
+pub use mariadb::Mariadb;
 pub use postgres::{Mode, Options, Postgres};
+pub use redis::Redis;

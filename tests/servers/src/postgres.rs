@@ -5,25 +5,17 @@ use std::{
     ffi::OsStr,
     fs::{self, File},
     io,
-    net::TcpListener,
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
-    thread,
-    time::{Duration, Instant},
+    process::{Command, Stdio},
 };
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 use tempfile::TempDir;
 
-use crate::user::User;
-
-/// Recovery of what a test wrote takes a second at most; the rest is for a machine that is busy.
-const START_WITHIN: Duration = Duration::from_secs(60);
-const STOP_WITHIN: Duration = Duration::from_secs(30);
-const LOOK_EVERY: Duration = Duration::from_millis(5);
-
-/// Somebody else may take a port between our finding it free and the server's binding it.
-const PORTS_TRIED: usize = 5;
+use crate::{
+    process::{PORTS_TRIED, Running, free_port},
+    user::User,
+};
 
 const SUPERUSER: &str = "amends";
 
@@ -34,13 +26,15 @@ pub struct Options {
     pub shared_buffers_mb: u32,
     /// More settings, each as `name=value`. The two of durability are given after these.
     pub settings: Vec<String>,
+    /// Everybody is asked for a password, as a real server does; the superuser's is his name. Without it nobody is.
+    pub passwords: bool,
     /// Where its folder is made; `None`: the system's folder for temporary files. A disk that is to be measured is named here.
     pub folder: Option<PathBuf>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { max_connections: 100, shared_buffers_mb: 64, settings: Vec::new(), folder: None }
+        Self { max_connections: 100, shared_buffers_mb: 64, settings: Vec::new(), passwords: false, folder: None }
     }
 }
 
@@ -64,13 +58,6 @@ pub struct Postgres {
     folder: TempDir,
 }
 
-#[derive(Debug)]
-struct Running {
-    postmaster: Child,
-    /// Ends the server if our process dies without dropping it.
-    guard: Child,
-}
-
 impl Postgres {
     /// Makes a cluster and starts it; returns when it takes connections.
     pub fn start(options: Options) -> io::Result<Self> {
@@ -86,14 +73,13 @@ impl Postgres {
             user.own(folder.path())?;
         }
         let mut server = Self { binaries, options, user, port: 0, running: None, folder };
+        let auth = if server.options.passwords { "--auth=scram-sha-256" } else { "--auth=trust" };
+        let password = server.folder.path().join("password");
+        fs::write(&password, SUPERUSER)?;
         // Without syncing: nothing is in it yet that could be lost.
-        server.run(
-            "initdb",
-            ["--no-sync", "--auth=trust", "--encoding=UTF8", "--locale=C", "--username", SUPERUSER],
-            |run| {
-                run.arg("--pgdata").arg(server.data());
-            },
-        )?;
+        server.run("initdb", ["--no-sync", auth, "--encoding=UTF8", "--locale=C", "--username", SUPERUSER], |run| {
+            run.arg("--pgdata").arg(server.data()).arg("--pwfile").arg(&password);
+        })?;
         for tried in 1.. {
             server.port = free_port()?;
             match server.start_again() {
@@ -111,7 +97,8 @@ impl Postgres {
     }
 
     pub fn url_of(&self, database: &str) -> String {
-        format!("postgres://{SUPERUSER}@127.0.0.1:{}/{database}", self.port)
+        let password = if self.options.passwords { format!(":{SUPERUSER}") } else { String::new() };
+        format!("postgres://{SUPERUSER}{password}@127.0.0.1:{}/{database}", self.port)
     }
 
     pub fn port(&self) -> u16 {
@@ -128,19 +115,9 @@ impl Postgres {
 
     /// Stops the server; returns when it is gone. One that is stopped stays so.
     pub fn stop(&mut self, mode: Mode) -> io::Result<()> {
-        let Some(mut running) = self.running.take() else { return Ok(()) };
-        // First the guard: it knows the server by its number only, which is free again once the server is gone.
-        running.guard.kill()?;
-        running.guard.wait()?;
+        let Some(running) = self.running.take() else { return Ok(()) };
         let signal = if mode == Mode::Fast { Signal::INT } else { Signal::QUIT };
-        kill_process(Pid::from_child(&running.postmaster), signal)?;
-        let gone = within(STOP_WITHIN, || Ok(running.postmaster.try_wait()?.is_some()));
-        if !matches!(gone, Ok(true)) {
-            running.postmaster.kill()?;
-            running.postmaster.wait()?;
-            return Err(io::Error::other(format!("PostgreSQL did not stop and was killed:\n{}", self.log())));
-        }
-        Ok(())
+        running.stop(signal).map_err(|error| io::Error::other(format!("PostgreSQL: {error}:\n{}", self.log())))
     }
 
     /// Starts the same cluster again, on the same port; returns when it takes connections.
@@ -154,29 +131,13 @@ impl Postgres {
         for setting in self.settings() {
             command.arg("-c").arg(setting);
         }
-        let mut postmaster = command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).spawn()?;
-        let guard = match guard(&postmaster, self.folder.path()) {
-            Ok(guard) => guard,
-            Err(error) => {
-                postmaster.kill()?;
-                postmaster.wait()?;
-                return Err(error);
-            }
-        };
-        let mut running = Running { postmaster, guard };
-        let ready = within(START_WITHIN, || match running.postmaster.try_wait()? {
-            Some(status) => Err(io::Error::other(format!("it ended with {status}"))),
-            None => Ok(is_ready(&self.data(), running.postmaster.id())),
-        });
-        self.running = Some(running);
-        let why = match ready {
-            Ok(true) => return Ok(()),
-            Ok(false) => format!("it did not take connections within {START_WITHIN:?}"),
-            Err(error) => error.to_string(),
-        };
-        let log = self.log();
-        self.end();
-        Err(io::Error::other(format!("PostgreSQL did not start: {why}\n{log}")))
+        let data = self.data();
+        let started = Running::start(&mut command, log, self.folder.path(), |pid| is_ready(&data, pid));
+        match started {
+            Ok(running) => self.running = Some(running),
+            Err(error) => return Err(io::Error::other(format!("PostgreSQL did not start: {error}\n{}", self.log()))),
+        }
+        Ok(())
     }
 
     /// What the server wrote since it was started last.
@@ -251,41 +212,11 @@ impl Drop for Postgres {
     }
 }
 
-/// Waits for the end of our process, which closes its standard input, and then ends the server and removes the folder.
-fn guard(postmaster: &Child, folder: &Path) -> io::Result<Child> {
-    Command::new("sh")
-        .args(["-c", "read -r nothing; kill -QUIT \"$1\"; sleep 1; kill -KILL \"$1\"; rm -rf \"$2\"", "guard"])
-        .arg(postmaster.id().to_string())
-        .arg(folder)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-}
-
 /// As `pg_ctl` finds out: the last line of the postmaster's file.
 fn is_ready(data: &Path, pid: u32) -> bool {
     let Ok(text) = fs::read_to_string(data.join("postmaster.pid")) else { return false };
     let lines: Vec<&str> = text.lines().map(str::trim).collect();
     lines.first() == Some(&pid.to_string().as_str()) && lines.get(7) == Some(&"ready")
-}
-
-fn within(limit: Duration, mut there: impl FnMut() -> io::Result<bool>) -> io::Result<bool> {
-    let since = Instant::now();
-    loop {
-        if there()? {
-            return Ok(true);
-        }
-        if since.elapsed() > limit {
-            return Ok(false);
-        }
-        #[expect(clippy::disallowed_methods, reason = "there is no runtime here")]
-        thread::sleep(LOOK_EVERY);
-    }
-}
-
-fn free_port() -> io::Result<u16> {
-    Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
 }
 
 /// The folder with PostgreSQL's programs: from PATH, or where Debian puts them, the newest first.

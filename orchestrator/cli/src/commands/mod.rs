@@ -24,6 +24,7 @@ mod locks;
 mod plan;
 mod schema;
 mod serve;
+mod services;
 mod signal;
 mod start;
 mod test;
@@ -89,6 +90,8 @@ enum Command {
     Faults(faults::Args),
     /// Look at the configuration
     Config(config::Args),
+    /// Look at the services of the catalogue: whether each has a store of its own
+    Services(services::Args),
     /// Prove that every saga's journal and row agree, beside a running server or without one
     Fsck(fsck::Args),
     /// Write sagas with their journals to stdout, as JSON lines
@@ -128,6 +131,7 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Chaos(args) => chaos::run(args).await,
         Command::Faults(args) => faults::run(args).await,
         Command::Config(args) => config::run(&args),
+        Command::Services(args) => services::run(args).await,
         Command::Fsck(args) => fsck::run(args).await,
         Command::Export(args) => export::run(args).await,
         Command::VerifyParticipant(args) => verify_participant::run(args).await,

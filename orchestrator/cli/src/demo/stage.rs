@@ -33,16 +33,16 @@ impl Stage {
         let folder = tempfile::Builder::new().prefix("amends-demo-").tempdir()?;
         let at = folder.path();
         let orders = {
-            let barrier = amends_orders::open(&at.join("orders.db")).await?;
+            let barrier = amends_orders::open(&at.join("orders.db").as_path().into()).await?;
             Door::open("orders", amends_orders::router(barrier.clone()), async move { barrier.close().await }).await?
         };
         let inventory = {
-            let barrier = amends_inventory::open(&at.join("inventory.db")).await?;
+            let barrier = amends_inventory::open(&at.join("inventory.db").as_path().into()).await?;
             let router = amends_inventory::router(barrier.clone());
             Door::open("inventory", router, async move { barrier.close().await }).await?
         };
         let shipping = {
-            let barrier = amends_shipping::open(&at.join("shipping.db")).await?;
+            let barrier = amends_shipping::open(&at.join("shipping.db").as_path().into()).await?;
             let router = amends_shipping::router(barrier.clone());
             Door::open("shipping", router, async move { barrier.close().await }).await?
         };
@@ -87,7 +87,7 @@ impl Stage {
 }
 
 async fn money(name: &'static str, at: &Path) -> anyhow::Result<Door> {
-    let barrier = amends_payments::open(&at.join(format!("{name}.db"))).await?;
+    let barrier = amends_payments::open(&at.join(format!("{name}.db")).as_path().into()).await?;
     Door::open(name, amends_payments::router(barrier.clone()), async move { barrier.close().await }).await
 }
 

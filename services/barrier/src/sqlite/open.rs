@@ -1,6 +1,6 @@
 //! Opening a service's file: durability first, then the tables.
 
-use std::{borrow::Cow, path::Path, sync::Arc, time::Duration};
+use std::{borrow::Cow, path::Path, time::Duration};
 
 use sqlx::{
     SqlitePool,
@@ -9,8 +9,10 @@ use sqlx::{
 };
 use uuid::Uuid;
 
-use super::{Barrier, FORGET_GRACE_DEFAULT, touched};
-use crate::{Broken, clock::Clock, fault::Faults};
+use crate::{
+    Broken,
+    sql::{Barrier, Pools, touched},
+};
 
 /// How long a statement waits for another process on the file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -26,6 +28,7 @@ static BARRIER: Migrator =
 /// # Errors
 /// [`Broken`]: the file cannot be opened or migrated.
 pub async fn open(path: &Path, service: &Migrator) -> Result<Barrier, Broken> {
+    make_private(path)?;
     let options = SqliteConnectOptions::new()
         .filename(path)
         .create_if_missing(true)
@@ -49,18 +52,26 @@ pub async fn open(path: &Path, service: &Migrator) -> Result<Barrier, Broken> {
         .connect_with(options.pragma("query_only", "on"))
         .await?;
     let fingerprint = fingerprint(&writer).await?;
-    Ok(Barrier {
-        writer,
-        readers,
-        fingerprint,
-        faults: Faults::default(),
-        clock: Clock::default(),
-        forget_grace: FORGET_GRACE_DEFAULT,
-    })
+    Ok(Barrier::new(Pools::Sqlite { writer, readers }, &fingerprint))
+}
+
+/// A new file is its owner's alone; SQLite gives its log and its index the mode of the file. One that is there keeps its mode.
+#[cfg(unix)]
+fn make_private(path: &Path) -> Result<(), Broken> {
+    use std::os::unix::fs::OpenOptionsExt;
+    match std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(Broken::Store(error.into())),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(not(unix))]
+fn make_private(_: &Path) -> Result<(), Broken> {
+    Ok(())
 }
 
 /// A store's name for itself, made once. Two services that report the same one share a store.
-async fn fingerprint(writer: &SqlitePool) -> Result<Arc<str>, Broken> {
+async fn fingerprint(writer: &SqlitePool) -> Result<String, Broken> {
     let result = sqlx::query(
         "-- barrier_store_name
         insert into barrier_store (id, fingerprint)
@@ -71,7 +82,7 @@ async fn fingerprint(writer: &SqlitePool) -> Result<Arc<str>, Broken> {
     .execute(writer)
     .await?;
     if result.rows_affected() != 0 {
-        touched(&result, "barrier_store_name", 1)?;
+        touched(result.rows_affected(), "barrier_store_name", 1)?;
     }
     let fingerprint = sqlx::query_scalar::<_, String>(
         "-- barrier_store_get
@@ -81,5 +92,5 @@ async fn fingerprint(writer: &SqlitePool) -> Result<Arc<str>, Broken> {
     )
     .fetch_one(writer)
     .await?;
-    Ok(fingerprint.into())
+    Ok(fingerprint)
 }

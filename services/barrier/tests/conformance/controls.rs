@@ -1,87 +1,116 @@
 //! Negative controls: with one rule switched off, the suite must notice, and at the promise that the rule keeps.
 
 use amends_barrier::fault::Rule;
-use anyhow::Result;
 
 use crate::{
-    callbacks, forget, sqlite,
+    callbacks,
+    cases::Case,
+    forget, sqlite,
     subject::Subject,
     suite::{self, Violation},
 };
 
-async fn breaks<F: Future<Output = Result<()>>>(off: Rule, case: impl Fn(Subject) -> F, promise: &str) {
-    case(sqlite::subject(None).await).await.expect("holds with all rules on");
-    let error = case(sqlite::subject(Some(off)).await).await.expect_err("the case must notice");
+macro_rules! controls {
+    ($(($rule:ident, $module:ident::$name:ident, $promise:literal),)*) => {
+        &[$((Rule::$rule, |subject| Box::pin($module::$name(subject)), $promise),)*]
+    };
+}
+
+/// The rule, the case that notices, and what it says.
+pub(crate) const CONTROLS: &[(Rule, Case, &str)] = controls![
+    (InsertAsLock, suite::five_duplicates_at_once, "answer to a copy"),
+    (Tombstone, suite::compensation_first, "status of the late action"),
+    (Tombstone, suite::action_beside_compensation, "status of the action"),
+    (Tombstone, suite::rejected_then_compensated, "problem of the late attempt"),
+    (Fence, suite::stale_epoch, "status of a stale epoch"),
+    (Fence, suite::compensation_raises_the_fence, "word of the old epoch's action"),
+    (OtherBody, suite::other_body, "status of another body"),
+    (StoredRejection, suite::duplicated_rejection, "answer to the network's copy"),
+    (Savepoint, suite::refusal_leaves_no_trace, "coins after a refusal"),
+    (KeptToken, callbacks::told, "number of what is due"),
+    (FinalRefusal, callbacks::refusal_is_final, "status of a later attempt"),
+    (Tombstone, callbacks::not_told, "finishing after the compensation"),
+    (Grace, forget::within_the_grace, "answer to a late copy"),
+    (FirstMark, forget::named_again, "rows after the first mark's grace"),
+    (OnlyNamed, forget::never_named, "rows of a saga that was never named"),
+    (OnlyNamed, forget::after_the_grace, "rows of another saga"),
+    (OnlyNamed, forget::call_after_the_deletion, "rows of the late call"),
+    (WholeSaga, forget::after_the_grace, "rows of the forgotten saga"),
+];
+
+pub(crate) async fn breaks(subject: Subject, case: Case, promise: &str) {
+    let error = case(subject).await.expect_err("the case must notice");
     let violation = error.downcast_ref::<Violation>().unwrap_or_else(|| panic!("a broken test: {error:?}"));
     assert_eq!(violation.what, promise, "{error}");
 }
 
+/// All that is in the list for this rule.
+async fn on_sqlite(off: Rule) {
+    let mut seen = 0;
+    for (_, case, promise) in CONTROLS.iter().filter(|(rule, ..)| *rule == off) {
+        case(sqlite::subject(None).await).await.expect("holds with all rules on");
+        breaks(sqlite::subject(Some(off)).await, *case, promise).await;
+        seen += 1;
+    }
+    assert!(seen > 0, "no control for {off:?}");
+}
+
 #[tokio::test]
 async fn looking_before_writing_applies_duplicates_twice() {
-    breaks(Rule::InsertAsLock, suite::five_duplicates_at_once, "answer to a copy").await;
+    on_sqlite(Rule::InsertAsLock).await;
 }
 
 #[tokio::test]
 async fn without_tombstones_a_late_action_is_applied() {
-    breaks(Rule::Tombstone, suite::compensation_first, "status of the late action").await;
-    breaks(Rule::Tombstone, suite::action_beside_compensation, "status of the action").await;
-    breaks(Rule::Tombstone, suite::rejected_then_compensated, "problem of the late attempt").await;
+    on_sqlite(Rule::Tombstone).await;
 }
 
 #[tokio::test]
 async fn without_fences_a_stale_owner_is_obeyed() {
-    breaks(Rule::Fence, suite::stale_epoch, "status of a stale epoch").await;
-    breaks(Rule::Fence, suite::compensation_raises_the_fence, "word of the old epoch's action").await;
+    on_sqlite(Rule::Fence).await;
 }
 
 #[tokio::test]
 async fn without_digests_another_body_gets_the_first_ones_reply() {
-    breaks(Rule::OtherBody, suite::other_body, "status of another body").await;
+    on_sqlite(Rule::OtherBody).await;
 }
 
 #[tokio::test]
 async fn without_stored_rejections_the_networks_copy_is_applied() {
-    breaks(Rule::StoredRejection, suite::duplicated_rejection, "answer to the network's copy").await;
+    on_sqlite(Rule::StoredRejection).await;
 }
 
 #[tokio::test]
 async fn without_savepoints_a_refusal_leaves_its_change() {
-    breaks(Rule::Savepoint, suite::refusal_leaves_no_trace, "coins after a refusal").await;
+    on_sqlite(Rule::Savepoint).await;
 }
 
 #[tokio::test]
 async fn without_kept_tokens_nobody_is_told() {
-    breaks(Rule::KeptToken, callbacks::told, "number of what is due").await;
+    on_sqlite(Rule::KeptToken).await;
 }
 
 #[tokio::test]
 async fn without_final_refusals_a_later_attempt_contradicts_the_verdict() {
-    breaks(Rule::FinalRefusal, callbacks::refusal_is_final, "status of a later attempt").await;
-}
-
-#[tokio::test]
-async fn without_tombstones_what_was_compensated_is_finished() {
-    breaks(Rule::Tombstone, callbacks::not_told, "finishing after the compensation").await;
+    on_sqlite(Rule::FinalRefusal).await;
 }
 
 #[tokio::test]
 async fn without_grace_a_late_copy_is_applied_again() {
-    breaks(Rule::Grace, forget::within_the_grace, "answer to a late copy").await;
+    on_sqlite(Rule::Grace).await;
 }
 
 #[tokio::test]
 async fn without_the_first_mark_naming_again_prolongs_the_grace() {
-    breaks(Rule::FirstMark, forget::named_again, "rows after the first mark's grace").await;
+    on_sqlite(Rule::FirstMark).await;
 }
 
 #[tokio::test]
 async fn without_names_others_rows_go_too() {
-    breaks(Rule::OnlyNamed, forget::never_named, "rows of a saga that was never named").await;
-    breaks(Rule::OnlyNamed, forget::after_the_grace, "rows of another saga").await;
-    breaks(Rule::OnlyNamed, forget::call_after_the_deletion, "rows of the late call").await;
+    on_sqlite(Rule::OnlyNamed).await;
 }
 
 #[tokio::test]
 async fn deleting_half_of_a_saga_leaves_rows() {
-    breaks(Rule::WholeSaga, forget::after_the_grace, "rows of the forgotten saga").await;
+    on_sqlite(Rule::WholeSaga).await;
 }

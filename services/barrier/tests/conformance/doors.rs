@@ -18,7 +18,7 @@ async fn a_participant_tells_its_kind_and_the_fingerprint_of_its_store() {
     let beside = ask(&one.beside, Request::get("/.well-known/amends-participant").body(Body::empty()).unwrap()).await;
     assert_eq!(beside.json(), card, "two programs on one store");
     assert_ne!(two.get("/.well-known/amends-participant").await["fingerprint"], card["fingerprint"]);
-    assert!(one.dir.path().join("pot.db").exists());
+    assert!(one.dir.unwrap().path().join("pot.db").exists());
 }
 
 #[tokio::test]

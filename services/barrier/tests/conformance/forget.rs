@@ -121,7 +121,7 @@ pub(crate) async fn beside_a_call(subject: Subject) -> Result<()> {
     paused.reached().await;
     let beside = subject.beside.clone();
     let mut forget = tokio::spawn(async move { amends_barrier::testing::forget(&beside, &[saga]).await });
-    waits("the forget waits for the action's commit", &mut forget).await?;
+    waits(&subject, "the forget waits for the action's commit", &mut forget).await?;
     paused.go_on();
     promise("status of the action", fill.await?.status, StatusCode::CREATED)?;
     promise("status of the forget", forget.await?.status, StatusCode::NO_CONTENT)?;

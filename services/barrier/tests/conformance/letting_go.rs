@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use amends_barrier::{clock::Clock, sqlite::Barrier, testing};
+use amends_barrier::{Barrier, clock::Clock, testing};
 use amends_protocol::forget::{FORGET_BODY_LIMIT_BYTES, FORGET_PATH, FORGET_SAGAS_MAX};
 use axum::body::Body;
 use http::{Request, StatusCode};
@@ -13,7 +13,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use crate::{
-    sqlite,
+    pot, sqlite,
     subject::{GRACE, action, ask, saga},
 };
 
@@ -39,7 +39,7 @@ async fn fill(barrier: &Barrier, sagas: u32, calls: u32) {
         .unguarded(move |tx| {
             Box::pin(async move {
                 for statement in statements {
-                    sqlx::query(sqlx::AssertSqlSafe(statement)).bind(sagas).bind(calls).execute(&mut *tx).await?;
+                    sqlx::query(sqlx::AssertSqlSafe(statement)).bind(sagas).bind(calls).execute(tx.sqlite()?).await?;
                 }
                 Ok(())
             })
@@ -49,7 +49,8 @@ async fn fill(barrier: &Barrier, sagas: u32, calls: u32) {
 }
 
 async fn marks(barrier: &Barrier) -> u64 {
-    let count = sqlx::query_scalar::<_, i64>("select count(*) from barrier_ended").fetch_one(barrier.readers());
+    let count = sqlx::query_scalar::<_, i64>("select count(*) from barrier_ended")
+        .fetch_one(barrier.readers().sqlite().unwrap());
     count.await.unwrap().unsigned_abs()
 }
 
@@ -76,7 +77,7 @@ async fn a_forget_takes_more_with_it_than_it_can_name_and_leaves_the_rest() {
     let barrier = sqlite::open(dir.path()).await;
     fill(&barrier, 1_700, 1).await;
     let named = FORGET_SAGAS_MAX as u64;
-    let router = sqlite::router(barrier.clone());
+    let router = pot::router(barrier.clone());
     assert_eq!(testing::forget(&router, &[saga()]).await.status, StatusCode::NO_CONTENT);
     let left = marks(&barrier).await;
     assert_eq!(left, 200);
@@ -88,7 +89,7 @@ async fn the_timer_alone_lets_go_of_what_is_due() {
     let dir = tempfile::tempdir().unwrap();
     let clock = Clock::default();
     let barrier = sqlite::open(dir.path()).await.with_clock(clock.clone()).with_forget_grace(GRACE);
-    let router = sqlite::router(barrier.clone());
+    let router = pot::router(barrier.clone());
     let fill = action(saga(), 7);
     fill.send(&router).await;
     testing::forget(&router, &[fill.headers.saga]).await;

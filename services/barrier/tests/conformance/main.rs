@@ -1,13 +1,19 @@
-//! What a barrier promises, as one suite over HTTP. `suite` knows no store; `sqlite` builds its subject on SQLite. Another
-//! kind of store brings another subject and runs the same cases. `controls` breaks one rule at a time and expects the
-//! suite to notice.
+//! What a barrier promises, as one suite over HTTP. `suite` knows no store; each kind of store brings its subject and runs the
+//! same cases (`cases`). `controls` breaks one rule at a time and expects the suite to notice.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod callbacks;
+mod cases;
 mod controls;
 mod doors;
 mod forget;
 mod letting_go;
+mod mysql;
+mod postgres;
+mod pot;
+mod races;
+mod redis;
+mod side;
 mod sqlite;
 mod subject;
 mod suite;

@@ -25,8 +25,10 @@ pub(crate) struct Subject {
     pub(crate) pause: Pause,
     /// Of both programs. The grace is [`GRACE`].
     pub(crate) clock: Clock,
+    /// Each call is one step of the store, which nothing can stop in the middle: it is stopped between its end and its answer.
+    pub(crate) in_one_step: bool,
     /// Kept until the end of the test.
-    pub(crate) dir: tempfile::TempDir,
+    pub(crate) dir: Option<tempfile::TempDir>,
 }
 
 pub(crate) fn saga() -> Uuid {

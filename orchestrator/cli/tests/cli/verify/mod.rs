@@ -184,9 +184,9 @@ fn profile(service: &str) -> String {
 async fn the_sample_services_keep_the_contract() {
     let folder = tempfile::tempdir().expect("a folder");
     let at = |name: &str| folder.path().join(name);
-    let orders = orders::router(orders::open(&at("orders.db")).await.expect("a store"));
-    let inventory = inventory::router(inventory::open(&at("inventory.db")).await.expect("a store"));
-    let payments = payments::router(payments::open(&at("payments.db")).await.expect("a store"));
+    let orders = orders::router(orders::open(&at("orders.db").as_path().into()).await.expect("a store"));
+    let inventory = inventory::router(inventory::open(&at("inventory.db").as_path().into()).await.expect("a store"));
+    let payments = payments::router(payments::open(&at("payments.db").as_path().into()).await.expect("a store"));
     // None of them takes its time unless it is told to, and shipping's effect can be seen nowhere.
     let unseen = ["accepted", "called-back", "accepted-then-undone"];
     for (router, name) in [(orders, "orders"), (inventory, "inventory"), (payments, "payments")] {
@@ -205,7 +205,7 @@ async fn the_sample_services_keep_the_contract() {
 #[tokio::test(flavor = "multi_thread")]
 async fn shipping_keeps_the_contract_at_once_and_later() {
     let folder = tempfile::tempdir().expect("a folder");
-    let barrier = shipping::open(&folder.path().join("shipping.db")).await.expect("a store");
+    let barrier = shipping::open(&folder.path().join("shipping.db").as_path().into()).await.expect("a store");
     let at = free().await;
     let after = std::time::Duration::from_millis(400);
     let orchestrator = format!("http://{at}").parse().expect("an address");

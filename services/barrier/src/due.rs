@@ -1,5 +1,4 @@
-//! Telling the orchestrator what came of actions that were accepted: their tokens are kept in the transaction of the 202, their
-//! verdicts stand in the barrier's rows, and nothing is forgotten before somebody has heard it.
+//! What is still to be told the orchestrator of actions that were accepted, and how it took it.
 //!
 //! **What it must never know:** where the orchestrator is, and how it is reached. The service says so by its own configuration; an
 //! address that came with a call could be anybody's.
@@ -15,11 +14,20 @@ use serde_json::Value;
 use sqlx::FromRow;
 use tokio::time::MissedTickBehavior;
 
-use super::{Barrier, rows};
-use crate::{Broken, call::Place};
+use crate::{Broken, call::Place, reply::Reply};
 
-/// Told one after the other; the next look comes soon.
-const TOLD_TOGETHER: u32 = 100;
+/// What became of a `complete`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Completion {
+    /// The verdict was stored and its change committed.
+    Completed(Reply),
+    /// It was completed before, with this reply. Nothing was done.
+    AlreadyCompleted(Reply),
+    /// The compensation came first. Nothing was done.
+    Compensated,
+    /// No such action was accepted here. Nothing was done.
+    NeverAccepted,
+}
 
 /// The verdict on an accepted action, which is still to be told.
 #[derive(Clone, Debug, PartialEq)]
@@ -61,81 +69,19 @@ impl Told {
     }
 }
 
-impl Barrier {
-    /// Verdicts that are still to be told, at most so many.
-    ///
-    /// # Errors
-    /// [`Broken`]: the store cannot be read.
-    pub async fn due_callbacks(&self, limit: u32) -> Result<Vec<Due>, Broken> {
-        let rows = sqlx::query_as::<_, Row>(
-            "-- barrier_callback_due
-            select barrier_callback.saga, barrier_callback.step, barrier_callback.item, token, state, body
-            from barrier_callback
-                join barrier_call using (saga, step, item)
-            where op = 'action' and state in ('done', 'rejected')
-            order by barrier_call.at
-            limit $1",
-        )
-        .bind(limit)
-        .fetch_all(self.readers())
-        .await?;
-        rows.into_iter().map(Row::parse).collect()
-    }
-
-    /// It has been heard, and need not be told again.
-    ///
-    /// # Errors
-    /// [`Broken`]: it will be told again, which does no harm.
-    pub async fn heard(&self, action: Place) -> Result<(), Broken> {
-        self.unguarded(move |tx| Box::pin(async move { rows::drop_token(tx, &action).await })).await
-    }
-
-    /// Tells what is due, now and again and again; it may be dropped at any moment. `tell` makes the one request,
-    /// `POST {orchestrator}/v1/callbacks`, within a bound.
-    ///
-    /// # Panics
-    /// `every` is zero.
-    pub async fn keep_calling_back<F: Future<Output = Told> + Send>(
-        &self,
-        every: Duration,
-        tell: impl Fn(Due) -> F + Sync,
-    ) -> Infallible {
-        let mut ticks = tokio::time::interval(every);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        loop {
-            ticks.tick().await;
-            if let Err(error) = self.call_back_once(&tell).await {
-                tracing::warn!(error = &error as &dyn std::error::Error, "verdicts cannot be told now; trying again");
-            }
-        }
-    }
-
-    async fn call_back_once<F: Future<Output = Told> + Send>(
-        &self,
-        tell: &(impl Fn(Due) -> F + Sync),
-    ) -> Result<(), Broken> {
-        for due in self.due_callbacks(TOLD_TOGETHER).await? {
-            let action = due.action.clone();
-            if tell(due).await == Told::Heard {
-                self.heard(action).await?;
-            }
-        }
-        Ok(())
-    }
-}
-
+/// A verdict that is still to be told, as it is read.
 #[derive(FromRow)]
-struct Row {
-    saga: String,
-    step: String,
-    item: i64,
-    token: String,
-    state: String,
-    body: Vec<u8>,
+pub(crate) struct DueRow {
+    pub(crate) saga: String,
+    pub(crate) step: String,
+    pub(crate) item: i64,
+    pub(crate) token: String,
+    pub(crate) state: String,
+    pub(crate) body: Vec<u8>,
 }
 
-impl Row {
-    fn parse(self) -> Result<Due, Broken> {
+impl DueRow {
+    pub(crate) fn parse(self) -> Result<Due, Broken> {
         let corrupt = |what: &str| Broken::Corrupt(format!("a callback of saga {}: {what}", self.saga));
         let body = |bytes: &[u8]| if bytes.is_empty() { Ok(Value::Null) } else { serde_json::from_slice(bytes) };
         let body = body(&self.body).map_err(|error| corrupt(&error.to_string()))?;
@@ -146,6 +92,43 @@ impl Row {
         let token = CallbackToken::new(self.token.as_str()).ok_or_else(|| corrupt("its token"))?;
         let saga = self.saga.parse().map_err(|_| corrupt("its saga"))?;
         Ok(Due { action: Place { saga, step: self.step, index: u32::try_from(self.item).ok() }, token, verdict })
+    }
+}
+
+/// Told one after the other; the next look comes soon.
+const TOLD_TOGETHER: u32 = 100;
+
+/// Tells what is due, now and again and again; it may be dropped at any moment.
+///
+/// # Panics
+/// `every` is zero.
+pub(crate) async fn keep_calling_back<T, D, H>(
+    every: Duration,
+    tell: impl Fn(Due) -> T,
+    due: impl Fn(u32) -> D,
+    heard: impl Fn(Place) -> H,
+) -> Infallible
+where
+    T: Future<Output = Told>,
+    D: Future<Output = Result<Vec<Due>, Broken>>,
+    H: Future<Output = Result<(), Broken>>,
+{
+    let once = async || {
+        for due in due(TOLD_TOGETHER).await? {
+            let action = due.action.clone();
+            if tell(due).await == Told::Heard {
+                heard(action).await?;
+            }
+        }
+        Ok::<_, Broken>(())
+    };
+    let mut ticks = tokio::time::interval(every);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        if let Err(error) = once().await {
+            tracing::warn!(error = &error as &dyn std::error::Error, "verdicts cannot be told now; trying again");
+        }
     }
 }
 

@@ -11,16 +11,14 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{get, post},
 };
-use chrono::{DateTime, SecondsFormat};
 use http::{HeaderValue, Method, StatusCode};
 use serde::{Deserialize, Serialize};
-use sqlx::FromRow;
 use uuid::Uuid;
 
-use super::{Barrier, in_task, judge};
 use crate::{
     Broken,
     call::{Place, read_headers},
+    guard::Guard,
     http::{JsonBody, Page, Query, method_not_allowed, no_route},
     reply::{Answer, ok},
 };
@@ -30,17 +28,21 @@ const CONTRACT: u32 = 1;
 
 /// A service: its business routes plus `GET /ledger`, `/.well-known/amends-participant`, `/livez`, and `POST`
 /// [`FORGET_PATH`]; any `GET` with `Saga-Op: probe` is answered by the barrier; everything unknown is problem+json.
-pub fn participant(barrier: Barrier, business: Router<Barrier>) -> Router {
-    let routes = business
+pub fn participant<S>(store: S, business: Router<S>) -> Router
+where
+    S: Into<Guard> + Clone + Send + Sync + 'static,
+{
+    let guard: Guard = store.clone().into();
+    let ours = Router::new()
         .route("/ledger", get(ledger))
         .route("/.well-known/amends-participant", get(card))
         .route(FORGET_PATH, post(forget))
         .route("/livez", get(|| async { "ok" }))
-        .method_not_allowed_fallback(method_not_allowed)
-        .fallback(no_route)
-        .with_state(barrier.clone());
+        .with_state(guard.clone());
+    let routes =
+        business.with_state::<()>(store).merge(ours).method_not_allowed_fallback(method_not_allowed).fallback(no_route);
     // Around the whole router: a probe is answered wherever it arrives, also where there is no `GET`.
-    Router::new().fallback_service(routes).layer(from_fn_with_state(barrier, reads))
+    Router::new().fallback_service(routes).layer(from_fn_with_state(guard, reads))
 }
 
 /// `GET /.well-known/amends-participant`.
@@ -52,32 +54,33 @@ pub struct ParticipantCard {
     pub fingerprint: String,
 }
 
-async fn card(State(barrier): State<Barrier>) -> Result<Response, Broken> {
+async fn card(State(guard): State<Guard>) -> Result<Response, Broken> {
+    let (kind, fingerprint) = guard.store();
     ok(&ParticipantCard {
-        kind: "sqlite".to_owned(),
+        kind: kind.to_owned(),
         contract: CONTRACT,
         barrier: true,
-        fingerprint: barrier.fingerprint.to_string(),
+        fingerprint: fingerprint.to_owned(),
     })
 }
 
 /// 204 once the marks are durable. Whoever may call the service may say this, too: it stands behind the same doors.
 async fn forget(
-    State(barrier): State<Barrier>,
+    State(guard): State<Guard>,
     JsonBody(request): JsonBody<ForgetRequest, FORGET_BODY_LIMIT_BYTES>,
 ) -> Result<StatusCode, Broken> {
-    barrier.forget(request).await?;
+    guard.forget(request).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// `GET`s that belong to a saga: probes, and steps that only read. Other requests pass.
-async fn reads(State(barrier): State<Barrier>, request: Request, next: Next) -> Response {
+async fn reads(State(guard): State<Guard>, request: Request, next: Next) -> Response {
     if request.method() != Method::GET || !request.headers().contains_key(SAGA_OP) {
         return next.run(request).await;
     }
     match read_headers(request.headers()) {
         Err(problem) => problem.into_response(),
-        Ok(headers) if headers.op == Op::Probe => probe(barrier, headers).await,
+        Ok(headers) if headers.op == Op::Probe => probe(guard, headers).await,
         Ok(headers) => acked(&headers.key(), next.run(request).await),
     }
 }
@@ -93,17 +96,14 @@ fn acked(key: &str, mut answer: Response) -> Response {
     answer
 }
 
-async fn probe(barrier: Barrier, headers: CallHeaders) -> Response {
+async fn probe(guard: Guard, headers: CallHeaders) -> Response {
     let key = headers.key();
     let action = Place { saga: headers.saga, step: headers.step, index: headers.index };
-    in_task(
-        async move { barrier.transaction(move |tx| Box::pin(async move { judge::probe(tx, &action).await })).await },
-    )
-    .await
-    .map_or_else(IntoResponse::into_response, |reply| Answer::Definite { key, reply }.into_response())
+    let reply = guard.probe(action).await;
+    reply.map_or_else(IntoResponse::into_response, |reply| Answer::Definite { key, reply }.into_response())
 }
 
-/// One effect, as `GET /ledger` shows it. In the order of commits.
+/// One effect, as `GET /ledger` shows it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LedgerEntry {
     pub seq: i64,
@@ -127,73 +127,12 @@ struct Filter {
     limit: Option<u32>,
 }
 
-async fn ledger(State(barrier): State<Barrier>, Query(filter): Query<Filter>) -> Result<Response, Broken> {
+async fn ledger(State(guard): State<Guard>, Query(filter): Query<Filter>) -> Result<Response, Broken> {
     let page = match Page::new(filter.after, filter.limit) {
         Ok(page) => page,
         Err(problem) => return Ok(problem.into_response()),
     };
-    let rows = match filter.saga {
-        Some(saga) => {
-            sqlx::query_as::<_, LedgerRow>(
-                "-- barrier_ledger_of_saga
-                select seq, saga, step, item, op, effect, epoch, attempt, at
-                from barrier_ledger
-                where saga = $1 and seq > $2
-                order by seq
-                limit $3",
-            )
-            .bind(saga.to_string())
-            .bind(page.after())
-            .bind(page.fetch())
-            .fetch_all(barrier.readers())
-            .await?
-        }
-        None => {
-            sqlx::query_as::<_, LedgerRow>(
-                "-- barrier_ledger_list
-                select seq, saga, step, item, op, effect, epoch, attempt, at
-                from barrier_ledger
-                where seq > $1
-                order by seq
-                limit $2",
-            )
-            .bind(page.after())
-            .bind(page.fetch())
-            .fetch_all(barrier.readers())
-            .await?
-        }
-    };
-    let entries = rows.into_iter().map(|row| Ok((row.seq, row.parse()?))).collect::<Result<Vec<_>, Broken>>()?;
+    let entries = guard.ledger(filter.saga, page).await?;
+    let entries = entries.into_iter().map(|entry| (entry.seq, entry)).collect();
     page.answer(entries, &filter.saga.map_or_else(String::new, |saga| format!("saga={saga}&")))
-}
-
-#[derive(FromRow)]
-struct LedgerRow {
-    seq: i64,
-    saga: String,
-    step: String,
-    item: i64,
-    op: String,
-    effect: String,
-    epoch: i64,
-    attempt: i64,
-    at: i64,
-}
-
-impl LedgerRow {
-    fn parse(self) -> Result<LedgerEntry, Broken> {
-        let corrupt = |what: &str| Broken::Corrupt(format!("ledger entry {}: {what}", self.seq));
-        let at = DateTime::from_timestamp_micros(self.at).ok_or_else(|| corrupt("at"))?;
-        Ok(LedgerEntry {
-            seq: self.seq,
-            saga: self.saga.parse().map_err(|_| corrupt("saga"))?,
-            index: if self.item < 0 { None } else { Some(self.item.try_into().map_err(|_| corrupt("item"))?) },
-            at: at.to_rfc3339_opts(SecondsFormat::Micros, true),
-            step: self.step,
-            op: self.op,
-            effect: self.effect,
-            epoch: self.epoch,
-            attempt: self.attempt,
-        })
-    }
 }
