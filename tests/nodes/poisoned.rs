@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use amends_client::List;
 use amends_protocol::v1::SagaStatus;
 use amends_tests::{
     cluster::Cluster,
@@ -10,6 +11,7 @@ use amends_tests::{
     wait::{until, until_true},
 };
 use anyhow::Result;
+use uuid::Uuid;
 
 use crate::{leases::SHORT_LEASE, measure::adoptions};
 
@@ -40,8 +42,12 @@ async fn a_saga_that_no_process_can_read_is_left_as_it_is_and_holds_up_nobody_un
     let logs = [cluster.nodes[1].log()?, cluster.nodes[2].log()?].concat();
     let said = |line: &str| line.contains(&poisoned.to_string()) && line.contains("cannot be read and is not driven");
     assert!(logs.lines().any(said), "{logs}");
-    let refused = cluster.client(1)?.saga(poisoned, None).await.expect_err("nobody can show it");
-    assert_eq!(refused.problem().map(|problem| problem.status), Some(500), "{refused}");
+    // Whoever asks is told what there is to tell, and whoever looks for what needs a person finds it.
+    let shown = cluster.client(1)?.saga(poisoned, None).await?;
+    let why = shown.unreadable.as_ref().expect("it cannot be read");
+    assert!(why.reason.contains("seq 2") && why.since.is_some() && why.node.is_some(), "{why:?}");
+    assert_eq!((shown.status, shown.steps.len()), (SagaStatus::Running, 0), "{shown:#?}");
+    assert_eq!(needing_a_person(&cluster).await?, [poisoned]);
     let fresh = cluster.begin(2, Town::order(1, 100)).await?;
     assert_eq!(cluster.ended(1, fresh).await?.status, SagaStatus::Completed, "new ones are served as ever");
 
@@ -54,6 +60,13 @@ async fn a_saga_that_no_process_can_read_is_left_as_it_is_and_holds_up_nobody_un
     for node in &mut cluster.nodes {
         node.restart().await?;
     }
-    assert_eq!(cluster.ended(0, poisoned).await?.status, SagaStatus::Completed);
+    let ended = cluster.ended(0, poisoned).await?;
+    assert_eq!((ended.status, ended.unreadable), (SagaStatus::Completed, None));
+    assert_eq!(needing_a_person(&cluster).await?, [] as [Uuid; 0], "nobody is asked any more");
     cluster.at_rest().await
+}
+
+async fn needing_a_person(cluster: &Cluster) -> Result<Vec<Uuid>> {
+    let asked = List { attention: Some(true), ..List::default() };
+    Ok(cluster.client(1)?.sagas(&asked).await?.items.into_iter().map(|saga| saga.id).collect())
 }

@@ -9,11 +9,12 @@ use amends_core::{
 };
 use amends_engine::{Engine, Settled, Whole};
 use amends_protocol::v1::{LockStatus, PAGE_LIMIT_MAX, SagaResult, SagaView};
+use amends_store::StoreError;
 use serde_json::Value;
 
 use crate::{
     error::ApiError,
-    view::{queued, status, stub, view},
+    view::{self, queued, status, stub, view},
 };
 
 /// Rows of a journal per question to the store.
@@ -32,6 +33,21 @@ pub(crate) async fn read(engine: &Engine, saga: SagaId, wait: Option<Duration>) 
     {
         return of_whole(saga, &whole);
     }
+    match read_journal(engine, saga).await {
+        Err(ApiError::Unreadable(reason) | ApiError::Store(StoreError::Corrupt { reason })) => {
+            unreadable(engine, saga, reason).await
+        }
+        read => read,
+    }
+}
+
+/// What there is to say of a saga whose journal or definition cannot be read. Of one whose row cannot be read either there is nothing.
+async fn unreadable(engine: &Engine, saga: SagaId, reason: String) -> Result<SagaView, ApiError> {
+    let head = engine.store().head(saga).await?.ok_or(ApiError::Unreadable(reason.clone()))?;
+    Ok(view::unreadable(&head, reason, engine.store().poisoned(saga).await?))
+}
+
+async fn read_journal(engine: &Engine, saga: SagaId) -> Result<SagaView, ApiError> {
     let journal = journal(engine, saga).await?;
     let Some(Event::SagaStarted(started)) = journal.first().map(|first| &first.event) else {
         if !journal.is_empty() {
@@ -84,7 +100,8 @@ pub(crate) async fn result(
         return Ok(result(settled.status, settled.attention, &settled.output));
     }
     let view = read(engine, saga, None).await?;
-    Ok(SagaResult { id: view.id, status: view.status, attention: !view.attention.is_empty(), output: view.output })
+    let attention = !view.attention.is_empty() || view.unreadable.is_some();
+    Ok(SagaResult { id: view.id, status: view.status, attention, output: view.output })
 }
 
 /// A saga that is still in memory as a whole.

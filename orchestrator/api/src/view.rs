@@ -25,7 +25,7 @@ use amends_core::{
     time::Time,
 };
 use amends_protocol::v1;
-use amends_store::Head;
+use amends_store::{Head, Poisoned};
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 
@@ -55,6 +55,7 @@ pub fn view(saga: SagaId, journal: &[Recorded], definition: &Definition) -> Resu
         parent: children::parent(&state),
         status: status(state.status),
         attention,
+        unreadable: None,
         input: Value::clone(&started.input),
         labels: started.labels.clone().into_iter().collect(),
         output: Some(Value::clone(&state.output)).filter(|output| !output.is_null()),
@@ -71,6 +72,13 @@ pub fn view(saga: SagaId, journal: &[Recorded], definition: &Definition) -> Resu
     })
 }
 
+/// The view of a saga that cannot be read: what its row says, and why there is no more.
+pub(crate) fn unreadable(head: &Head, reason: String, poisoned: Option<Poisoned>) -> v1::SagaView {
+    let since = poisoned.as_ref().map(|poisoned| time(poisoned.since));
+    let node = poisoned.map(|poisoned| poisoned.node.to_string());
+    v1::SagaView { unreadable: Some(v1::UnreadableView { reason, since, node }), ..stub(head) }
+}
+
 /// The view of a saga whose journal retention has taken.
 pub(crate) fn stub(head: &Head) -> v1::SagaView {
     v1::SagaView {
@@ -82,6 +90,7 @@ pub(crate) fn stub(head: &Head) -> v1::SagaView {
         parent: None,
         status: status(head.summary.status),
         attention: vec![],
+        unreadable: None,
         input: Value::Null,
         labels: BTreeMap::new(),
         output: None,

@@ -31,7 +31,7 @@ impl Exit {
     /// What a shown saga ends with. One that is under way is a success: it was shown.
     pub(crate) fn of_saga(saga: &SagaView) -> Self {
         match saga.status {
-            _ if !saga.attention.is_empty() => Self::Attention,
+            _ if !saga.attention.is_empty() || saga.unreadable.is_some() => Self::Attention,
             SagaStatus::Running | SagaStatus::Compensating | SagaStatus::Succeeded | SagaStatus::Completed => {
                 Self::Success
             }

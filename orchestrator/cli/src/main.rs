@@ -6,6 +6,7 @@
 //! **What it must never know:** what a saga decides, SQL, how a participant is called. Only `demo` knows the sample
 //! services.
 
+mod absent;
 mod audit;
 mod chaos;
 mod commands;

@@ -13,6 +13,7 @@ use amends_core::definition::{self, Definition, Known};
 use anyhow::{Context, bail};
 
 use crate::{
+    absent,
     exit::Usage,
     output::{self, Format},
     remote::Remote,
@@ -56,11 +57,11 @@ pub(crate) async fn read_versioned(words: &str, server: &Server) -> anyhow::Resu
             io::stdin().read_to_string(&mut text).context("cannot read the definition from stdin")?;
             text
         }
-        Place::File(file) => fs::read_to_string(file).with_context(|| format!("cannot read {file}"))?,
+        Place::File(file) => absent::text(Path::new(file))?,
         Place::Server { name, version } => {
             let remote = Remote { url: server.url.clone(), output: Format::Json };
             let found = remote.client()?.definition(name, version).await.map_err(|error| remote.explain(error));
-            let found = found.with_context(|| format!("{words} is no file"))?;
+            let found = found.with_context(|| format!("no such file or folder: {words}; nor does a server have it"))?;
             registered = Some(found.version);
             found.source.unwrap_or_default()
         }

@@ -3,8 +3,14 @@
 use std::{path::Path, sync::LazyLock, time::Duration};
 
 use amends_core::{
-    definition::Diagnostic,
-    faults::{Again, Asked, Attempted, Fault, FaultPlan, Point, chosen, documented, json_schema, parse, write},
+    definition::{Definition, Diagnostic},
+    event::{Cause, Event, Probed, Recorded, Started},
+    faults::{
+        Again, Asked, Attempted, Fault, FaultPlan, Moment, Point, Saga, at_commit, chosen, documented, json_schema,
+        parse, write,
+    },
+    ids::{CallId, Digest, Op, SagaId},
+    time::Time,
 };
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
@@ -89,7 +95,8 @@ fn every_fault_is_read() {
     let read: Vec<Fault> = plan(
         "[{ delay: 2s }, { refuse: true }, { lose: request }, { lose: reply }, { reject: 409 }, { fail: 503 },
           { status: 502 }, { body: { a: [1] } }, { body: '<html>' }, { cut: true }, { duplicate: 2 }, { replay: 5s },
-          { replay: compensation }, { abort: before-send }, { abort: after-send }]",
+          { replay: compensation }, { abort: before-intent }, { abort: before-send }, { abort: after-send },
+          { abort: before-commit }, { abort: after-commit }]",
     )
     .rules
     .into_iter()
@@ -109,8 +116,11 @@ fn every_fault_is_read() {
         Fault::Duplicate(2),
         Fault::Replay(Again::After(Duration::from_secs(5))),
         Fault::Replay(Again::AfterCompensation),
+        Fault::Abort(Point::BeforeIntent),
         Fault::Abort(Point::BeforeSend),
         Fault::Abort(Point::AfterSend),
+        Fault::Abort(Point::BeforeCommit),
+        Fault::Abort(Point::AfterCommit),
     ];
     assert_eq!(read, expected);
 }
@@ -118,7 +128,7 @@ fn every_fault_is_read() {
 #[test]
 fn a_rule_picks_what_it_says_and_nothing_else() {
     let picks = |rule: &str, attempted: &Attempted<'_>| {
-        chosen(&plan(&format!("[{{ {rule}, cut: true }}]")), attempted, |_| true).is_some()
+        chosen(&plan(&format!("[{{ {rule}, cut: true }}]")), Moment::Call, attempted, |_| true).is_some()
     };
     for (rule, other) in [
         ("service: payments", Attempted { service: "orders", ..*ATTEMPTED }),
@@ -153,14 +163,15 @@ fn a_rule_picks_what_it_says_and_nothing_else() {
 #[test]
 fn the_first_open_rule_wins() {
     let plan = plan("[{ step: ship, cut: true }, { name: a, cut: true }, { name: b, refuse: true }]");
-    let name =
-        |open: fn(usize) -> bool| chosen(&plan, &ATTEMPTED, open).map(|(number, rule)| (number, rule.name.clone()));
+    let name = |open: fn(usize) -> bool| {
+        chosen(&plan, Moment::Call, &ATTEMPTED, open).map(|(number, rule)| (number, rule.name.clone()))
+    };
     assert_eq!(name(|_| true), Some((1, "a".to_owned())));
     assert_eq!(name(|number| number != 1), Some((2, "b".to_owned())), "the first is used up");
     assert_eq!(name(|_| false), None);
     // What does not fit is not asked whether it is open: it would be counted.
     let mut asked = vec![];
-    chosen(&plan, &ATTEMPTED, |number| {
+    chosen(&plan, Moment::Call, &ATTEMPTED, |number| {
         asked.push(number);
         true
     });
@@ -170,7 +181,8 @@ fn the_first_open_rule_wins() {
 #[test]
 fn the_dice_are_the_same_each_time_fair_and_depend_on_all_of_an_attempt() {
     let of = |seed: u64| parse(&format!("seed: {seed}\nrules: [{{ probability: 0.3, cut: true }}]\n")).expect("a plan");
-    let picked = |plan: &FaultPlan, attempted: &Attempted<'_>| chosen(plan, attempted, |_| true).is_some();
+    let picked =
+        |plan: &FaultPlan, attempted: &Attempted<'_>| chosen(plan, Moment::Call, attempted, |_| true).is_some();
     let sagas = || (0..2_000_u128).map(|saga| Attempted { saga: Uuid::from_u128(saga), ..*ATTEMPTED });
     let picks = |plan: &FaultPlan| sagas().map(|attempted| picked(plan, &attempted)).collect::<Vec<_>>();
     let (one, two) = (of(1), of(2));
@@ -187,7 +199,8 @@ fn the_dice_are_the_same_each_time_fair_and_depend_on_all_of_an_attempt() {
     assert!(differs(|attempted| Attempted { attempt: 2, ..attempted }));
     // Two rules with the same probability do not pick the same attempts.
     let both = parse("rules: [{ probability: 0.5, cut: true }, { probability: 0.5, refuse: true }]\n").expect("a plan");
-    let second = sagas().filter(|attempted| chosen(&both, attempted, |_| true).is_some_and(|(number, _)| number == 1));
+    let second = sagas()
+        .filter(|attempted| chosen(&both, Moment::Call, attempted, |_| true).is_some_and(|(number, _)| number == 1));
     assert!(second.count() > 300);
 }
 
@@ -227,8 +240,100 @@ fn a_plan_that_is_written_down_is_read_as_the_same() {
     let all = "[{ delay: 2s, label: { tier: gold, n: 3 } }, { name: 'of \"two\": #1', service: a, saga: b.c, step: d, op: probe, refuse: true }, \
                { lose: request, attempt: 2 }, { lose: reply, attempts: 3 }, { reject: 409, probability: 0.25 }, { fail: 503, count: 7 }, \
                { status: 404 }, { body: { a: [1, null, 'x: y'] } }, { body: '<html>' }, { cut: true }, { duplicate: 2 }, { replay: 1500ms }, \
-               { replay: compensation }, { abort: before-send }, { abort: after-send }]";
+               { replay: compensation }, { abort: before-intent }, { abort: before-send }, { abort: after-send }, \
+               { abort: before-commit }, { abort: after-commit }]";
     let plan = plan(all);
     let written = write(&plan);
     assert_eq!(parse(&written).unwrap_or_else(|found| panic!("{found:#?}\n{written}")), plan);
+}
+
+const PAY: &str = "
+saga: pay
+steps:
+  charge:
+    call: payments POST /charges
+    probe: payments GET /charges
+    compensate: { call: refunds POST /refunds }
+  ship: { call: shipping POST /shipments, pivot: true }
+";
+
+#[test]
+fn around_a_commit_a_rule_picks_what_it_intends_or_what_it_says_came_of_an_attempt() {
+    let definition = Definition::parse(PAY, None).unwrap_or_else(|found| panic!("{found:#?}"));
+    let started = Started { name: "pay".into(), ..started() };
+    let call = |step: &str, op| CallId { step: step.into(), index: None, op };
+    let intended = |step, op, attempt| Event::CallIntended {
+        call: call(step, op),
+        attempt,
+        due_at: Time(0),
+        request: Digest::of(&[]),
+        pivot: false,
+    };
+    let unknown = |step, op, attempt| {
+        let (call, reason) = (call(step, op), String::new());
+        Event::CallUnknown { call, attempt, status: None, reason }
+    };
+    let probed = Event::CallProbed {
+        call: call("charge", Op::Action),
+        attempt: 2,
+        verdict: Probed::Unknown,
+        status: None,
+        reason: String::new(),
+        due_at: None,
+    };
+    let commits: Vec<(&str, Vec<Event>)> = vec![
+        ("start", vec![Event::SagaStarted(Box::new(started.clone())), intended("charge", Op::Action, 1)]),
+        ("retry", vec![unknown("charge", Op::Action, 1), intended("charge", Op::Action, 2)]),
+        ("probe", vec![probed]),
+        (
+            "undo",
+            vec![Event::CompensationStarted { cause: Cause::DeadlinePassed }, intended("charge", Op::Compensate, 1)],
+        ),
+        ("undone", vec![unknown("charge", Op::Compensate, 1), Event::Adopted]),
+    ];
+    let hits = |rule: &str, moment: Moment| -> Vec<&str> {
+        let plan = plan(&format!("[{{ {rule} }}]"));
+        let hit = |(name, events): &(&'static str, Vec<Event>)| {
+            let rows: Vec<Recorded> =
+                events.iter().map(|event| Recorded { seq: 1, epoch: 1, at: Time(0), event: event.clone() }).collect();
+            let saga = Saga { id: SagaId(Uuid::from_u128(5)), definition: &definition, started: &started };
+            at_commit(&plan, moment, saga, &rows, |_| true).map(|_| *name)
+        };
+        commits.iter().filter_map(hit).collect()
+    };
+    for (rule, moment, expected) in [
+        ("abort: before-intent", Moment::Intent, vec!["start", "retry", "undo"]),
+        ("abort: before-intent, attempt: 2", Moment::Intent, vec!["retry"]),
+        ("abort: before-intent, service: refunds", Moment::Intent, vec!["undo"]),
+        ("abort: before-intent, step: ship", Moment::Intent, vec![]),
+        ("abort: before-intent, label: { tier: gold }", Moment::Intent, vec![]),
+        ("abort: before-commit", Moment::Outcome, vec!["retry", "probe", "undone"]),
+        ("abort: before-commit, op: probe", Moment::Outcome, vec!["probe"]),
+        ("abort: before-commit, service: payments", Moment::Outcome, vec!["retry", "probe"]),
+        ("abort: after-commit, op: action", Moment::Written, vec!["retry"]),
+        // At another moment it is not asked.
+        ("abort: after-commit", Moment::Outcome, vec![]),
+        ("abort: before-commit", Moment::Written, vec![]),
+        ("abort: before-send", Moment::Intent, vec![]),
+        ("lose: reply", Moment::Outcome, vec![]),
+    ] {
+        assert_eq!(hits(rule, moment), expected, "{rule} {moment:?}");
+    }
+    let both = plan("[{ abort: before-commit }, { step: charge, cut: true }]");
+    let call = chosen(&both, Moment::Call, &ATTEMPTED, |_| true).map(|(number, _)| number);
+    assert_eq!(call, Some(1), "a rule about commits takes no call away from the others");
+}
+
+fn started() -> Started {
+    Started {
+        name: "".into(),
+        version: 1,
+        definition: Digest::of(&[]),
+        input: Value::Null.into(),
+        labels: Map::new(),
+        deadline_at: None,
+        locks: [].into(),
+        traceparent: None,
+        parent: None,
+    }
 }

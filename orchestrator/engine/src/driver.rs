@@ -7,7 +7,7 @@ use amends_core::{
     can_signal, decide_in_place,
     definition::Definition,
     event::Recorded,
-    fold,
+    faults, fold,
     ids::{CallId, Op, SagaId},
     outstanding, render,
     state::State,
@@ -413,7 +413,8 @@ impl Driver {
         };
         let mut pause = APPEND_RETRY_FIRST;
         loop {
-            let committed = self.engine.inner.committer.append(append.clone());
+            let of = faults::Saga { id: append.saga, definition: &self.definition, started: &self.state.started };
+            let committed = self.engine.append(of, append.clone());
             match self.calls.beside(committed).await {
                 Ok(()) => return Ok(()),
                 Err(AppendError::Fenced) => return Err(End::Lost("another process owns it")),

@@ -1,7 +1,7 @@
 //! The engine as its callers see it.
 
 use std::{
-    collections::{BTreeSet, HashSet},
+    collections::{BTreeSet, HashMap},
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, Ordering},
@@ -12,7 +12,10 @@ use std::{
 use amends_core::{definition::Services, ids::SagaId, summary::Status};
 use amends_store::Store;
 use serde_json::Value;
-use tokio::sync::{Notify, Semaphore};
+use tokio::{
+    sync::{Notify, Semaphore},
+    time::Instant,
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use uuid::Uuid;
 
@@ -101,8 +104,8 @@ pub(crate) struct Inner {
     pub(crate) sweep: Notify,
     /// Sagas whose claim or create was not answered: they may be owned here, with nobody driving them.
     pub(crate) in_doubt: Mutex<BTreeSet<SagaId>>,
-    /// Owned here and not driven, because they cannot be read.
-    pub(crate) unreadable: Mutex<HashSet<SagaId>>,
+    /// Owned here and not driven, because they cannot be read; when each was looked at last.
+    pub(crate) unreadable: Mutex<HashMap<SagaId, Instant>>,
     /// Cancelled: start nothing new, finish what is in flight, let go.
     pub(crate) stopping: CancellationToken,
     pub(crate) tasks: TaskTracker,

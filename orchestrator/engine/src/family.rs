@@ -11,6 +11,7 @@ use std::sync::Arc;
 use amends_core::{
     Errand, Input, Report, Settlement, begin_with, child_begins, child_may_begin, decide_in_place,
     definition::{Definition, Known},
+    faults,
     ids::CallId,
     labels,
     state::State,
@@ -128,7 +129,8 @@ impl Engine {
                 parent: Some(of.state.saga),
             }),
         };
-        match self.inner.committer.append(append).await {
+        let of = faults::Saga { id: child.saga, definition: &definition, started: &state.started };
+        match self.append(of, append).await {
             Ok(()) => {
                 self.inner.sweep.notify_one();
                 Ok(Made::Now)

@@ -1,12 +1,14 @@
 //! Failure injection: what a plan says of an attempt, brought about at the door to the services.
 //!
 //! Why it exists: a staging server should show what its sagas do when a reply is lost, before a customer does. It is a
-//! [`Participant`] around another one, and is there only in a process that was started for it.
+//! [`Participant`] around another one, and a look at what is handed to the store (`commits`); there only in a process that was
+//! started for it.
 //!
 //! Who calls it: the engine, as any participant; `api`, which sets plans and tells what they did.
 //!
 //! **What it must never know:** what an outcome means. Which attempt goes wrong is decided in `amends_core::faults`.
 
+mod commits;
 mod injected;
 
 use std::{
@@ -19,7 +21,7 @@ use std::{
 
 use amends_core::{
     Reply,
-    faults::{Asked, Attempted, FaultPlan, Rule, chosen},
+    faults::{Asked, Attempted, FaultPlan, Moment, Rule, chosen},
     ids::ServiceName,
 };
 use amends_protocol::participant::Op;
@@ -114,7 +116,8 @@ impl Participant for Unreliable {
     async fn call(&self, request: Request) -> Reply {
         let compensates = (request.headers.op == Op::Compensate).then(|| request.headers.key());
         let reply = match self.faults.active().and_then(|active| {
-            let (number, rule) = chosen(&active.plan, &attempted(&request), |number| active.take(number))?;
+            let (number, rule) =
+                chosen(&active.plan, Moment::Call, &attempted(&request), |number| active.take(number))?;
             let fault = rule.fault.clone();
             tell(&request, number, rule);
             Some(fault)

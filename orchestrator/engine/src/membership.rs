@@ -128,6 +128,11 @@ impl Membership {
         self.present().sole()
     }
 
+    /// What this process is called, for people.
+    pub(crate) fn words(&self) -> &str {
+        here::words(&self.name)
+    }
+
     fn replace(&self, member: Member) {
         *self.present.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(member);
     }

@@ -3,14 +3,14 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    sync::PoisonError,
+    sync::{Arc, MutexGuard, PoisonError},
     time::Duration,
 };
 
-use amends_core::{event::Recorded, ids::SagaId};
-use amends_store::{Claim, Head, StoreError};
+use amends_core::{definition::Definition, event::Recorded, ids::SagaId, state::State};
+use amends_store::{Claim, Head, Poisoned, StoreError};
 use futures_util::future::BoxFuture;
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::{sync::OwnedSemaphorePermit, time::Instant};
 use uuid::Uuid;
 
 use crate::{
@@ -21,6 +21,9 @@ use crate::{
     sweep::message,
 };
 
+/// A claimed saga with its journal, if it can be read.
+type Claimed = (Head, Result<Vec<Recorded>, StoreError>);
+
 /// Messages for sagas that are about to be claimed.
 pub(crate) type Letters = HashMap<SagaId, Vec<Message>>;
 
@@ -28,6 +31,10 @@ pub(crate) type Letters = HashMap<SagaId, Vec<Message>>;
 const DOUBTS: usize = 256;
 /// An owned saga that is in nobody's memory so long after its last event was lost; starts and takeovers take moments.
 const LOST_AFTER: Duration = Duration::from_secs(5);
+/// Between two looks at a saga that could not be read: what mends it, an upgrade or a person, takes its time.
+const LOOK_AT_POISONED_EVERY: Duration = Duration::from_secs(30);
+/// Characters of why it cannot be.
+const REASON_CHARS: usize = 1_000;
 /// Notes looked at with an adoption.
 const NOTES: u32 = 1_000;
 /// Journal rows read at once.
@@ -109,20 +116,65 @@ impl Engine {
     }
 
     /// Sagas that are owned here, live, and have been driven by nobody for a while: whatever lost them, they go on. What cannot
-    /// be read was said once and is left alone.
+    /// be read is looked at again now and then.
     pub(crate) async fn find_the_lost(&self, member: &Member) -> Result<(), StoreError> {
-        let mut after = None;
+        let (mut after, mut all) = (None, HashSet::new());
         let long_ago = |head: &Head| head.updated_at + LOST_AFTER < self.inner.clock.now();
         loop {
             let owned = self.inner.store.owned(member.id, after, ROWS).await?;
-            let Some(last) = owned.last() else { return Ok(()) };
+            let Some(last) = owned.last() else {
+                // What others own now is theirs.
+                self.unreadable().retain(|saga, _| all.contains(saga));
+                return Ok(());
+            };
             after = Some(last.saga);
-            let unreadable = self.inner.unreadable.lock().unwrap_or_else(PoisonError::into_inner).clone();
-            let lost = owned.into_iter().filter(|head| {
-                long_ago(head) && self.inner.registry.get(head.saga).is_none() && !unreadable.contains(&head.saga)
-            });
-            self.doubt(lost.map(|head| head.saga));
+            all.extend(owned.iter().map(|head| head.saga).filter(|saga| self.unreadable().contains_key(saga)));
+            let lost = owned.into_iter().filter(|head| long_ago(head) && self.inner.registry.get(head.saga).is_none());
+            for head in lost {
+                let looked_at = self.unreadable().get(&head.saga).copied();
+                match looked_at {
+                    None => self.doubt([head.saga]),
+                    Some(looked_at) if looked_at.elapsed() < LOOK_AT_POISONED_EVERY => {}
+                    Some(_) => self.look_at_poisoned(&head).await?,
+                }
+            }
         }
+    }
+
+    /// Without claiming it: each claim would be an epoch.
+    async fn look_at_poisoned(&self, head: &Head) -> Result<(), StoreError> {
+        let journal = self.rest_of_journal(head.saga, 1).await;
+        match self.read_up(head, journal).await {
+            Ok(_) => {
+                tracing::info!(saga.id = %head.saga, "this saga can be read again and goes on");
+                self.unreadable().remove(&head.saga);
+                self.doubt([head.saga]);
+            }
+            Err(error @ StoreError::Unavailable { .. }) => return Err(error),
+            Err(error) => self.poison(head, &error).await,
+        }
+        Ok(())
+    }
+
+    /// It is left alone, blocks no other, and asks for a person.
+    async fn poison(&self, head: &Head, error: &StoreError) {
+        tracing::error!(saga.id = %head.saga, %error, "this saga cannot be read and is not driven");
+        self.unreadable().insert(head.saga, Instant::now());
+        let reason: String = error.to_string().replace('\0', " ").chars().take(REASON_CHARS).collect();
+        let (reason, node) = (reason.into(), self.inner.membership.words().into());
+        let poisoned = Poisoned { saga: head.saga, reason, since: self.inner.clock.now(), node };
+        if let Err(error) = self.inner.store.poison(head.epoch, poisoned).await {
+            tracing::warn!(saga.id = %head.saga, %error, "that it cannot be read is not written down; it will be with the next look");
+        }
+    }
+
+    fn unreadable(&self) -> MutexGuard<'_, HashMap<SagaId, Instant>> {
+        self.inner.unreadable.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Sagas that are owned here and cannot be read, and so are not driven.
+    pub fn poisoned(&self) -> usize {
+        self.unreadable().len()
     }
 
     /// Looks at the sagas whose claims were not answered, and drives those that are owned here.
@@ -145,8 +197,7 @@ impl Engine {
         Ok(())
     }
 
-    /// Drives a claimed saga from its journal. One that cannot be read is left alone with a word in the log: it blocks no
-    /// other. A store that is away is waited for.
+    /// Drives a claimed saga from its journal. One that cannot be read is left alone. A store that is away is waited for.
     async fn drive(
         &self,
         head: Head,
@@ -161,20 +212,13 @@ impl Engine {
             // The lease ended just now: the saga is an orphan of an identity that is over.
             return;
         }
-        let prepared = async {
-            let definition = self.pinned(&head.name, head.version, &head.definition).await?;
-            let mut journal = journal?;
-            if journal.len() as u64 + 1 < head.next_seq {
-                journal.extend(self.rest_of_journal(head.saga, journal.len() as u64 + 1).await?);
-            }
-            Ok::<_, StoreError>((definition, folded(head.saga, &journal)?))
-        };
-        match prepared.await {
+        match self.read_up(&head, journal).await {
             // Read late: somebody else has adopted it since, and may have let go of it. It is not this process's any more.
             Ok((_, state)) if state.epoch >= head.epoch => {
                 tracing::warn!(saga.id = %head.saga, "adopted by another process before it could be read here");
             }
             Ok((definition, state)) => {
+                self.unreadable().remove(&head.saga);
                 let letters = letters.remove(&head.saga).unwrap_or_default();
                 let takeover = Takeover { epoch: head.epoch, letters };
                 Driver::take_over(self.clone(), member, definition, state, place, takeover, strikes);
@@ -182,11 +226,22 @@ impl Engine {
             Err(StoreError::Unavailable { .. }) => {
                 self.inner.tasks.spawn(self.clone().take_up_again(head.saga, owner, place, strikes));
             }
-            Err(error) => {
-                tracing::error!(saga.id = %head.saga, %error, "this saga cannot be read and is not driven");
-                self.inner.unreadable.lock().unwrap_or_else(PoisonError::into_inner).insert(head.saga);
-            }
+            Err(error) => self.poison(&head, &error).await,
         }
+    }
+
+    /// Its definition and its state, by as much of its journal as has been read.
+    async fn read_up(
+        &self,
+        head: &Head,
+        journal: Result<Vec<Recorded>, StoreError>,
+    ) -> Result<(Arc<Definition>, State), StoreError> {
+        let definition = self.pinned(&head.name, head.version, &head.definition).await?;
+        let mut journal = journal?;
+        if journal.len() as u64 + 1 < head.next_seq {
+            journal.extend(self.rest_of_journal(head.saga, journal.len() as u64 + 1).await?);
+        }
+        Ok((definition, folded(head.saga, &journal)?))
     }
 
     pub(crate) async fn rest_of_journal(&self, saga: SagaId, from: u64) -> Result<Vec<Recorded>, StoreError> {
@@ -234,7 +289,7 @@ impl Engine {
                 let error = match self.claim_again(saga, owner).await {
                     Ok(None) => return,
                     Ok(Some((head, journal))) => {
-                        return self.drive(head, Ok(journal), place, strikes, &mut Letters::new()).await;
+                        return self.drive(head, journal, place, strikes, &mut Letters::new()).await;
                     }
                     Err(error @ StoreError::Unavailable { .. }) => error,
                     Err(error) => {
@@ -248,7 +303,7 @@ impl Engine {
     }
 
     /// `None`: it is not this identity's any more, has ended, or is driven.
-    async fn claim_again(&self, saga: SagaId, owner: Uuid) -> Result<Option<(Head, Vec<Recorded>)>, StoreError> {
+    async fn claim_again(&self, saga: SagaId, owner: Uuid) -> Result<Option<Claimed>, StoreError> {
         if self.inner.registry.get(saga).is_some() {
             // Somebody here was quicker; to claim it from under that driver would make them take turns.
             return Ok(None);
@@ -262,6 +317,9 @@ impl Engine {
             return Ok(None);
         }
         head.epoch += 1;
-        Ok(Some((head, self.rest_of_journal(saga, 1).await?)))
+        match self.rest_of_journal(saga, 1).await {
+            Err(error @ StoreError::Unavailable { .. }) => Err(error),
+            journal => Ok(Some((head, journal))),
+        }
     }
 }

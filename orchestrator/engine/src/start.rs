@@ -6,6 +6,7 @@ use amends_core::{
     Begin, begin_with,
     definition::Definition,
     event::Recorded,
+    faults,
     ids::{Digest, SagaId, canonical},
     labels, locks,
 };
@@ -153,7 +154,8 @@ impl Engine {
                 parent: None,
             }),
         };
-        match self.inner.committer.append(append).await {
+        let of = faults::Saga { id: saga, definition: &definition, started: &state.started };
+        match self.append(of, append).await {
             Ok(()) => {
                 let (begun, kept) = match start.watched {
                     Watched::No => (kept.map(|journal| whole(&definition, journal)), None),

@@ -4,16 +4,18 @@ use std::time::Duration;
 
 use amends_core::{
     Answer, Callback, CanSignal, Input, LockPlace, Reply, Said, Signal, begin_with, can_signal, event::Recorded,
-    ids::Op, state::State, time::Time,
+    faults::Moment, ids::Op, state::State, time::Time,
 };
 
 use crate::{
     choices::{Asked, Choice, Crash, Gone},
     feed::feed,
     findings::Code,
+    given,
     look::{Look, settle},
     model::{Key, Model, START},
-    node::{Before, Fate, Flight, Kept, Node, Used, Watch},
+    node::{Arrives, Before, Fate, Flight, Kept, Node, Used, Watch},
+    played,
     setup::{Broken, Contract},
     story::Line,
     watch::{self, violation},
@@ -26,6 +28,10 @@ const TAKEN_OVER_AFTER: Duration = Duration::from_millis(100);
 /// A saga has just been started, durably.
 pub(crate) fn start(model: &Model<'_>, budget: u8) -> Node {
     let (state, decision) = begin_with(&model.decides, model.saga, model.begin.clone(), START);
+    // Who dies before the saga is there has acknowledged nothing: whoever starts it starts it again.
+    if given::dies(model, &[Moment::Intent], (model.saga, &*state.started), None, &decision.events) {
+        model.tell(|| Line::note(START, "the process dies before the saga is there; it is started again".to_owned()));
+    }
     born(model, state, &decision.events, START, budget)
 }
 
@@ -76,6 +82,8 @@ pub(crate) fn apply(model: &Model<'_>, node: &mut Node, choice: Choice) {
         }
         Choice::Send => send(model, node),
         Choice::Deliver(key, fate) => deliver(model, node, key, fate),
+        Choice::Given(key, later) => played::call(model, node, key, later),
+        Choice::GivenProbe(key) => played::probe(model, node, key),
         Choice::Late(nth) => late(model, node, usize::from(nth)),
         Choice::CallBack(key, good) => {
             world::finish(model, node, key.unit, good);
@@ -93,7 +101,8 @@ pub(crate) fn apply(model: &Model<'_>, node: &mut Node, choice: Choice) {
             let signal = Signal { name: name.clone(), key: None, payload: payload.clone() };
             let acknowledged = can_signal(&model.decides, &node.state, &signal) == CanSignal::Yes;
             let before = node.watch.signals;
-            feed(model, node, Input::Signalled(signal));
+            // Who dies before it is written has acknowledged nothing.
+            let acknowledged = feed(model, node, Input::Signalled(signal)) && acknowledged;
             node.used.signals = node.used.signals.saturating_add(u8::from(acknowledged));
             if acknowledged && node.watch.signals == before {
                 violation(model, Code::Durable, None, "a signal that was acknowledged is not in the journal");
@@ -144,13 +153,12 @@ fn send(model: &Model<'_>, node: &mut Node) {
 fn deliver(model: &Model<'_>, node: &mut Node, key: Key, fate: Fate) {
     let Some(at) = node.wire.iter().position(|flight| flight.key == key) else { return };
     let flight = node.wire.remove(at);
-    let attempt = flight.attempt;
     model.tell(|| Line::request(node.now, model, flight));
     if fate.lasts() && node.outage(key).is_none() {
         node.outages.push((key, fate));
     }
     let lost = || Reply::Lost { reason: "no answer".to_owned() };
-    let keep = |node: &mut Node| node.late.push(Kept { flight, until: None });
+    let keep = |node: &mut Node| node.late.push(Kept { flight, arrives: Arrives::AtAnyTime });
     let reply = match fate {
         Fate::Done => {
             node.outages.retain(|(known, _)| *known != key);
@@ -202,6 +210,18 @@ fn deliver(model: &Model<'_>, node: &mut Node, key: Key, fate: Fate) {
         Reply::Lost { reason } if model.broken == Broken::TimeoutMeansNotSent => Reply::NotSent { reason },
         reply => reply,
     };
+    call_ended(model, node, flight, reply);
+}
+
+/// An attempt that is not on the wire any more has come to this.
+pub(crate) fn call_ended(model: &Model<'_>, node: &mut Node, flight: Flight, reply: Reply) {
+    let Flight { key, attempt, .. } = flight;
+    if key.op == Op::Compensate && matches!(reply, Reply::Answered(_)) {
+        let waits = |kept: &Kept| kept.arrives == Arrives::OnceUndone && kept.flight.key.unit == key.unit;
+        while let Some(nth) = node.late.iter().position(waits) {
+            late(model, node, nth);
+        }
+    }
     let (call, terms) = (model.call_id(key), model.service(key).terms.clone());
     feed(model, node, Input::Answered { call, attempt, reply, terms });
 }
@@ -210,13 +230,16 @@ fn late(model: &Model<'_>, node: &mut Node, nth: usize) {
     if nth >= node.late.len() {
         return;
     }
-    let Kept { flight, until } = node.late.remove(nth);
+    let Kept { flight, arrives: when } = node.late.remove(nth);
+    if let Arrives::At(at) = when {
+        node.now = node.now.max(at);
+    }
     model.tell(|| Line::late(node.now, model, flight));
     let before = node.book(flight.key.unit);
     arrives(model, node, flight, Mood::Willing);
     let after = node.book(flight.key.unit);
     let plain = model.service(flight.key).contract != Contract::Barrier;
-    if plain && until.is_some() && after.applied > before.applied && before.undo_came {
+    if plain && matches!(when, Arrives::Before(_)) && after.applied > before.applied && before.undo_came {
         let message = "it was undone before what the dead process sent had its time";
         violation(model, Code::Order, Some(flight.key.unit), message);
     }
@@ -224,7 +247,10 @@ fn late(model: &Model<'_>, node: &mut Node, nth: usize) {
 
 /// Time passes, and what must have arrived by then has.
 pub(crate) fn pass(model: &Model<'_>, node: &mut Node, until: Time) {
-    while let Some(nth) = node.late.iter().position(|kept| kept.until.is_some_and(|at| at <= until)) {
+    loop {
+        let due =
+            node.late.iter().enumerate().filter_map(|(nth, kept)| Some((kept.by().filter(|at| *at <= until)?, nth)));
+        let Some((_, nth)) = due.min() else { break };
         late(model, node, nth);
     }
     node.now = node.now.max(until);
@@ -280,7 +306,7 @@ fn probe(model: &Model<'_>, node: &mut Node, key: Key, asked: Asked) {
     feed(model, node, Input::Probed { call, attempt, asked_at, reply, terms });
 }
 
-fn unanswered(model: &Model<'_>, node: &mut Node, key: Key, attempt: u32) {
+pub(crate) fn unanswered(model: &Model<'_>, node: &mut Node, key: Key, attempt: u32) {
     model.tell(|| Line::probe(node.now, model, key, None));
     let asked_at = node.now;
     pass(model, node, node.now + model.timeout(key));
@@ -305,7 +331,7 @@ pub(crate) fn crashes(model: &Model<'_>, node: &mut Node, crash: Crash) {
             Gone::Lost => {}
             Gone::Late => {
                 let until = node.now + model.timeout(flight.key);
-                node.late.push(Kept { flight, until: Some(until) });
+                node.late.push(Kept { flight, arrives: Arrives::Before(until) });
             }
         }
     }
@@ -313,9 +339,10 @@ pub(crate) fn crashes(model: &Model<'_>, node: &mut Node, crash: Crash) {
         // It wakes up behind its last look at the lease.
         let epoch = node.state.epoch;
         let sent = unsent.into_iter().filter(|(key, _)| key.op == Op::Action || model.step(key.unit).undo_at.is_some());
-        node.late.extend(
-            sent.map(|(key, attempt)| Kept { flight: Flight { key, attempt, epoch, blind: false }, until: None }),
-        );
+        node.late.extend(sent.map(|(key, attempt)| Kept {
+            flight: Flight { key, attempt, epoch, blind: false },
+            arrives: Arrives::AtAnyTime,
+        }));
     }
     node.now = node.now + TAKEN_OVER_AFTER;
     adopt(model, node);

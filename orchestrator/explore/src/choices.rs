@@ -13,7 +13,7 @@ use amends_core::{
 
 use crate::{
     budget::{FATES_EACH, HEALS_AFTER},
-    coverage,
+    coverage, given,
     model::{Key, Model},
     node::{Fate, Flight, Node, Row},
     setup::Contract,
@@ -27,6 +27,9 @@ pub(crate) enum Choice {
     /// All that is due is sent.
     Send,
     Deliver(Key, Fate),
+    /// As a plan says; or its service accepts it first, and has its verdict later.
+    Given(Key, bool),
+    GivenProbe(Key),
     /// What the network has kept arrives.
     Late(u8),
     /// A service finishes what it accepted, well or not, and calls back.
@@ -81,6 +84,12 @@ impl Crash {
         Self { each: (0..8).fold(0, |each, nth| each | way << (2 * nth)), asleep: false }
     }
 
+    /// So ends this request; the others arrive, and nobody hears of it.
+    pub(crate) fn of_one(nth: usize, gone: Gone) -> Self {
+        let way = Self::ALL.iter().position(|known| *known == gone).unwrap_or_default() as u16;
+        Self { each: way << (2 * nth.min(7)), asleep: false }
+    }
+
     pub(crate) fn of(self, nth: usize) -> Gone {
         Self::ALL[usize::from(self.each >> (2 * nth.min(7)) & 3).min(2)]
     }
@@ -116,7 +125,7 @@ pub(crate) fn choices(model: &Model<'_>, node: &Node) -> Vec<(Choice, u8)> {
 fn benign(model: &Model<'_>, node: &Node, choices: &mut Vec<(Choice, u8)>) {
     let look = &node.look;
     if look.ended {
-        choices.extend((!node.late.is_empty()).then_some((Choice::Late(0), 0)));
+        choices.extend(last(node));
         return;
     }
     if look.lock {
@@ -130,13 +139,18 @@ fn benign(model: &Model<'_>, node: &Node, choices: &mut Vec<(Choice, u8)>) {
     }
 }
 
+/// What was kept arrives, when nothing else happens.
+fn last(node: &Node) -> Option<(Choice, u8)> {
+    node.last_to_arrive().map(|nth| (Choice::Late(u8::try_from(nth).unwrap_or(u8::MAX)), 0))
+}
+
 /// What is on the wire is answered.
 pub(crate) fn wire(model: &Model<'_>, node: &Node, choices: &mut Vec<(Choice, u8)>) {
     for flight in &node.wire {
         answers(model, node, *flight, choices);
     }
     for (nth, kept) in node.late.iter().enumerate() {
-        if node.wire.iter().any(|flight| flight.key.unit == kept.flight.key.unit) {
+        if kept.may_arrive() && node.wire.iter().any(|flight| flight.key.unit == kept.flight.key.unit) {
             choices.push((Choice::Late(u8::try_from(nth).unwrap_or(u8::MAX)), 0));
         }
     }
@@ -145,18 +159,24 @@ pub(crate) fn wire(model: &Model<'_>, node: &Node, choices: &mut Vec<(Choice, u8
 /// How an attempt is answered in fine weather, or as its outage says.
 fn answers(model: &Model<'_>, node: &Node, flight: Flight, choices: &mut Vec<(Choice, u8)>) {
     let key = flight.key;
+    let later = key.op == Op::Action && model.step(key.unit).later && node.book(key.unit).row == Row::None;
+    if given::of_flight(model, node, flight).is_some() {
+        choices.push((Choice::Given(key, false), 0));
+        choices.extend(later.then_some((Choice::Given(key, true), 0)));
+        return;
+    }
     if let Some(fate) = node.outage(key).filter(|_| !healed(model, node, flight)) {
         choices.push((Choice::Deliver(key, fate), 0));
         return;
     }
     choices.push((Choice::Deliver(key, Fate::Done), 0));
-    if key.op == Op::Action && model.step(key.unit).later && node.book(key.unit).row == Row::None {
+    if later {
         choices.push((Choice::Deliver(key, Fate::Accepted), 0));
     }
 }
 
 /// An outage ends when a person was asked to look; one that nobody is ever asked about after a while.
-fn healed(model: &Model<'_>, node: &Node, flight: Flight) -> bool {
+pub(crate) fn healed(model: &Model<'_>, node: &Node, flight: Flight) -> bool {
     let asked = node.state.attention.contains_key(&model.call_id(flight.key));
     match model.attempts(flight.key) {
         _ if asked => true,
@@ -174,8 +194,8 @@ fn quiet(model: &Model<'_>, node: &Node, choices: &mut Vec<(Choice, u8)>) {
     if node.look.wake.is_some() && (choices.is_empty() || !is_silence(node)) {
         choices.push((Choice::Wake, 0));
     }
-    if choices.is_empty() && !node.late.is_empty() {
-        choices.push((Choice::Late(0), 0));
+    if choices.is_empty() {
+        choices.extend(last(node));
     }
 }
 
@@ -188,7 +208,8 @@ pub(crate) fn comes(model: &Model<'_>, node: &Node, choices: &mut Vec<(Choice, u
         }
     }
     for (key, _) in &look.probes {
-        choices.push((Choice::Probe(*key, Asked::Told), 0));
+        let given = given::of_probe(model, node, *key).is_some();
+        choices.push((if given { Choice::GivenProbe(*key) } else { Choice::Probe(*key, Asked::Told) }, 0));
     }
     for (nth, (name, _)) in model.signals.iter().enumerate() {
         let waits = |waiting: &Waiting| matches!(waiting, Waiting::Signal { signal, .. } if signal == name);
@@ -214,7 +235,7 @@ pub(crate) fn faults(model: &Model<'_>, node: &Node, choices: &mut Vec<(Choice, 
     }
     if look.unsent.is_empty() && !look.lock {
         for flight in &node.wire {
-            if node.outage(flight.key).is_none() {
+            if node.outage(flight.key).is_none() && given::of_flight(model, node, *flight).is_none() {
                 fates(model, node, *flight, choices);
             }
         }
@@ -226,7 +247,7 @@ pub(crate) fn faults(model: &Model<'_>, node: &Node, choices: &mut Vec<(Choice, 
                 choices.extend([(Choice::CallBack(key, false), 1), (Choice::CallBackTwice(key), 1)]);
             }
         }
-        for (key, _) in &look.probes {
+        for (key, _) in look.probes.iter().filter(|(key, _)| given::of_probe(model, node, *key).is_none()) {
             choices.extend([(Choice::Probe(*key, Asked::Unanswered), 1), (Choice::Probe(*key, Asked::Silent), 1)]);
         }
         if look.silence.is_some() && is_silence(node) {
@@ -312,6 +333,16 @@ impl Choice {
             Self::QueueForLock => "lock: others come first".to_owned(),
             Self::Send => "send".to_owned(),
             Self::Deliver(key, fate) => format!("{}: {}", call(key), coverage::fate(fate)),
+            Self::Given(key, later) => {
+                let flight = node.wire.iter().find(|flight| flight.key == key);
+                let rule = flight.and_then(|flight| given::of_flight(model, node, *flight));
+                let later = if later { ", accepted" } else { "" };
+                format!("{}: as planned, {}{later}", call(key), given::name(model, rule))
+            }
+            Self::GivenProbe(key) => {
+                let rule = given::of_probe(model, node, key);
+                format!("{} probe: as planned, {}", call(key), given::name(model, rule))
+            }
             Self::Late(nth) => match node.late.get(usize::from(nth)) {
                 Some(kept) => format!("late: {} {}", call(kept.flight.key), kept.flight.attempt),
                 None => "late".to_owned(),

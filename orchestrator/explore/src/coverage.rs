@@ -60,7 +60,7 @@ impl Row {
     }
 }
 
-const KINDS: [&str; 34] = [
+const KINDS: [&str; 35] = [
     "done",
     "accepted",
     "refused",
@@ -95,6 +95,7 @@ const KINDS: [&str; 34] = [
     "asleep as it begins a child",
     "told twice",
     "all crash",
+    "as planned",
 ];
 pub(crate) const TOLD_THEN_CRASH: usize = 30;
 pub(crate) const BEGUN_LATE: usize = 31;
@@ -165,6 +166,7 @@ impl Coverage {
             Choice::Deadline => (under_way(), 18),
             Choice::Signal(_) => (under_way(), 19),
             Choice::Silence => (None, 20),
+            Choice::Given(key, _) | Choice::GivenProbe(key) => (Some(key), 34),
             Choice::CallBack(key, _) => (Some(key), 21),
             Choice::CallBackTwice(key) => (Some(key), 22),
             Choice::Probe(key, Asked::Silent) => (Some(key), 24),
@@ -206,6 +208,11 @@ impl Coverage {
             }
         }
         rows
+    }
+
+    /// The names of all steps.
+    pub fn steps(&self) -> impl Iterator<Item = &str> {
+        self.steps.iter().map(|(_, step)| step.as_str())
     }
 
     /// Steps that no fault befell: they never ran. With their saga, where there is more than one: `pay-claim.book`.

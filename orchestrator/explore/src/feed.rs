@@ -3,33 +3,47 @@
 
 use amends_core::{
     Input, Reply, decide_in_place,
+    event::Recorded,
+    faults::Moment,
     ids::Op,
     state::{Life, Phase, State, StepState},
     summary::Status,
 };
 
 use crate::{
+    apply::crashes,
+    choices::{Crash, Gone},
+    given,
     model::Model,
     node::{Before, Node},
     setup::Broken,
     watch,
 };
 
-/// One decision, one commit.
-pub(crate) fn feed(model: &Model<'_>, node: &mut Node, input: Input) {
+/// One decision, one commit. `false`: a plan made the process die before it was written, and another one has taken over.
+pub(crate) fn feed(model: &Model<'_>, node: &mut Node, input: Input) -> bool {
     if model.broken != Broken::Nothing {
         break_before(model, node, &input);
         if model.broken == Broken::LosesSignals && matches!(input, Input::Signalled(_)) {
-            return;
+            return true;
         }
     }
+    let before = given::is_about_commits(model).then(|| node.state.clone());
     let decision = decide_in_place(&model.decides, &mut node.state, input, node.now);
-    for mut recorded in decision.events {
+    if let Some(before) = before
+        && dies(model, node, &[Moment::Intent, Moment::Outcome], &decision.events)
+    {
+        node.state = before;
+        crashes(model, node, Crash::alike(Gone::Done));
+        return false;
+    }
+    let mut events = decision.events;
+    for recorded in &mut events {
         if model.broken == Broken::PivotLikeAnyStep {
             pretend_pivot(model, &mut recorded.event);
         }
-        watch::see(model, node, &recorded);
-        model.write(node.now, node.state.saga, &recorded);
+        watch::see(model, node, recorded);
+        model.write(node.now, node.state.saga, recorded);
     }
     if model.broken == Broken::HaltsInSilence {
         node.state.attention.clear();
@@ -37,6 +51,15 @@ pub(crate) fn feed(model: &Model<'_>, node: &mut Node, input: Input) {
     if model.broken == Broken::StateBesideJournal && node.state.status.is_terminal() {
         node.state.past_return = !node.state.past_return;
     }
+    if dies(model, node, &[Moment::Written], &events) {
+        crashes(model, node, Crash::alike(Gone::Done));
+    }
+    true
+}
+
+/// Whether the process dies at one of these moments of a commit, because a plan says so.
+fn dies(model: &Model<'_>, node: &Node, moments: &[Moment], events: &[Recorded]) -> bool {
+    given::dies(model, moments, (node.state.saga, &*node.state.started), Some(node), events)
 }
 
 fn break_before(model: &Model<'_>, node: &mut Node, input: &Input) {

@@ -12,7 +12,7 @@ use amends_core::{
 use crate::{
     family::{Family, Models},
     model::Model,
-    node::Node,
+    node::{Arrives, Node},
 };
 
 /// Two lanes of multiply and fold: enough bits that among billions of moments no two share one by chance.
@@ -93,7 +93,13 @@ pub(crate) fn of(model: &Model<'_>, node: &Node, far: Option<i64>) -> u128 {
     books.hash(&mut hash);
     node.wire.hash(&mut hash);
     for kept in &node.late {
-        (kept.flight, kept.until.map(from_now)).hash(&mut hash);
+        let arrives = match kept.arrives {
+            Arrives::AtAnyTime => (0_u8, 0),
+            Arrives::Before(at) => (1, from_now(at)),
+            Arrives::At(at) => (2, from_now(at)),
+            Arrives::OnceUndone => (3, 0),
+        };
+        (kept.flight, arrives).hash(&mut hash);
     }
     node.outages.hash(&mut hash);
     node.fences.hash(&mut hash);
@@ -135,7 +141,7 @@ fn kinship(hash: &mut Lanes, model: &Model<'_>, node: &Node) {
 
 /// Of a whole family, in whatever order its sagas came.
 pub(crate) fn of_family(models: &Models<'_>, family: &Family, far: Option<i64>) -> u128 {
-    if family.is_alone() {
+    if family.is_alone() && family.spent.is_none() {
         return of(models.root(), &family.root, far);
     }
     let mut all = (0_u64, 0_u64);
@@ -156,7 +162,7 @@ pub(crate) fn of_family(models: &Models<'_>, family: &Family, far: Option<i64>) 
         add(one);
     }
     let mut hash = Lanes(0, 0);
-    all.hash(&mut hash);
+    (all, &family.spent).hash(&mut hash);
     (u128::from(hash.0) << 64) | u128::from(hash.1)
 }
 

@@ -10,7 +10,8 @@
 //! What is what: [`model`](self) knows the definition and what its services are like; `node` is one moment of a run (the saga's
 //! state, the wire, the services' ledgers, the judge's notes); `choices` says what may happen next and what of it is a fault;
 //! `apply` makes it happen; `watch` and `kids` read each event, `ends` each end; `family` puts a saga and its children into one world;
-//! `search` walks the tree; `trace` writes a run down, and `planned` its faults for a running server.
+//! `search` walks the tree; `trace` writes a run down, and `planned` its faults for a running server; `given` and
+//! `played` are such a plan in virtual time.
 //!
 //! **What it must never know:** IO, a clock, dice, tokio; how a verdict is printed. Whoever calls it watches the time.
 
@@ -23,6 +24,7 @@ mod family;
 mod feed;
 mod findings;
 mod fingerprint;
+mod given;
 mod input;
 mod kids;
 mod look;
@@ -30,6 +32,7 @@ mod model;
 mod node;
 mod pages;
 mod planned;
+mod played;
 mod samples;
 pub mod scenarios;
 mod search;

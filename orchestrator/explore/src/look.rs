@@ -66,7 +66,9 @@ pub(crate) fn settle(model: &Model<'_>, node: &mut Node) {
             }
         }
         match withdrawn {
-            Some(input) => feed(model, node, input),
+            Some(input) => {
+                feed(model, node, input);
+            }
             None => {
                 let signals = node.state.waits().filter_map(|(_, waiting)| match waiting {
                     Waiting::Signal { until, .. } => *until,

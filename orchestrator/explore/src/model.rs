@@ -16,6 +16,7 @@ use serde_json::Value;
 use crate::{
     coverage::Coverage,
     findings::Raised,
+    given::Given,
     setup::{Broken, Contract, Setup},
     steps::{payload, step_model},
     story::{self, Line},
@@ -108,6 +109,8 @@ pub(crate) struct Model<'d> {
     pub(crate) services: Vec<ServiceModel>,
     pub(crate) signals: Vec<(SignalName, Arc<Value>)>,
     pub(crate) broken: Broken,
+    /// A plan that is played.
+    pub(crate) given: Option<Rc<Given>>,
     pub(crate) saga: SagaId,
     /// What it is started with, if it is the root.
     pub(crate) begin: Begin,
@@ -129,6 +132,7 @@ impl<'d> Model<'d> {
         setup: &Setup,
         input: &Value,
         told: Option<Rc<RefCell<Vec<Line>>>>,
+        given: Option<Rc<Given>>,
     ) -> Result<Self, Unfit> {
         definition.check_input(input).map_err(|errors| Unfit::Input {
             saga: definition.name.to_string(),
@@ -138,7 +142,7 @@ impl<'d> Model<'d> {
         let mut begin = Begin::root(definition.version.unwrap_or(1), input.clone());
         begin.labels = labels(definition, saga, &begin, START).map_err(Unfit::Start)?;
         begin.locks = locks(definition, saga, &begin, START).map_err(Unfit::Start)?;
-        Self::of(definition, setup, begin, told)
+        Self::of(definition, setup, begin, told, given)
     }
 
     /// One that may be started, as the root or as a child.
@@ -147,6 +151,7 @@ impl<'d> Model<'d> {
         setup: &Setup,
         begin: Begin,
         told: Option<Rc<RefCell<Vec<Line>>>>,
+        given: Option<Rc<Given>>,
     ) -> Result<Self, Unfit> {
         let mut decides = Definition::parse(&definition.source, None).map_err(|_| Unfit::Definition)?;
         decides.version = definition.version;
@@ -176,6 +181,7 @@ impl<'d> Model<'d> {
             services,
             signals,
             broken: setup.broken,
+            given,
             saga,
             begin,
             raised: RefCell::default(),

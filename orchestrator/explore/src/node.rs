@@ -69,8 +69,34 @@ pub(crate) struct Flight {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Kept {
     pub(crate) flight: Flight,
-    /// It arrives before this time: the process died while it was on its way, and nothing held it up. `None`: at any time.
-    pub(crate) until: Option<Time>,
+    pub(crate) arrives: Arrives,
+}
+
+/// When what the network has kept arrives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Arrives {
+    AtAnyTime,
+    /// Before this time: the process died while it was on its way, and nothing held it up.
+    Before(Time),
+    /// A plan says when.
+    At(Time),
+    /// A plan says: once the compensation of its call has been answered.
+    OnceUndone,
+}
+
+impl Kept {
+    /// By then it has arrived.
+    pub(crate) fn by(&self) -> Option<Time> {
+        match self.arrives {
+            Arrives::Before(at) | Arrives::At(at) => Some(at),
+            Arrives::AtAnyTime | Arrives::OnceUndone => None,
+        }
+    }
+
+    /// It may arrive now.
+    pub(crate) fn may_arrive(&self) -> bool {
+        matches!(self.arrives, Arrives::AtAnyTime | Arrives::Before(_))
+    }
 }
 
 /// What becomes of an attempt.
@@ -228,6 +254,11 @@ impl Node {
     /// Of a step, with all its items.
     pub(crate) fn books(&self, step: StepIx) -> impl Iterator<Item = (Unit, &Book)> {
         self.units.iter().filter(move |(unit, _)| usize::from(unit.step) == step).map(|(unit, book)| (*unit, book))
+    }
+
+    /// What arrives in the end, when nothing else happens.
+    pub(crate) fn last_to_arrive(&self) -> Option<usize> {
+        self.late.iter().position(|kept| kept.arrives != Arrives::OnceUndone)
     }
 
     pub(crate) fn outage(&self, key: Key) -> Option<Fate> {

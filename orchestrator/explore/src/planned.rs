@@ -43,9 +43,12 @@ pub struct Planned {
 /// As of [`crate::replay`].
 pub fn fault_plan(definition: &Definition, known: &Known, trace: &Trace) -> Result<Planned, CannotReplay> {
     let undone = replay(definition, known, trace)?.end == Status::Compensated.as_str();
-    let mut planned = Planned { plan: FaultPlan { seed: 0, rules: vec![] }, left_out: vec![] };
+    // What was given comes first, as it did in the run, and in its order: its dice know its rules by their numbers.
+    let given = trace.played()?.unwrap_or(FaultPlan { seed: 0, rules: vec![] });
+    let of_its_own = given.rules.len();
+    let mut planned = Planned { plan: given, left_out: vec![] };
     retrace(definition, known, trace, false, |models, family, turn, cost| planned.take(models, family, turn, cost))?;
-    for rule in planned.plan.rules.iter_mut().filter(|rule| undone && rule.op == Some(Asked::Action)) {
+    for rule in planned.plan.rules.iter_mut().skip(of_its_own).filter(|rule| undone && rule.op == Some(Asked::Action)) {
         // What arrives when it has been undone is what hurts.
         if let Fault::Replay(again) = &mut rule.fault {
             *again = Again::AfterCompensation;
@@ -108,15 +111,18 @@ impl Planned {
         true
     }
 
-    /// It dies with the first attempt that is on the wire; what becomes of the others cannot be told it.
+    /// It dies with the attempt that is on the wire, or that is about to be; what becomes of others cannot be told it.
     fn crashed(&mut self, model: &Model<'_>, node: &Node, crash: choices::Crash) -> bool {
-        let [flight] = node.wire[..] else { return false };
-        let point = match crash.of(0) {
-            Gone::Done => Point::AfterSend,
-            Gone::Lost => Point::BeforeSend,
-            Gone::Late => return false,
+        let (key, attempt, point) = match (&node.wire[..], &node.look.unsent[..]) {
+            ([flight], []) => match crash.of(0) {
+                Gone::Done => (flight.key, flight.attempt, Point::AfterSend),
+                Gone::Lost => (flight.key, flight.attempt, Point::BeforeSend),
+                Gone::Late => return false,
+            },
+            ([], [(key, attempt), ..]) => (*key, *attempt, Point::BeforeSend),
+            _ => return false,
         };
-        let (key, attempts) = (flight.key, Some(Attempts::Only(flight.attempt)));
+        let attempts = Some(Attempts::Only(attempt));
         self.rule(model, key, asked_for(key.op), attempts, "crash", Fault::Abort(point));
         true
     }

@@ -66,6 +66,8 @@ pub struct Report {
     pub complete_to: Option<u8>,
     /// It was stopped before it had tried all that was asked for.
     pub incomplete: bool,
+    /// Of the plan that was played: how often each rule befell an attempt, in all runs together; what they share is counted once.
+    pub fired: Vec<u64>,
 }
 
 impl Report {
@@ -103,6 +105,7 @@ pub fn explore(
             found: &mut found,
             totals: Totals::default(),
         };
+        let mut fired = vec![0; setup.plan.as_ref().map_or(0, |plan| plan.rules.len())];
         // Fewest faults first, so that what is found is shown by as few as it takes.
         for faults in 0..=setup.faults {
             let before = search.totals;
@@ -112,6 +115,8 @@ pub fn explore(
             search.models.forget_coverage();
             search.kept = None;
             let whole = search.walk(faults, &report.totals, go_on);
+            // What few faults did is done again with more.
+            fired.iter_mut().zip(search.models.take_fired()).for_each(|(most, now)| *most = now.max(*most));
             if !whole {
                 report.incomplete = true;
                 report.complete_to = report.complete_to.and_then(|to| Some(to.min(faults.checked_sub(1)?)));
@@ -125,6 +130,8 @@ pub fn explore(
         let totals = search.totals;
         let tried = search.kept.take().unwrap_or_else(|| search.models.coverage());
         report.coverage.add(&tried);
+        report.fired.resize(fired.len(), 0);
+        report.fired.iter_mut().zip(fired).for_each(|(all, more)| *all += more);
         report.totals.add(&totals);
     }
     report.findings = found.into_values().collect();
@@ -189,7 +196,7 @@ impl Search<'_, '_> {
             frame.next += 1;
             let mut family = if frame.next == frame.turns.len() { frame.family.take() } else { frame.family.clone() }
                 .expect("invariant: only the last choice takes the moment");
-            if cost > 0 {
+            if cost > 0 || turn.is_given() {
                 self.models.note(&family, turn);
             }
             family.root.budget -= cost;

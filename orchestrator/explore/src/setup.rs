@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use amends_core::{definition::Known, ids::ServiceName};
+use amends_core::{definition::Known, faults::FaultPlan, ids::ServiceName};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -47,6 +47,8 @@ pub struct Setup {
     pub max_runs: Option<u64>,
     /// Runs that meet a moment that was there before are not followed again.
     pub join: bool,
+    /// Faults that are given: they befall every run, and are none of those that are counted.
+    pub plan: Option<FaultPlan>,
     /// A rule switched off, to see that the judge notices.
     pub broken: Broken,
 }
@@ -61,6 +63,7 @@ impl Default for Setup {
             faults: 2,
             max_runs: None,
             join: true,
+            plan: None,
             broken: Broken::Nothing,
         }
     }

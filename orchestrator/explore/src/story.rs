@@ -132,6 +132,17 @@ impl Line {
         Self { fault, ..Self::new(now, from, Some(AMENDS), text) }
     }
 
+    /// An answer of which a plan has said what it is.
+    pub(crate) fn planned_reply(now: Time, model: &Model<'_>, flight: Flight, reply: &Reply) -> Self {
+        let from = model.service(flight.key).name.as_str();
+        let text = match reply {
+            Reply::Answered(answer) => answer.status.to_string(),
+            Reply::NotSent { .. } => "it cannot be reached".to_owned(),
+            Reply::Lost { .. } => "no answer".to_owned(),
+        };
+        Self { fault: true, ..Self::new(now, from, Some(AMENDS), text) }
+    }
+
     pub(crate) fn callback(now: Time, model: &Model<'_>, key: Key, good: bool) -> Self {
         let text = format!("{} {}", model.words(key.unit), if good { "is done" } else { "is refused in the end" });
         Self { fault: !good, ..Self::new(now, model.service(key).name.as_str(), Some(AMENDS), text) }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use amends_core::{
     definition::{Definition, Known},
+    faults::{self, FaultPlan},
     ids::ServiceName,
     summary::Status,
 };
@@ -35,6 +36,9 @@ pub struct Trace {
     pub shows: String,
     pub input: Value,
     pub services: BTreeMap<String, Service>,
+    /// The plan that was played, if there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<String>,
     /// What happened, in order. What follows the last one is fine weather.
     pub choices: Vec<String>,
 }
@@ -51,6 +55,8 @@ pub enum CannotReplay {
     Format(u32),
     #[error("the trace is of another text of `{0}`: its digest differs; explore the definition again")]
     OtherDefinition(String),
+    #[error("the plan in the trace is none: {0}")]
+    Plan(String),
     #[error("choice {nth} of the trace, `{choice}`, is not possible there; possible are: {possible}")]
     Choice { nth: usize, choice: String, possible: String },
     #[error(transparent)]
@@ -71,6 +77,7 @@ impl Trace {
             shows: shows.as_str().to_owned(),
             input: Value::clone(&root.begin.input),
             services: services.collect(),
+            plan: setup.plan.as_ref().map(faults::write),
             choices: labels(models, setup, path),
         }
     }
@@ -78,7 +85,17 @@ impl Trace {
     /// The setup under which it was found.
     pub fn setup(&self) -> Setup {
         let services = self.services.iter().map(|(name, service)| (ServiceName::from(name.as_str()), service.clone()));
-        Setup { inputs: vec![self.input.clone()], services: services.collect(), ..Setup::default() }
+        let plan = self.played().ok().flatten();
+        Setup { inputs: vec![self.input.clone()], services: services.collect(), plan, ..Setup::default() }
+    }
+
+    /// The plan that was played.
+    pub(crate) fn played(&self) -> Result<Option<FaultPlan>, CannotReplay> {
+        let read = self.plan.as_deref().map(faults::parse).transpose();
+        read.map_err(|found| {
+            let first = found.first();
+            CannotReplay::Plan(first.map(|first| format!("line {}: {}", first.line, first.message)).unwrap_or_default())
+        })
     }
 
     /// It is of these texts.
@@ -153,6 +170,7 @@ pub(crate) fn retrace<'d>(
     if trace.definition != definition.digest.to_string() {
         return Err(CannotReplay::OtherDefinition(trace.saga.clone()));
     }
+    trace.played()?;
     let models = Models::new(definition, known, &trace.setup(), &trace.input, tells)?;
     trace.is_of(&models)?;
     let mut family = start(&models, UNBOUNDED);

@@ -61,6 +61,8 @@ pub enum What {
     StubWithoutKey,
     StubWithJournal,
     StubNotAtRest,
+    /// Its owner could not read it.
+    Poisoned,
     /// It could not be read at rest: nothing is proved of it.
     Moving,
 }
@@ -95,6 +97,7 @@ impl What {
             Self::StubWithoutKey => "stub_without_key",
             Self::StubWithJournal => "stub_with_journal",
             Self::StubNotAtRest => "stub_not_at_rest",
+            Self::Poisoned => "poisoned",
             Self::Moving => "moving",
         }
     }
@@ -208,6 +211,14 @@ impl<'s> Fsck<'s> {
         self.judge_definition(head, &mut found).await?;
         if let Some(state) = self.fold(head.saga, begin, &mut found).await? {
             compare(head, &state, &mut found);
+        }
+        if (head.summary.attention || !found.findings.is_empty())
+            && let Some(poisoned) = self.store.poisoned(head.saga).await?
+        {
+            // No event says so: that is how it is meant.
+            found.findings.retain(|finding| finding.what != What::Attention);
+            let (node, since) = (&poisoned.node, poisoned.since.to_rfc3339());
+            found.row(What::Poisoned, format!("{node} cannot read it since {since}: {}", poisoned.reason));
         }
         Ok(found.findings)
     }

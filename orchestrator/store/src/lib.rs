@@ -107,6 +107,15 @@ pub trait Store: Send + Sync + 'static {
     /// its own commit ([`Append::verdicts`]).
     async fn settle(&self, saga: SagaId, epoch: u64, verdicts: Vec<Verdict>) -> Result<bool, StoreError>;
 
+    /// Says that a saga cannot be read by its owner, under this epoch: from then on its row asks for a person, though no event says
+    /// so. Of what is said again the first time stays. `false`: it has another epoch, has ended, or is not there.
+    ///
+    /// It holds until somebody appends to the saga: he has read it, and the attention of its row is again what its journal says.
+    async fn poison(&self, epoch: u64, poisoned: Poisoned) -> Result<bool, StoreError>;
+
+    /// What was said of a saga, if it holds.
+    async fn poisoned(&self, saga: SagaId) -> Result<Option<Poisoned>, StoreError>;
+
     /// The verdict of a note; `None`: it has none yet. A note that is not there is [`StoreError::Corrupt`].
     async fn verdict(&self, saga: SagaId, note: Uuid) -> Result<Option<Arc<str>>, StoreError>;
 
@@ -128,7 +137,8 @@ pub trait Store: Send + Sync + 'static {
     async fn leave_queues(&self, saga: SagaId, locks: &[LockName]) -> Result<(), StoreError>;
 
     /// Deletes notes that have had a verdict and arrived before `before`, nodes whose lease ended before `before` and
-    /// that own nothing that lives, and what locks of before then have left; at most `limit` of each. Answers how many.
+    /// that own nothing that lives, what locks of before then have left, and what was said before then of sagas that somebody has
+    /// read since; at most `limit` of each. Answers how many.
     async fn tidy(&self, before: Time, limit: u32) -> Result<u64, StoreError>;
 
     /// Looks at up to `limit` sagas started before `before`, oldest first, above `after`, and answers those that ended before
@@ -308,6 +318,18 @@ pub struct Claim {
     pub saga: SagaId,
     pub owner: Option<Uuid>,
     pub epoch: u64,
+}
+
+/// A saga that its owner cannot read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Poisoned {
+    pub saga: SagaId,
+    /// For people.
+    pub reason: Arc<str>,
+    /// When it was said for the first time.
+    pub since: Time,
+    /// Who said so last, as [`NewNode::name`].
+    pub node: Arc<str>,
 }
 
 /// A process that wants to take part.

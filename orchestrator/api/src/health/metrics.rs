@@ -32,6 +32,7 @@ pub(crate) async fn metrics(State(engine): State<Engine>) -> Response {
         counter!("amends_store_statements_total").absolute(written.statements);
         gauge!("amends_sagas_live").set(as_f64(load.live));
         gauge!("amends_sagas_live_max").set(as_f64(load.max_live));
+        gauge!("amends_sagas_unreadable").set(as_f64(engine.poisoned()));
         gauge!("amends_lease_held").set(f64::from(u8::from(holds)));
         if let Some(faults) = engine.faults() {
             gauge!("amends_fault_rules").set(as_f64(faults.active().map_or(0, |active| active.plan.rules.len())));

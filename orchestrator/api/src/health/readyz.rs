@@ -35,6 +35,7 @@ pub(crate) async fn readyz(State(engine): State<Engine>) -> Result<Json<Ready>, 
         ready: true,
         live_sagas: load.live as u64,
         max_live_sagas: load.max_live as u64,
+        unreadable_sagas: Some(engine.poisoned() as u64).filter(|sagas| *sagas > 0),
         fault_rules: engine.faults().map(rules),
     }))
 }

@@ -1,15 +1,15 @@
 //! `amends check FILE…`: every finding with file, line and column.
 
-use std::{fs, path::PathBuf, sync::Arc};
+use std::{path::PathBuf, sync::Arc};
 
 use amends_core::{
     definition::{self, Known},
     ids::ServiceName,
 };
 use amends_engine::Catalogue;
-use anyhow::Context;
 
 use crate::{
+    absent,
     config::{self, Flags},
     cost, documents,
     exit::Exit,
@@ -59,7 +59,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Exit> {
     let mut files = vec![];
     for path in &args.files {
         let file = path.display().to_string();
-        let source = fs::read_to_string(path).with_context(|| format!("cannot read {file}"))?;
+        let source = absent::text(path)?;
         let checked = definition::parse(&source, services.as_ref());
         files.push((file, source, checked.definition.map(Arc::new), checked.diagnostics));
     }

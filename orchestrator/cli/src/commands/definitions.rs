@@ -1,6 +1,6 @@
 //! `amends definitions register|list|get|versions|disable|enable|delete`
 
-use std::{fs, path::PathBuf};
+use std::path::PathBuf;
 
 use amends_client::ClientError;
 use amends_core::definition::Definition;
@@ -8,10 +8,11 @@ use amends_protocol::{
     problem::{Problem, ProblemType},
     v1::{DefinitionView, Diagnostic, PAGE_LIMIT_MAX, Page, RegisterAnswer, Severity as WireSeverity},
 };
-use anyhow::{Context, bail};
+use anyhow::bail;
 use clap::Subcommand;
 
 use crate::{
+    absent,
     exit::{Exit, Usage},
     output::{self, Format},
     remote::Remote,
@@ -155,7 +156,7 @@ async fn register(files: &[PathBuf], remote: &Remote) -> anyhow::Result<Exit> {
     let mut sources = Vec::with_capacity(files.len());
     for path in files {
         let file = path.display().to_string();
-        let source = fs::read_to_string(path).with_context(|| format!("cannot read {file}"))?;
+        let source = absent::text(path)?;
         sources.push((file, source));
     }
     for (file, source) in children_first(sources) {

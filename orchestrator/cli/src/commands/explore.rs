@@ -10,6 +10,7 @@ use std::{
 
 use amends_core::{
     definition::{self, Definition, Known, Severity},
+    faults::FaultPlan,
     ids::ServiceName,
 };
 use amends_engine::Catalogue;
@@ -19,8 +20,9 @@ use amends_explore::{
 use anyhow::{Context as _, anyhow};
 use serde_json::Value;
 
-use super::check;
+use super::{check, faults};
 use crate::{
+    absent,
     exit::{Exit, Usage},
     explored::{self, Allowed, Explored},
     json_argument, output,
@@ -33,6 +35,7 @@ use crate::{
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  amends explore sagas/place-order.yaml --config amends.toml\n  \
     amends explore order.yaml --contract barrier --format junit > explore.xml   # for a build\n  \
+    amends explore order.yaml --plan plan.yaml --faults 0   # these faults and no others\n  \
     amends explore order.yaml --save-trace traces && amends explore order.yaml --replay traces/order-F0202-mail.json\n\n\
     Exit codes: 0 nothing was found (notes do not count) · 1 something was, or it was stopped before its end · 2 wrong usage\n\
     What each code means: `amends explain`.")]
@@ -55,6 +58,9 @@ pub(crate) struct Args {
     /// The input itself
     #[arg(long, value_name = "JSON")]
     data: Option<String>,
+    /// A plan of faults (YAML), or - for stdin: they befall every run, and are none of those that are counted
+    #[arg(long, value_name = "FILE|-", conflicts_with = "replay")]
+    plan: Option<String>,
     /// At most so many faults in one run
     #[arg(long, default_value_t = 2, value_name = "NUMBER", value_parser = clap::value_parser!(u8).range(0..=6))]
     faults: u8,
@@ -114,6 +120,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Exit> {
         return tell(args, trace, catalogue.as_ref());
     }
     let given = given(args)?;
+    let plan = args.plan.as_deref().map(faults::read_parsed).transpose()?.map(|(_, plan)| plan);
     let mut all = Vec::new();
     let mut refused = false;
     for path in &args.files {
@@ -121,11 +128,15 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Exit> {
             refused = true;
             continue;
         };
-        all.push(one(args, path, &definition, catalogue.as_ref(), given.as_ref())?);
+        all.push(one(args, path, &definition, catalogue.as_ref(), (given.as_ref(), plan.as_ref()))?);
+    }
+    let idle = plan.as_ref().map_or_else(Vec::new, |plan| explored::idle(plan, &all));
+    for one in &mut all {
+        one.idle.clone_from(&idle);
     }
     explored::show(&all, args.format, args.mermaid)?;
     let clean = |one: &Explored| one.verdict() == Verdict::Clean && !one.report.incomplete;
-    Ok(if refused || !all.iter().all(clean) { Exit::Failure } else { Exit::Success })
+    Ok(if refused || !idle.is_empty() || !all.iter().all(clean) { Exit::Failure } else { Exit::Success })
 }
 
 fn one(
@@ -133,7 +144,7 @@ fn one(
     path: &Path,
     definition: &Definition,
     catalogue: Option<&Catalogue>,
-    given: Option<&Value>,
+    (given, played): (Option<&Value>, Option<&FaultPlan>),
 ) -> anyhow::Result<Explored> {
     let file = path.display().to_string();
     let made_up = given.is_none();
@@ -145,7 +156,8 @@ fn one(
     let (services, unknown) = services(args, definition, &known, catalogue)?;
     let otherwise = Service { contract: args.contract.into(), ..Setup::default().otherwise };
     let (faults, max_runs) = (args.faults, args.max_runs);
-    let setup = Setup { inputs, services, otherwise, known, faults, max_runs, ..Setup::default() };
+    let setup =
+        Setup { inputs, services, otherwise, known, faults, max_runs, plan: played.cloned(), ..Setup::default() };
     let begun = Instant::now();
     let until = args.max_seconds.map(|seconds| begun + Duration::from_secs(seconds));
     let mut said = Said::new(&definition.name);
@@ -177,6 +189,8 @@ fn one(
         inputs: if made_up { Some(setup.inputs) } else { None },
         unknown,
         contract: args.contract.into(),
+        rules: setup.plan.map_or_else(Vec::new, |plan| plan.rules.into_iter().map(|rule| rule.name).collect()),
+        idle: Vec::new(),
         took: begun.elapsed(),
     })
 }
@@ -262,7 +276,7 @@ pub(super) fn as_catalogued(entry: &amends_engine::Service) -> Service {
 /// Reads a definition as `check` does; `None`: what is wrong with it has been said.
 fn read(path: &Path, catalogue: Option<&Catalogue>) -> anyhow::Result<Option<Definition>> {
     let file = path.display().to_string();
-    let source = fs::read_to_string(path).with_context(|| format!("cannot read {file}"))?;
+    let source = absent::text(path)?;
     let checked = definition::parse(&source, catalogue.map(Catalogue::described).as_ref());
     let wrong = checked.diagnostics.into_iter().filter(|found| found.severity == Severity::Error);
     for finding in wrong.map(|found| Finding::of_core(&file, found)) {
@@ -286,7 +300,7 @@ fn tell(args: &Args, trace: &Path, catalogue: Option<&Catalogue>) -> anyhow::Res
     };
     let Some(definition) = read(path, catalogue)? else { return Ok(Exit::Failure) };
     let name = trace.display().to_string();
-    let text = fs::read_to_string(trace).with_context(|| format!("cannot read {name}"))?;
+    let text = absent::text(trace)?;
     let trace: Trace = serde_json::from_str(&text)
         .map_err(|why| anyhow!(Usage(format!("{name} is no trace of `amends explore`: {why}"))))?;
     let known = known(path, &definition, None)?;

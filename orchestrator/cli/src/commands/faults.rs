@@ -1,16 +1,17 @@
 //! `amends faults set|show|clear`: what goes wrong on purpose in a server that was started with `--allow-faults`.
 
 use std::{
-    fs,
     io::{self, Read as _},
+    path::Path,
 };
 
-use amends_core::faults;
+use amends_core::faults::{self, FaultPlan};
 use amends_protocol::v1::FaultsView;
 use anyhow::{Context as _, bail};
 use clap::Subcommand;
 
 use crate::{
+    absent,
     exit::Exit,
     output,
     remote::Remote,
@@ -85,21 +86,31 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
 /// # Errors
 /// It cannot be read, or is not valid.
 pub(crate) fn read(file: &str) -> anyhow::Result<String> {
+    Ok(read_parsed(file)?.0)
+}
+
+/// The same with what it says.
+///
+/// # Errors
+/// As [`read`].
+pub(crate) fn read_parsed(file: &str) -> anyhow::Result<(String, FaultPlan)> {
     let text = if file == "-" {
         let mut text = String::new();
         io::stdin().read_to_string(&mut text).context("cannot read the plan from stdin")?;
         text
     } else {
-        fs::read_to_string(file).with_context(|| format!("cannot read {file}"))?
+        absent::text(Path::new(file))?
     };
-    if let Err(found) = faults::parse(&text) {
-        for found in found {
-            let finding = Finding::of_core(file, found);
-            output::say(&format!("{}\n", snippet::render(&finding, &text, Style::of_stderr())));
+    match faults::parse(&text) {
+        Ok(plan) => Ok((text, plan)),
+        Err(found) => {
+            for found in found {
+                let finding = Finding::of_core(file, found);
+                output::say(&format!("{}\n", snippet::render(&finding, &text, Style::of_stderr())));
+            }
+            bail!("{file} is no valid plan of faults");
         }
-        bail!("{file} is no valid plan of faults");
     }
-    Ok(text)
 }
 
 fn table(view: &FaultsView) -> String {

@@ -75,5 +75,5 @@ async fn watch(client: &Client, args: &Args) -> anyhow::Result<Exit> {
 }
 
 fn settled(saga: &SagaView) -> bool {
-    saga.status.is_terminal() || !saga.attention.is_empty()
+    saga.status.is_terminal() || !saga.attention.is_empty() || saga.unreadable.is_some()
 }

@@ -1,6 +1,6 @@
 //! `amends plan DEFINITION --input x.json`: every request that a run would send.
 
-use std::{collections::BTreeMap, fs, path::PathBuf, time::SystemTime};
+use std::{collections::BTreeMap, path::PathBuf, time::SystemTime};
 
 use amends_core::{
     Begin,
@@ -10,12 +10,13 @@ use amends_core::{
     time::Time,
 };
 use amends_engine::Catalogue;
-use anyhow::{Context as _, anyhow, bail};
+use anyhow::{anyhow, bail};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::{check, start};
 use crate::{
+    absent,
     exit::{Exit, Usage},
     json_argument,
     output::{self, Format},
@@ -144,9 +145,9 @@ fn replies(args: &Args) -> anyhow::Result<BTreeMap<StepName, Value>> {
 }
 
 fn file_json(file: impl AsRef<std::path::Path>) -> anyhow::Result<Value> {
-    let file = file.as_ref().display();
-    let text = fs::read_to_string(file.to_string()).with_context(|| format!("cannot read {file}"))?;
-    serde_json::from_str(&text).map_err(|error| anyhow!(Usage(format!("{file} is no JSON: {error}"))))
+    let file = file.as_ref();
+    let text = absent::text(file)?;
+    serde_json::from_str(&text).map_err(|error| anyhow!(Usage(format!("{} is no JSON: {error}", file.display()))))
 }
 
 fn time(text: &str) -> Result<Time, String> {

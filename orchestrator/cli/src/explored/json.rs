@@ -31,6 +31,9 @@ fn definition(one: &Explored, diagrams: bool) -> Value {
             view
         })
         .collect();
+    let idle = |rule: &str| one.idle.iter().find(|idle| idle.rule == rule).map(|idle| idle.why.as_str());
+    let plan: Vec<Value> =
+        one.fired().map(|(rule, times)| json!({ "rule": rule, "fired": times, "idle": idle(rule) })).collect();
     json!({
         "file": one.file,
         "saga": one.saga,
@@ -44,5 +47,6 @@ fn definition(one: &Explored, diagrams: bool) -> Value {
         "untouched": one.report.coverage.untouched(),
         "inputs": one.inputs,
         "services_not_in_the_catalogue": one.unknown,
+        "plan": plan,
     })
 }

@@ -20,13 +20,14 @@ fn suite(xml: &mut String, one: &Explored) {
     let counts = |severity: Severity| severity != Severity::Note;
     let failed = one.found().filter(|(found, _)| counts(found.severity) && !one.is_allowed(found)).count();
     let skipped = one.found().count() - failed;
+    let idle = one.idle.len();
     let whole = usize::from(one.report.incomplete || one.verdict() == Verdict::Violation);
     let _ = writeln!(
         xml,
         "  <testsuite name=\"{}\" tests=\"{}\" failures=\"{}\" skipped=\"{skipped}\" time=\"{:.3}\">",
         escaped(&one.saga),
-        one.report.findings.len() + 1,
-        failed + whole,
+        one.report.findings.len() + 1 + one.rules.len(),
+        failed + whole + idle,
         one.took.as_secs_f64()
     );
     let _ = write!(
@@ -41,6 +42,18 @@ fn suite(xml: &mut String, one: &Explored) {
         let _ = writeln!(xml, ">\n      <failure message=\"{}\"/>\n    </testcase>", verdict(Verdict::Violation));
     } else {
         let _ = writeln!(xml, "/>");
+    }
+    for (rule, _) in one.fired() {
+        let _ = write!(
+            xml,
+            "    <testcase classname=\"{}\" name=\"{}\"",
+            escaped(&one.file),
+            escaped(&format!("plan: {rule}"))
+        );
+        let _ = match one.idle.iter().find(|idle| idle.rule == rule) {
+            Some(idle) => writeln!(xml, ">\n      <failure message=\"{}\"/>\n    </testcase>", escaped(&idle.told())),
+            None => writeln!(xml, "/>"),
+        };
     }
     for (found, story) in one.found() {
         let step = found.place().map_or(String::new(), |step| format!(" {step}"));

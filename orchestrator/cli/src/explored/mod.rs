@@ -8,6 +8,7 @@ mod text;
 
 use std::{str::FromStr, time::Duration};
 
+use amends_core::faults::FaultPlan;
 use amends_explore::{Code, Contract, Finding, Report, Severity, Story, Verdict, mermaid};
 use serde_json::Value;
 
@@ -40,7 +41,44 @@ pub(crate) struct Explored {
     /// Services that stand in no catalogue.
     pub(crate) unknown: Vec<String>,
     pub(crate) contract: Contract,
+    /// The names of the rules of the plan that was played, in its order.
+    pub(crate) rules: Vec<String>,
+    /// Rules of it that befell no attempt of any saga that was explored, and why that may be.
+    pub(crate) idle: Vec<Idle>,
     pub(crate) took: Duration,
+}
+
+/// A rule of a plan that did nothing: it proves nothing.
+#[derive(Clone, Debug)]
+pub(crate) struct Idle {
+    pub(crate) rule: String,
+    pub(crate) why: String,
+}
+
+impl Idle {
+    pub(crate) fn told(&self) -> String {
+        format!("it never fired: {}", self.why)
+    }
+}
+
+/// The rules that befell no attempt of any of them.
+pub(crate) fn idle(plan: &FaultPlan, all: &[Explored]) -> Vec<Idle> {
+    let fired = |nth: usize| all.iter().any(|one| one.report.fired.get(nth).is_some_and(|times| *times > 0));
+    let rules = plan.rules.iter().enumerate().filter(|(nth, _)| !fired(*nth));
+    let touched = |step: &str| all.iter().any(|one| one.report.coverage.steps().any(|known| known == step));
+    rules
+        .map(|(_, rule)| {
+            let step = rule.step.as_ref().map(|step| step.as_str());
+            let why = match step.filter(|step| !touched(step)) {
+                Some(step) => format!("no step is called `{step}`"),
+                None if rule.probability < 1.0 => {
+                    "the dice say no to every attempt; another `seed` throws others".to_owned()
+                }
+                None => "no attempt is like that, or a rule above it takes them all".to_owned(),
+            };
+            Idle { rule: rule.name.clone(), why }
+        })
+        .collect()
 }
 
 /// A finding that is meant to be.
@@ -82,6 +120,11 @@ impl Explored {
             Some(Severity::Error | Severity::Warning) => Verdict::Findings,
             Some(Severity::Note) | None => Verdict::Clean,
         }
+    }
+
+    /// Each rule of the plan, and how often it befell an attempt.
+    fn fired(&self) -> impl Iterator<Item = (&str, u64)> {
+        self.rules.iter().map(String::as_str).zip(self.report.fired.iter().copied())
     }
 
     fn found(&self) -> impl Iterator<Item = (&Finding, &Story)> {

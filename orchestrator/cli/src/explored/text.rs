@@ -17,6 +17,7 @@ pub(super) fn of(one: &Explored, diagrams: bool, style: Style) -> String {
     let head = format!("{}: {}{incomplete}", one.saga, verdict(one.verdict()));
     let _ = writeln!(text, "{}", style.paint(tone, &head));
     text.push_str(&tried(one));
+    text.push_str(&plan(one, style));
     let mut by_code: BTreeMap<(Severity, Code), Vec<(&Finding, &Story)>> = BTreeMap::new();
     for (found, story) in one.found() {
         by_code.entry((found.severity, found.code)).or_default().push((found, story));
@@ -60,6 +61,20 @@ fn tried(one: &Explored) -> String {
     }
     for input in one.inputs.iter().flatten().filter(|input| !input.as_object().is_some_and(serde_json::Map::is_empty)) {
         let _ = writeln!(text, "  input made up: {}", tame(&input.to_string(), LONGEST));
+    }
+    text
+}
+
+/// A line for each rule of the plan that was played.
+fn plan(one: &Explored, style: Style) -> String {
+    let mut text = String::new();
+    for (rule, times) in one.fired() {
+        let name = tame(rule, LONGEST);
+        let line = match one.idle.iter().find(|idle| idle.rule == rule) {
+            Some(idle) => style.paint(Tone::Bad, &format!("  plan: {name}: {}", idle.told())),
+            None => format!("  plan: {name}: fired {}", counted(times, "time")),
+        };
+        let _ = writeln!(text, "{line}");
     }
     text
 }

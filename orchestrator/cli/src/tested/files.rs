@@ -17,6 +17,7 @@ use anyhow::{Context as _, anyhow};
 
 use super::Case;
 use crate::{
+    absent,
     exit::Usage,
     output,
     snippet::{self, Finding},
@@ -104,6 +105,9 @@ fn scenarios_of(path: &Path) -> anyhow::Result<Vec<PathBuf>> {
             return Err(anyhow!(Usage(format!("there are no scenarios (*{TEST}) in {shown}"))));
         }
         return Ok(found);
+    }
+    if !path.exists() {
+        return Err(anyhow!(Usage(absent::absent(path))));
     }
     let name = path.to_string_lossy();
     let beside = match name.strip_suffix(".yaml") {

@@ -1,6 +1,6 @@
 //! What a person has to look at, and what there is to do.
 
-use amends_protocol::v1::{AttentionReason, AttentionView, Op, SagaView};
+use amends_protocol::v1::{AttentionReason, AttentionView, Op, SagaView, UnreadableView};
 
 use super::clock;
 use crate::style::{Style, Tone, tame};
@@ -8,10 +8,11 @@ use crate::style::{Style, Tone, tame};
 const DETAIL_CHARS: usize = 240;
 
 pub(super) fn lines(saga: &SagaView, style: Style) -> Vec<String> {
-    if saga.attention.is_empty() {
+    if saga.attention.is_empty() && saga.unreadable.is_none() {
         return vec![];
     }
     let mut lines = vec![String::new(), format!("  {}", style.paint(Tone::Bad, "! needs a person"))];
+    lines.extend(saga.unreadable.iter().flat_map(|unreadable| cannot_be_read(unreadable, style)));
     for raised in &saga.attention {
         let which = match raised.op {
             _ if raised.reason == AttentionReason::TimedOut => "the wait of",
@@ -31,6 +32,17 @@ pub(super) fn lines(saga: &SagaView, style: Style) -> Vec<String> {
         lines.push(format!("      {} {to_do}", style.paint(Tone::Busy, "→")));
     }
     lines
+}
+
+fn cannot_be_read(unreadable: &UnreadableView, style: Style) -> Vec<String> {
+    let node = unreadable.node.as_ref().map_or_else(String::new, |node| format!(" by {}", tame(node, DETAIL_CHARS)));
+    let since = unreadable.since.map_or_else(String::new, |since| format!(", since {}", clock(since)));
+    let to_do = "upgrade, or restore what is damaged (`amends fsck` says where); it then goes on by itself";
+    vec![
+        format!("    it cannot be read{node} and is not driven{since}"),
+        format!("      {}", tame(&unreadable.reason, DETAIL_CHARS)),
+        format!("      {} {to_do}", style.paint(Tone::Busy, "→")),
+    ]
 }
 
 /// What it is, and what to do about it.

@@ -149,6 +149,15 @@ fn a_running_saga_after_a_takeover_shows_what_is_open_and_what_comes() {
 }
 
 #[test]
+fn a_saga_that_cannot_be_read_says_why_and_what_to_do() {
+    let why = json!({ "reason": "unreadable row: seq 2:\u{1b}[2J no such kind", "since": at(5), "node": "host 7" });
+    let told = timeline(&saga("running", 35, vec![], json!({ "unreadable": why })), Style::PLAIN);
+    assert!(told.contains("! needs a person\n    it cannot be read by host 7 and is not driven, since "), "{told}");
+    assert!(told.contains("seq 2:") && !told.contains('\u{1b}'), "{told}");
+    assert!(told.contains("→ upgrade, or restore what is damaged"), "{told}");
+}
+
+#[test]
 fn attention_says_what_to_do_and_hostile_text_stays_text() {
     let refused = attempt(1, 30, 35, "rejected", Some(409), "409: no\x1b[2J such\ncharge");
     let steps = vec![step(

@@ -74,7 +74,7 @@ fn json_lists_every_finding_of_every_file() {
 #[test]
 fn what_cannot_be_read_is_a_failure_and_no_file_at_all_is_wrong_usage() {
     let shell = Shell::new();
-    shell.amends(&["check", "nowhere.yaml"]).expect(1).says("cannot read nowhere.yaml");
+    shell.amends(&["check", "nowhere.yaml"]).expect(1).says("no such file or folder: nowhere.yaml\n  hint: ");
     shell.amends(&["check"]).expect(2);
     shell.amends(&["check", "--frmat", "json", "x.yaml"]).expect(2).says("--format");
     shell.amends(&["chekc"]).expect(2).says("check");

@@ -27,8 +27,14 @@ fn two_files_are_compared_and_the_exit_code_says_whether_they_differ() {
 fn what_cannot_be_compared_is_said_on_stderr() {
     let shell = Shell::new();
     shell.file("one.yaml", ORDER);
-    shell.amends(&["diff", "one.yaml", "nowhere.yaml"]).expect(1).says("cannot read nowhere.yaml");
+    shell
+        .amends(&["diff", "one.yaml", "nowhere.yaml"])
+        .expect(1)
+        .says("no such file or folder: nowhere.yaml\n  hint: ");
     shell.amends(&["diff", "one.yaml"]).expect(2);
     shell.amends(&["diff", "pay", "1", "x"]).expect(2).says("`x` is no version");
-    shell.amends(&["diff", "pay", "1", "2", "--url", "http://127.0.0.1:9"]).expect(1).says("pay@1 is no file");
+    shell
+        .amends(&["diff", "pay", "1", "2", "--url", "http://127.0.0.1:9"])
+        .expect(1)
+        .says("no such file or folder: pay@1");
 }

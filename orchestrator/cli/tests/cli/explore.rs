@@ -127,6 +127,42 @@ fn the_faults_of_a_run_are_saved_as_a_plan_for_a_server() {
 }
 
 #[test]
+fn a_plan_is_played_alone_or_with_more_and_one_that_does_nothing_fails() {
+    let shell = Shell::new();
+    shell.file("pay.yaml", PAY);
+    let pay = ["explore", "pay.yaml", "--unkeyed", "payments"];
+    shell.amends(&[&pay[..], &["--faults", "1", "--save-plan", "plans"]].concat()).expect(1);
+    let found = "plans/pay-F0101-charge.faults.yaml";
+    let alone = [&pay[..], &["--plan", found, "--faults", "0"]].concat();
+    let ran = shell.amends(&alone);
+    ran.expect(1).prints("every run with at most 0 faults was tried").prints("plan: 1: doubled: fired 1 time\n");
+    ran.prints("error[F0101]").prints("*** as planned: 1: doubled").prints("with 0 faults");
+    let ran = shell.amends(&["explore", "pay.yaml", "--contract", "barrier", "--plan", found, "--faults", "1"]);
+    ran.expect(0).prints("pay: clean").prints("as planned ");
+    let traced = [&alone[..], &["--save-trace", "traces"]].concat();
+    shell.amends(&traced).expect(1);
+    let told = shell.amends(&["explore", "pay.yaml", "--replay", "traces/pay-F0101-charge.json"]);
+    told.expect(1).prints("*** as planned: 1: doubled").prints("→ F0101");
+    shell.file(
+        "idle.yaml",
+        "rules:\n  - { step: charge, attempt: 1, lose: reply }\n  - { name: typo, step: chrage, cut: true }\n",
+    );
+    let barrier = ["explore", "pay.yaml", "--contract", "barrier", "--plan", "idle.yaml", "--faults", "0"];
+    let ran = shell.amends(&barrier);
+    ran.expect(1).prints("pay: clean").prints("plan: rule 1: fired ");
+    ran.prints("plan: typo: it never fired: no step is called `chrage`");
+    let json = shell.amends(&[&barrier[..], &["--format", "json"]].concat());
+    let list: Value = serde_json::from_str(&json.expect(1).stdout).expect("JSON");
+    assert_eq!(list[0]["plan"][1]["fired"], 0, "{}", list[0]["plan"]);
+    assert!(list[0]["plan"][1]["idle"].is_string() && list[0]["plan"][0]["idle"].is_null(), "{}", list[0]["plan"]);
+    let junit = shell.amends(&[&barrier[..], &["--format", "junit"]].concat());
+    junit.expect(1).prints("name=\"plan: rule 1\"/>").prints("<failure message=\"it never fired: no step");
+    shell.file("bad.yaml", "rules: [{ abort: sometimes }]\n");
+    shell.amends(&["explore", "pay.yaml", "--plan", "bad.yaml"]).expect(1).says("error[E0203]").says("bad.yaml:1:");
+    shell.amends(&["explore", "pay.yaml", "--plan", "no.yaml"]).expect(1).says("no such file or folder: no.yaml");
+}
+
+#[test]
 fn programs_get_json_and_builds_get_junit() {
     let shell = Shell::new();
     shell.file("order.yaml", LETTER);
@@ -177,7 +213,8 @@ fn bad_input_is_told_as_by_check_and_start() {
     let shell = Shell::new();
     shell.file("bad.yaml", "saga: x\nsteps: []\n");
     shell.amends(&["explore", "bad.yaml"]).expect(1).says("error[E0203]");
-    shell.amends(&["explore", "nowhere.yaml"]).expect(1).says("cannot read nowhere.yaml");
+    shell.amends(&["explore", "nowhere.yaml"]).expect(1).says("no such file or folder: nowhere.yaml\n  hint: ");
+    shell.amends(&["explore", "."]).expect(1).says(". is a folder, and a file is wanted");
     shell.amends(&["explore"]).expect(2);
     shell.amends(&["explore", "bad.yaml", "--faults", "9"]).expect(2);
     let typed = "saga: x\ninput: { type: object, required: [n], properties: { n: { type: string, pattern: '^[0-9]{7}$' } } }\n\

@@ -23,8 +23,8 @@ fn what_is_no_definition_is_said_on_stderr_and_nothing_is_drawn() {
     let ran = shell.amends(&["graph", "bad.yaml"]);
     ran.expect(1).says("error[E0203]").says("bad.yaml is no valid definition");
     assert_eq!(ran.stdout, "");
-    shell.amends(&["graph", "nowhere.yaml"]).expect(1).says("cannot read nowhere.yaml");
+    shell.amends(&["graph", "nowhere.yaml"]).expect(1).says("no such file or folder: nowhere.yaml\n  hint: ");
     shell.amends(&["graph", "pay@x"]).expect(2).says("a version is a number from 1, e.g. pay@2");
     let nobody = shell.amends(&["graph", "pay", "--url", "http://127.0.0.1:9"]);
-    nobody.expect(1).says("pay is no file").says("no server at http://127.0.0.1:9");
+    nobody.expect(1).says("no such file or folder: pay").says("no server at http://127.0.0.1:9");
 }

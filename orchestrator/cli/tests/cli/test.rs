@@ -68,7 +68,13 @@ fn each_scenario_has_a_line_and_a_folder_is_where_one_stands() {
     shell.file("sagas/more/pay.test.yaml", RIGHT);
     shell.amends(&["test"]).expect(0).prints("4 scenarios: 4 passed").prints("pay (sagas/more/pay.test.yaml)");
     shell.amends(&["test", "--filter", "nobody"]).expect(2).says("no scenario has nobody in it");
-    shell.amends(&["test", "elsewhere"]).expect(2).says("elsewhere: a folder, a saga (*.yaml) or scenarios");
+    shell
+        .amends(&["test", "elsewhere"])
+        .expect(2)
+        .says("no such file or folder: elsewhere\n  hint: it is looked for in /");
+    shell.amends(&["test", "sagas/pay.yml"]).expect(2).says("hint: did you mean sagas/pay.yaml?");
+    shell.file("notes.txt", "");
+    shell.amends(&["test", "notes.txt"]).expect(2).says("notes.txt: a folder, a saga (*.yaml) or scenarios");
     shell.file("empty/readme", "");
     shell.amends(&["test", "empty"]).expect(2).says("there are no scenarios (*.test.yaml) in empty");
     shell.file("alone/x.test.yaml", RIGHT);

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::model::{Asked, Attempts, FaultPlan, Rule};
+use super::model::{Asked, Attempts, FaultPlan, Moment, Rule};
 use crate::ids::Digest;
 
 /// One attempt, as far as rules can tell.
@@ -21,14 +21,18 @@ pub struct Attempted<'a> {
     pub labels: &'a Map<String, Value>,
 }
 
-/// The first rule that fits and whose dice say so, of those that `open` lets pass (by number): a rule may have been used up.
+/// Of the rules about this moment the first that fits and whose dice say so, of those that `open` lets pass (by number): a rule may
+/// have been used up.
 pub fn chosen<'p>(
     plan: &'p FaultPlan,
+    moment: Moment,
     attempted: &Attempted<'_>,
     mut open: impl FnMut(usize) -> bool,
 ) -> Option<(usize, &'p Rule)> {
     let fits = |(number, rule): &(usize, &Rule)| {
-        rule.fits(attempted) && (rule.probability >= 1.0 || share(plan.seed, *number, attempted) < rule.probability)
+        rule.fault.moment() == moment
+            && rule.fits(attempted)
+            && (rule.probability >= 1.0 || share(plan.seed, *number, attempted) < rule.probability)
     };
     plan.rules.iter().enumerate().filter(fits).find(|(number, _)| open(*number))
 }

@@ -42,7 +42,7 @@ pub(super) const RULE: Keys = Keys {
         key("replay", "It arrives once more: so long after its answer, e.g. `5s`, or after its `compensation`."),
         key(
             "abort",
-            "The process dies: `before-send`, its intent being durable, or `after-send`, nothing being written of the answer.",
+            "The process dies at this point of the attempt: `before-intent`, `before-send`, `after-send`, `before-commit`, `after-commit`.",
         ),
     ],
 };

@@ -7,6 +7,7 @@
 //! **It must never know** how a fault is brought about, or what time it is. Dice are a hash of which attempt it is.
 
 mod choose;
+mod commit;
 mod keys;
 mod model;
 mod parse;
@@ -14,7 +15,8 @@ mod schema;
 mod write;
 
 pub use choose::{Attempted, chosen};
-pub use model::{Again, Asked, Attempts, Fault, FaultPlan, Point, Rule};
+pub use commit::{Saga, at_commit};
+pub use model::{Again, Asked, Attempts, Fault, FaultPlan, Moment, Point, Rule};
 pub use parse::parse;
 pub use schema::{documented, json_schema};
 pub use write::write;

@@ -87,16 +87,61 @@ pub enum Again {
     AfterCompensation,
 }
 
-/// Where a process may die.
+/// Where a process may die, in the order in which an attempt comes past.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Point {
+    /// The attempt is decided. Its intent is not durable, nor is what it was decided upon: the outcome before it, or the start.
+    BeforeIntent,
     /// The intent is durable, and nothing has been sent.
     BeforeSend,
     /// The service has answered, and nothing has been written of it.
     AfterSend,
+    /// What came of the attempt is known, by its answer, a callback or an adoption, and is about to be written.
+    BeforeCommit,
+    /// What came of it is durable, with the intents of what follows, and nothing has been done about it.
+    AfterCommit,
+}
+
+impl Point {
+    /// With their words.
+    pub const ALL: [(&'static str, Self); 5] = [
+        ("before-intent", Self::BeforeIntent),
+        ("before-send", Self::BeforeSend),
+        ("after-send", Self::AfterSend),
+        ("before-commit", Self::BeforeCommit),
+        ("after-commit", Self::AfterCommit),
+    ];
+
+    /// The word for it in a plan.
+    pub fn as_str(self) -> &'static str {
+        Self::ALL[self as usize].0
+    }
+}
+
+/// When rules are asked. Each moment of an attempt is asked for itself: of the rules that are about it the first that fits counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Moment {
+    /// It is sent.
+    Call,
+    /// Its intent is about to be written.
+    Intent,
+    /// Its outcome is about to be written.
+    Outcome,
+    /// Its outcome has been written.
+    Written,
 }
 
 impl Fault {
+    /// When it befalls an attempt.
+    pub fn moment(&self) -> Moment {
+        match self {
+            Self::Abort(Point::BeforeIntent) => Moment::Intent,
+            Self::Abort(Point::BeforeCommit) => Moment::Outcome,
+            Self::Abort(Point::AfterCommit) => Moment::Written,
+            _ => Moment::Call,
+        }
+    }
+
     /// The key under which it stands in a plan.
     pub fn as_str(&self) -> &'static str {
         match self {

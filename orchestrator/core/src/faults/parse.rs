@@ -153,10 +153,7 @@ fn fault(reader: &mut Reader<'_>, node: &Node, fields: &Fields<'_>) -> Option<Fa
             Tree::Text(text) if text == "compensation" => Fault::Replay(Again::AfterCompensation),
             _ => Fault::Replay(Again::After(reader.duration(at, kind, LONGEST)?)),
         },
-        _ => {
-            let points = [("before-send", Point::BeforeSend), ("after-send", Point::AfterSend)];
-            Fault::Abort(word(reader, at, kind, &points)?)
-        }
+        _ => Fault::Abort(word(reader, at, kind, &Point::ALL)?),
     })
 }
 

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::keys;
+use super::{keys, model::Point};
 use crate::definition::{
     json_schema::{DURATION, map},
     limits,
@@ -34,7 +34,7 @@ pub fn json_schema() -> Value {
         "body" => json!({}),
         "duplicate" => json!({ "type": "integer", "minimum": 1, "maximum": 10 }),
         "replay" => json!({ "anyOf": [{ "const": "compensation" }, duration()] }),
-        "abort" => json!({ "enum": ["before-send", "after-send"] }),
+        "abort" => json!({ "enum": Point::ALL.map(|(word, _)| word) }),
         _ => json!({ "type": "string" }),
     });
     rule["oneOf"] = keys::FAULTS.iter().map(|kind| json!({ "required": [kind] })).collect();

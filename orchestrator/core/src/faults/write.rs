@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use super::model::{Again, Attempts, Fault, FaultPlan, Point, Rule};
+use super::model::{Again, Attempts, Fault, FaultPlan, Rule};
 use crate::definition::write_duration;
 
 /// One line for each rule. Reading it gives the same plan.
@@ -55,7 +55,6 @@ fn fault(fault: &Fault) -> Value {
         Fault::Duplicate(times) => (*times).into(),
         Fault::Replay(Again::After(after)) => write_duration(*after).into(),
         Fault::Replay(Again::AfterCompensation) => "compensation".into(),
-        Fault::Abort(Point::BeforeSend) => "before-send".into(),
-        Fault::Abort(Point::AfterSend) => "after-send".into(),
+        Fault::Abort(point) => point.as_str().into(),
     }
 }

@@ -9,7 +9,7 @@ use amends_core::{
 };
 use amends_store::{
     Append, AppendError, Claim, Counts, Cursor, Deleted, Filter, Head, HeldLock, Lease, NewDefinition, NewNode, Node,
-    Note, Noted, Page, Place, Put, Queued, Secret, Store, StoreError, StoredDefinition, Verdict, Written,
+    Note, Noted, Page, Place, Poisoned, Put, Queued, Secret, Store, StoreError, StoredDefinition, Verdict, Written,
 };
 use async_trait::async_trait;
 use uuid::Uuid;
@@ -60,6 +60,10 @@ impl Store for Mortal {
 
     async fn settle(&self, saga: SagaId, epoch: u64, verdicts: Vec<Verdict>) -> Asked<bool> {
         self.write("settle", self.store.settle(saga, epoch, verdicts)).await
+    }
+
+    async fn poison(&self, epoch: u64, poisoned: Poisoned) -> Asked<bool> {
+        self.write("poison", self.store.poison(epoch, poisoned)).await
     }
 
     async fn enqueue(&self, lock: &LockName, saga: SagaId, at: Time) -> Asked<Place> {
@@ -132,6 +136,10 @@ impl Store for Mortal {
 
     async fn notes(&self, node: Uuid, limit: u32) -> Asked<Vec<Noted>> {
         self.store.notes(node, limit).await
+    }
+
+    async fn poisoned(&self, saga: SagaId) -> Asked<Option<Poisoned>> {
+        self.store.poisoned(saga).await
     }
 
     async fn verdict(&self, saga: SagaId, note: Uuid) -> Asked<Option<Arc<str>>> {

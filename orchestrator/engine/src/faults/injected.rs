@@ -56,6 +56,9 @@ pub(super) async fn inject(unreliable: &Unreliable, fault: Fault, request: Reque
             reply
         }
         Fault::Abort(Point::BeforeSend) => die("its intent is durable, and nothing was sent"),
+        Fault::Abort(Point::BeforeIntent | Point::BeforeCommit | Point::AfterCommit) => {
+            unreachable!("invariant: a rule about commits is not asked when a call is made")
+        }
         Fault::Abort(Point::AfterSend) => {
             services.call(request).await;
             die("the service has answered, and nothing was written of it")
@@ -94,7 +97,7 @@ fn lost(reason: &str) -> Reply {
     Reply::Lost { reason: reason.to_owned() }
 }
 
-fn die(when: &str) -> ! {
+pub(super) fn die(when: &str) -> ! {
     tracing::error!(when, "fault injected: this process dies");
     std::process::abort()
 }

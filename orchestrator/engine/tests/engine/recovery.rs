@@ -4,7 +4,10 @@ use std::{sync::Arc, time::Duration};
 
 use amends_core::{ids::SagaId, summary::Status};
 use amends_engine::StartError;
-use amends_store::{Claim, Filter, Store, memory::MemoryStore};
+use amends_store::{
+    Claim, Filter, Store,
+    memory::{MemoryStore, Reads},
+};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -142,6 +145,39 @@ async fn a_driver_that_panics_takes_nobody_along_and_its_saga_is_taken_up_again(
     assert_eq!(town.ended(other).await, Status::Completed);
     town.clock.pass(Duration::from_secs(1));
     assert_eq!(town.ended(unlucky).await, Status::Completed);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_saga_that_cannot_be_read_asks_for_a_person_and_goes_on_by_itself_once_it_can() {
+    let store = Arc::new(MemoryStore::default());
+    let services = Services::new(&(store.clone() as Arc<dyn Store>));
+    let clock = HandClock::new();
+    services.when("two action 1", Does::Holds(200, json!({})));
+    let shared: Arc<dyn Store> = store.clone();
+    let saga = left_behind(&shared, &services, &clock, (THREE, "three"), "two action 1 @1");
+    store.reads(Reads::Corrupt("its definition is gone"));
+    let town = Town::with(shared, services, clock, 8, 8).await;
+    while town.engine.poisoned() == 0 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    // Several looks: none of them is an epoch, or a place.
+    town.clock.pass(Duration::from_secs(10));
+    tokio::time::sleep(Duration::from_secs(100)).await;
+    store.reads(Reads::Well);
+    let head = town.store.head(saga).await.expect("readable").expect("there");
+    assert_eq!((head.epoch, head.summary.attention, town.engine.load().live), (2, true, 0));
+    let said = town.store.poisoned(saga).await.expect("readable").expect("it is said");
+    assert!(said.reason.contains("its definition is gone") && &*said.node == "town", "{said:?}");
+    let intents = town.journal(saga).await.len();
+    assert_eq!(intents as u64 + 1, head.next_seq, "nobody writes behind what he cannot read");
+
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    town.until(saga, |head| head.epoch == 3 && head.next_seq > 7).await;
+    assert_eq!(town.store.poisoned(saga).await.expect("readable"), None);
+    town.clock.pass(Duration::from_secs(1));
+    assert_eq!(town.ended(saga).await, Status::Completed);
+    let head = town.store.head(saga).await.expect("readable").expect("there");
+    assert_eq!((head.summary.attention, town.engine.poisoned()), (false, 0));
 }
 
 #[tokio::test]

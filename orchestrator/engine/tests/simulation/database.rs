@@ -10,8 +10,8 @@ use amends_core::{
 };
 use amends_store::{
     Append, AppendError, Claim, Counts, Cursor, Deleted, Filter, Head, HeldLock, Lease, NewDefinition, NewNode,
-    Node as Row, Note, Noted, Page, Place, Put, Queued, Secret, Store, StoreError, StoredDefinition, Verdict, Written,
-    memory::MemoryStore,
+    Node as Row, Note, Noted, Page, Place, Poisoned, Put, Queued, Secret, Store, StoreError, StoredDefinition, Verdict,
+    Written, memory::MemoryStore,
 };
 use async_trait::async_trait;
 use uuid::Uuid;
@@ -175,6 +175,14 @@ impl Store for Database {
 
     async fn settle(&self, saga: SagaId, epoch: u64, verdicts: Vec<Verdict>) -> Read<bool> {
         self.write(self.rows().settle(saga, epoch, verdicts)).await
+    }
+
+    async fn poison(&self, epoch: u64, poisoned: Poisoned) -> Read<bool> {
+        self.write(self.rows().poison(epoch, poisoned)).await
+    }
+
+    async fn poisoned(&self, saga: SagaId) -> Read<Option<Poisoned>> {
+        self.read(self.rows().poisoned(saga)).await
     }
 
     async fn enqueue(&self, lock: &LockName, saga: SagaId, at: Time) -> Read<Place> {

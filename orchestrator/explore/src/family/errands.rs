@@ -4,6 +4,7 @@
 
 use amends_core::{
     Begin, Errand, Input, Report, Settlement, begin_with, child_begins, child_may_begin, decide_in_place,
+    faults::Moment,
     ids::{CallId, SagaId},
     labels, why_undone,
 };
@@ -13,6 +14,7 @@ use crate::{
     apply::born,
     choices::Gone,
     feed::feed,
+    given,
     look::settle,
     setup::Broken,
     story::{AMENDS, Line},
@@ -144,6 +146,10 @@ fn make(models: &Models<'_>, family: &mut Family, child: SagaId, place: usize, w
     }
     let (mut state, begun) = begin_with(&model.decides, child, with, now);
     let mut events = begun.events;
+    // Whoever dies before the child is there makes it again.
+    if given::dies(model, &[Moment::Intent], (child, &*state.started), None, &events) {
+        model.tell(|| Line::note(now, "the process dies before the child is there; another one makes it".to_owned()));
+    }
     for input in [Input::Released, Input::Adopted { epoch: TAKEN }] {
         events.extend(decide_in_place(&model.decides, &mut state, input, now).events);
     }

@@ -67,6 +67,7 @@ fn pair(model: &Model<'_>, unit: Unit, kid: Kid, parent: Status, child: Status) 
 pub(crate) fn end(models: &Models<'_>, family: &Family, faults: u8) {
     // Whoever waits for a person makes his whole family wait.
     let excused = family.sagas().any(|(_, node)| !node.state.attention.is_empty());
+    let faults = faults.max(u8::from(family.met_plan()));
     for (nth, node) in family.sagas() {
         ends::judge(family.model(models, nth), node, faults, excused);
     }

@@ -33,6 +33,7 @@ use crate::{
     coverage::{self, Coverage},
     feed::feed,
     findings::Raised,
+    given::Given,
     look::settle,
     model::{Model, Unfit},
     node::Node,
@@ -55,7 +56,8 @@ impl<'d> Models<'d> {
         tells: bool,
     ) -> Result<Self, Unfit> {
         let told = tells.then(|| Rc::new(RefCell::default()));
-        let mut all = vec![Model::root(definition, setup, input, told.clone())?];
+        let given = setup.plan.clone().map(|plan| Rc::new(Given::new(plan)));
+        let mut all = vec![Model::root(definition, setup, input, told.clone(), given.clone())?];
         let mut nth = 0;
         while let Some(model) = all.get(nth) {
             let parent = model.truth;
@@ -66,7 +68,7 @@ impl<'d> Models<'d> {
                 let missing = || Unfit::Child { saga: parent.name.to_string(), child: child.name.to_string() };
                 let child = known.get(&child.name).ok_or_else(missing)?;
                 let begin = Begin::root(version(child), Value::Null);
-                all.push(Model::of(child, setup, begin, told.clone())?);
+                all.push(Model::of(child, setup, begin, told.clone(), given.clone())?);
             }
             nth += 1;
         }
@@ -117,6 +119,11 @@ impl<'d> Models<'d> {
         }
     }
 
+    /// How often each rule of the plan has fired since.
+    pub(crate) fn take_fired(&self) -> Vec<u64> {
+        self.root().given.as_ref().map(|given| given.take_fired()).unwrap_or_default()
+    }
+
     /// A fault is about to befall this moment.
     pub(crate) fn note(&self, family: &Family, turn: Turn) {
         let nth = usize::from(turn.saga);
@@ -147,6 +154,8 @@ pub(crate) struct Family {
     pub(crate) letters: Vec<Letter>,
     /// Children that somebody was about to make when he fell asleep.
     pub(crate) asleep: Vec<Asleep>,
+    /// How far the plan that is played is used, if there is one.
+    pub(crate) spent: Option<Box<[u32]>>,
 }
 
 #[derive(Clone)]
@@ -176,8 +185,13 @@ pub(crate) fn start(models: &Models<'_>, budget: u8) -> Family {
     if !models.are_one() {
         *models.root().whose.borrow_mut() = Some(models.root().truth.name.to_string());
     }
+    let given = models.root().given.as_ref();
+    if let Some(given) = given {
+        given.begin();
+    }
     let root = apply::start(models.root(), budget);
-    Family { root, kin: Vec::new(), letters: Vec::new(), asleep: Vec::new() }
+    let spent = given.map(|given| given.spent());
+    Family { root, kin: Vec::new(), letters: Vec::new(), asleep: Vec::new(), spent }
 }
 
 impl Family {
@@ -200,6 +214,18 @@ impl Family {
 
     pub(crate) fn model<'m, 'd>(&self, models: &'m Models<'d>, nth: usize) -> &'m Model<'d> {
         if nth == 0 { models.root() } else { &models.all[self.kin[nth - 1].model] }
+    }
+
+    /// What is asked of the plan next is asked in this moment.
+    pub(crate) fn look_at_plan(&self, models: &Models<'_>) {
+        if let (Some(given), Some(spent)) = (&models.root().given, &self.spent) {
+            given.look_at(spent);
+        }
+    }
+
+    /// Something has gone wrong as planned.
+    pub(crate) fn met_plan(&self) -> bool {
+        self.spent.as_ref().is_some_and(|spent| spent.iter().any(|times| *times > 0))
     }
 
     fn find(&self, saga: SagaId) -> Option<usize> {
@@ -260,6 +286,13 @@ fn step(parent: &Parent) -> String {
 }
 
 pub(crate) fn apply(models: &Models<'_>, family: &mut Family, turn: Turn) {
+    let Some(given) = &models.root().given else { return happen(models, family, turn) };
+    family.look_at_plan(models);
+    happen(models, family, turn);
+    family.spent = Some(given.spent());
+}
+
+fn happen(models: &Models<'_>, family: &mut Family, turn: Turn) {
     if let (true, What::Own(choice)) = (models.are_one(), turn.what) {
         return apply::apply(models.root(), &mut family.root, choice);
     }
@@ -303,14 +336,19 @@ fn hear(models: &Models<'_>, family: &mut Family, letter: usize, twice: bool) {
     if letter >= family.letters.len() {
         return;
     }
-    let Letter { to, input, .. } = family.letters.remove(letter);
-    let model = family.model(models, to);
-    let again = twice.then(|| input.clone());
+    let heard = family.letters.remove(letter);
+    let (to, model) = (heard.to, family.model(models, heard.to));
+    let again = twice.then(|| heard.input.clone());
     let node = family.node_mut(to);
-    for input in [Some(input), again].into_iter().flatten() {
-        feed(model, node, input);
+    let written = feed(model, node, heard.input.clone());
+    if let Some(again) = again {
+        feed(model, node, again);
     }
     settle(model, node);
+    if !written {
+        // It is consumed by the commit of what follows from it, and by nothing else.
+        family.letters.push(heard);
+    }
     if twice {
         model.tell(|| Line::note(family.node(to).now, "it is told twice".to_owned()));
     }

@@ -75,6 +75,7 @@ impl Turns {
 
 /// All that may happen at this moment. None: the run has ended.
 pub(crate) fn turns(models: &Models<'_>, family: &Family) -> Turns {
+    family.look_at_plan(models);
     if models.are_one() {
         return Turns::Alone(choices(models.root(), &family.root));
     }
@@ -95,8 +96,8 @@ pub(crate) fn turns(models: &Models<'_>, family: &Family) -> Turns {
 fn after_the_end(family: &Family, turns: &mut Vec<(Turn, u8)>) {
     if !family.asleep.is_empty() {
         turns.push((Turn { saga: 0, what: What::LateBegin(0) }, 0));
-    } else if let Some((nth, _)) = family.sagas().find(|(_, node)| !node.late.is_empty()) {
-        turns.push((own(nth, Choice::Late(0)), 0));
+    } else if let Some((nth, which)) = family.sagas().find_map(|(nth, node)| Some((nth, node.last_to_arrive()?))) {
+        turns.push((own(nth, Choice::Late(u8::try_from(which).unwrap_or(u8::MAX))), 0));
     }
 }
 
@@ -196,8 +197,14 @@ fn all_faults(models: &Models<'_>, family: &Family, turns: &mut Vec<(Turn, u8)>)
 }
 
 impl Turn {
+    /// It happens because a plan says so.
+    pub(crate) fn is_given(self) -> bool {
+        matches!(self.what, What::Own(Choice::Given(..) | Choice::GivenProbe(_)))
+    }
+
     /// The same words in every run: traces are made of them.
     pub(crate) fn label(self, models: &Models<'_>, family: &Family) -> String {
+        family.look_at_plan(models);
         let nth = usize::from(self.saga);
         let (model, node): (&Model<'_>, &Node) = (family.model(models, nth), family.node(nth));
         let path = family.path(nth);

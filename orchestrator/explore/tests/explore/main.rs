@@ -3,6 +3,7 @@
 mod controls;
 mod families;
 mod gallery;
+mod given;
 mod language;
 mod made_up;
 mod sagas;

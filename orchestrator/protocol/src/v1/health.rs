@@ -17,6 +17,9 @@ pub struct Ready {
     pub live_sagas: u64,
     /// How many it drives at most.
     pub max_live_sagas: u64,
+    /// Sagas that are this process's and cannot be read, so that it does not drive them; absent if there are none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unreadable_sagas: Option<u64>,
     /// Only in a server that may inject faults: how many rules are set now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fault_rules: Option<u64>,

@@ -26,6 +26,7 @@ pub use node::NodeView;
 pub use page::{HistoryEntry, Page};
 pub use saga::{
     AttentionReason, AttentionView, CauseKind, CauseView, Failure, Op, SagaItem, SagaResult, SagaStatus, SagaView,
+    UnreadableView,
 };
 pub use start::{CancelRequest, StartRequest};
 pub use step::{

@@ -25,6 +25,9 @@ pub struct SagaView {
     pub status: SagaStatus,
     /// What a person has to look at; empty when all is well.
     pub attention: Vec<AttentionView>,
+    /// The saga cannot be read and is not driven: input, steps and output are not known, and a person has to look.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unreadable: Option<UnreadableView>,
     pub input: Value,
     pub labels: BTreeMap<String, Value>,
     /// The definition's `output`, once completed.
@@ -150,6 +153,19 @@ pub struct AttentionView {
     pub reason: AttentionReason,
     pub detail: String,
     pub since: DateTime<Utc>,
+}
+
+/// What keeps a saga from being read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct UnreadableView {
+    #[schema(example = "unreadable row: journal of saga 0190…, seq 2: unknown variant `later_call_intended`")]
+    pub reason: String,
+    /// Since its owner said so; absent if this was only found by asking.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<DateTime<Utc>>,
+    /// Which process said so last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node: Option<String>,
 }
 
 /// Why a person has to look.

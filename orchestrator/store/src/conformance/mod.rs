@@ -19,6 +19,7 @@ mod keys;
 mod lists;
 mod locks;
 mod nodes;
+mod poisoned;
 mod reads;
 mod retention;
 mod side;
@@ -97,6 +98,10 @@ macro_rules! conformance_cases {
             locks::only_the_dead_leave_their_queues,
             locks::what_locks_leave_behind_goes_after_its_time,
             locks::of_many_who_come_at_once_never_two_have_the_lock,
+            poisoned::a_saga_that_cannot_be_read_asks_for_a_person_without_an_event,
+            poisoned::whoever_appends_to_a_poisoned_saga_has_read_it,
+            poisoned::who_is_not_the_owner_any_more_has_no_say_about_a_saga,
+            poisoned::words_about_sagas_that_were_read_since_go_after_their_time,
             retention::a_walk_finds_what_ended_before,
             retention::what_is_purged_is_gone,
             retention::a_saga_with_a_key_leaves_a_stub,

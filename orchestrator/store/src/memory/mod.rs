@@ -9,6 +9,7 @@ mod definitions;
 mod inbox;
 mod locks;
 mod nodes;
+mod poisoned;
 mod rows;
 #[cfg(test)]
 mod tests;
@@ -35,7 +36,7 @@ use uuid::Uuid;
 use self::rows::{Rows, Saga};
 use crate::{
     Append, AppendError, Claim, Counts, Cursor, Deleted, Filter, Head, HeldLock, Lease, NewDefinition, NewNode, Node,
-    Note, Noted, Page, Place, Put, Queued, Secret, Store, StoreError, StoredDefinition, Verdict, Written,
+    Note, Noted, Page, Place, Poisoned, Put, Queued, Secret, Store, StoreError, StoredDefinition, Verdict, Written,
 };
 
 /// A store that ends with the process.
@@ -323,6 +324,15 @@ impl Store for MemoryStore {
         Ok(self.rows().settle(saga, epoch, &verdicts))
     }
 
+    async fn poison(&self, epoch: u64, poisoned: Poisoned) -> Result<bool, StoreError> {
+        Ok(self.rows().poison(epoch, poisoned))
+    }
+
+    async fn poisoned(&self, saga: SagaId) -> Result<Option<Poisoned>, StoreError> {
+        self.readable()?;
+        Ok(self.rows().poisoned(saga))
+    }
+
     async fn verdict(&self, saga: SagaId, note: Uuid) -> Result<Option<Arc<str>>, StoreError> {
         self.rows().verdict(saga, note)
     }
@@ -349,7 +359,8 @@ impl Store for MemoryStore {
     async fn tidy(&self, before: Time, limit: u32) -> Result<u64, StoreError> {
         let now = self.now();
         let mut rows = self.rows();
-        Ok(rows.tidy_notes(before, limit) + rows.tidy_nodes(now, before, limit) + rows.tidy_locks(before, limit))
+        let gone = rows.tidy_notes(before, limit) + rows.tidy_nodes(now, before, limit);
+        Ok(gone + rows.tidy_locks(before, limit) + rows.tidy_poisoned(before, limit))
     }
 
     async fn ended(&self, before: Time, after: Option<Cursor>, limit: u32) -> Result<Page, StoreError> {

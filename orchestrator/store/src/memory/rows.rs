@@ -9,7 +9,7 @@ use std::{
 use amends_core::{event::Recorded, ids::SagaId, time::Time};
 use uuid::Uuid;
 
-use super::{locks::Locks, nodes::Nodes};
+use super::{locks::Locks, nodes::Nodes, poisoned::Words};
 use crate::{
     Append, AppendError, Claim, Create, Cursor, Filter, Head, Note, Page, Secret, StoredDefinition, Verdict, Written,
     append::Standing,
@@ -25,6 +25,7 @@ pub(super) struct Rows {
     pub(super) nodes: Nodes,
     pub(super) inbox: BTreeMap<(SagaId, Uuid), Posted>,
     pub(super) locks: Locks,
+    pub(super) poisoned: Words,
     pub(super) written: Written,
     pub(super) failing_commits: usize,
     pub(super) losing_answer: bool,

@@ -18,6 +18,7 @@ mod list;
 mod locks;
 mod nodes;
 mod open;
+mod poisoned;
 mod read;
 mod readers;
 mod retention;
@@ -44,7 +45,7 @@ pub use self::open::Options;
 use self::{commit::Lanes, readers::Readers, writer::Writer};
 use crate::{
     Append, AppendError, Claim, Counts, Cursor, Deleted, Filter, Head, HeldLock, Lease, NewDefinition, NewNode, Node,
-    Note, Noted, Page, Place, Put, Queued, Secret, Store, StoreError, StoredDefinition, Verdict, Written,
+    Note, Noted, Page, Place, Poisoned, Put, Queued, Secret, Store, StoreError, StoredDefinition, Verdict, Written,
 };
 
 /// A store in one PostgreSQL database.
@@ -151,6 +152,14 @@ impl Store for PostgresStore {
 
     async fn settle(&self, saga: SagaId, epoch: u64, verdicts: Vec<Verdict>) -> Result<bool, StoreError> {
         inbox::settle(&self.writers()?.aside, saga, epoch, verdicts).await
+    }
+
+    async fn poison(&self, epoch: u64, poisoned: Poisoned) -> Result<bool, StoreError> {
+        poisoned::poison(&self.writers()?.aside, epoch, poisoned).await
+    }
+
+    async fn poisoned(&self, saga: SagaId) -> Result<Option<Poisoned>, StoreError> {
+        poisoned::poisoned(&self.readers, saga).await
     }
 
     async fn verdict(&self, saga: SagaId, note: Uuid) -> Result<Option<Arc<str>>, StoreError> {

@@ -12,6 +12,7 @@ use super::{
     inbox::tidy_notes,
     locks::tidy_locks,
     nodes::tidy_nodes,
+    poisoned::tidy_poisoned,
     read::select_heads,
     readers::Readers,
     rows::{self, touched},
@@ -137,8 +138,9 @@ pub(super) async fn tidy(writer: &Arc<Writer>, before: Time, limit: u32) -> Resu
             // Each for itself: there is nothing between them that could be torn.
             let notes = tidy_notes(&mut *connection, before, limit).await?;
             let nodes = tidy_nodes(&mut *connection, before, limit).await?;
-            let locks = tidy_locks(connection, before, limit).await?;
-            Ok(notes + nodes + locks)
+            let locks = tidy_locks(&mut *connection, before, limit).await?;
+            let poisoned = tidy_poisoned(connection, before, limit).await?;
+            Ok(notes + nodes + locks + poisoned)
         })
     });
     writer.run(work).await.map_err(StoreError::of_postgres)

@@ -125,7 +125,7 @@ pub(super) fn corrupt(place: impl fmt::Display, why: impl fmt::Display) -> Store
     StoreError::Corrupt { reason: format!("{place}: {why}") }
 }
 
-fn get<'r, T: Decode<'r, Postgres> + Type<Postgres>>(
+pub(super) fn get<'r, T: Decode<'r, Postgres> + Type<Postgres>>(
     row: &'r PgRow,
     column: &str,
     place: impl fmt::Display,

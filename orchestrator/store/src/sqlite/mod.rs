@@ -21,6 +21,7 @@ mod locks;
 mod multirow;
 mod nodes;
 mod open;
+mod poisoned;
 mod read;
 mod retention;
 mod rows;
@@ -43,7 +44,7 @@ use uuid::Uuid;
 
 use crate::{
     Append, AppendError, Claim, Counts, Cursor, Deleted, Filter, Head, HeldLock, Lease, NewDefinition, NewNode, Node,
-    Note, Noted, Page, Place, Put, Queued, Secret, Store, StoreError, StoredDefinition, Verdict, Written,
+    Note, Noted, Page, Place, Poisoned, Put, Queued, Secret, Store, StoreError, StoredDefinition, Verdict, Written,
 };
 
 use self::writer::Writer;
@@ -140,6 +141,14 @@ impl Store for SqliteStore {
 
     async fn settle(&self, saga: SagaId, epoch: u64, verdicts: Vec<Verdict>) -> Result<bool, StoreError> {
         inbox::settle(self.writer()?, saga, epoch, verdicts).await
+    }
+
+    async fn poison(&self, epoch: u64, poisoned: Poisoned) -> Result<bool, StoreError> {
+        poisoned::poison(self.writer()?, epoch, poisoned).await
+    }
+
+    async fn poisoned(&self, saga: SagaId) -> Result<Option<Poisoned>, StoreError> {
+        poisoned::poisoned(&self.readers, saga).await
     }
 
     async fn verdict(&self, saga: SagaId, note: Uuid) -> Result<Option<Arc<str>>, StoreError> {

@@ -12,6 +12,7 @@ use super::{
     inbox::tidy_notes,
     locks::tidy_locks,
     nodes::tidy_nodes,
+    poisoned::tidy_poisoned,
     read::select_heads,
     rows::{self, touched},
     writer::{Work, Writer},
@@ -124,7 +125,8 @@ pub(super) async fn tidy(writer: &Writer, before: Time, limit: u32) -> Result<u6
         .transaction(move |connection| {
             let deleted = tidy_notes(connection, before, limit)?
                 + tidy_nodes(connection, before, limit)?
-                + tidy_locks(connection, before, limit)?;
+                + tidy_locks(connection, before, limit)?
+                + tidy_poisoned(connection, before, limit)?;
             Ok(if deleted > 0 { Work::Wrote(deleted) } else { Work::Untouched(0) })
         })
         .await?;

@@ -17,6 +17,7 @@ use crate::{
         list::select,
         locks::{INSERT_PLACE, IS_FIRST, LEAVE_QUEUES, LOCK_QUEUE, NEXT_PLACE, TIDY_LOCKS, TIDY_PLACES},
         nodes::ADD_UNKNOWN_OWNERS,
+        poisoned::POISON,
         read::{COUNTS, JOURNALS, LATEST_AT},
         retention::{ENDED, PURGE},
         scan::SCAN,
@@ -79,6 +80,7 @@ fn writes() -> Vec<(String, Vec<&'static str>)> {
         vec!["Index Scan using sagas_pkey", "Index Scan using journal_pkey", "Index Scan using inbox_pkey"],
     ));
     writes.push((TIDY_NOTES.to_owned(), vec!["Index Scan using inbox_done", "Index Scan using inbox_pkey"]));
+    writes.push((POISON.to_owned(), vec!["Index Scan using sagas_pkey"]));
     writes.push((NEXT_PLACE.to_owned(), vec!["using lock_queue_order"]));
     writes.push((INSERT_PLACE.to_owned(), vec![]));
     writes.push((IS_FIRST.to_owned(), vec!["Index Scan using lock_queue_order", "Index Scan using sagas_pkey"]));
