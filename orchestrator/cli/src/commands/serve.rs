@@ -187,7 +187,11 @@ async fn open_engine(
         limits: Limits { max_live_sagas: config.limits.max_live_sagas, release_after: config.limits.release_after },
         name: node_name(address).into(),
         lease: config.lease.terms().map_err(anyhow::Error::msg)?,
-        retention: Retention { keep: config.retention.keep, look_every: config.retention.look_every },
+        retention: Retention {
+            keep: config.retention.keep,
+            look_every: config.retention.look_every,
+            ..Retention::default()
+        },
         faults,
     };
     Ok(Engine::open(setup).await?)

@@ -110,7 +110,7 @@ pub(crate) struct Retention {
 
 impl Default for Retention {
     fn default() -> Self {
-        let amends_engine::Retention { keep, look_every } = amends_engine::Retention::default();
+        let amends_engine::Retention { keep, look_every, .. } = amends_engine::Retention::default();
         Self { keep, look_every }
     }
 }

@@ -22,7 +22,7 @@ async fn keeping_a_day() -> Town {
 
 async fn keeping_a_day_in(store: Arc<dyn Store>) -> Town {
     let services = Services::new(&store);
-    let retention = Retention { keep: Some(DAY), look_every: Duration::from_millis(100) };
+    let retention = Retention { keep: Some(DAY), look_every: Duration::from_millis(100), ..Retention::default() };
     let town = Town::open(store, services, HandClock::new(), |setup| Setup { retention, ..setup }).await;
     town.register(THREE).await;
     town
