@@ -20,6 +20,7 @@ mod log;
 mod output;
 mod planned;
 mod remote;
+mod secrets;
 mod signals;
 mod snippet;
 mod source;

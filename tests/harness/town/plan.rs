@@ -37,6 +37,8 @@ pub struct Plan {
     pub(super) later: Option<String>,
     /// The orchestrator is started with `--allow-faults`.
     pub(crate) allows_faults: bool,
+    /// More of the orchestrator's configuration.
+    pub(super) config: String,
 }
 
 /// What one step does to a balance.
@@ -82,6 +84,7 @@ impl Plan {
             replies: None,
             later: None,
             allows_faults: false,
+            config: String::new(),
         }
     }
 
@@ -165,6 +168,7 @@ impl Plan {
             replies: None,
             later: None,
             allows_faults: false,
+            config: String::new(),
         }
     }
 
@@ -185,6 +189,7 @@ impl Plan {
             replies: Some(replies.to_string()),
             later: None,
             allows_faults: false,
+            config: String::new(),
         }
     }
 
@@ -245,6 +250,11 @@ impl Plan {
     /// The orchestrator injects faults when it is told to.
     pub fn allowing_faults(self) -> Self {
         Self { allows_faults: true, ..self }
+    }
+
+    /// With this in the orchestrator's configuration.
+    pub fn with_config(self, config: &str) -> Self {
+        Self { config: config.to_owned(), ..self }
     }
 
     /// What programs log.
