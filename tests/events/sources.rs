@@ -5,7 +5,7 @@ use std::{fs, time::Duration};
 use amends_protocol::v1::{HookAnswer, SagaStatus};
 use amends_tests::town::{Plan, Town};
 use anyhow::{Context, Result};
-use reqwest::{Response, StatusCode};
+use reqwest::{Response, StatusCode, redirect::Policy};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -17,9 +17,10 @@ const CONFIG: &str = "[event_sources.shop]\nsaga = \"place-order\"\nsecrets = [\
 /// Sends an event as a webhook of somebody else's does.
 async fn send(town: &Town, event: &Value) -> Result<Response> {
     let (body, timestamp) = (event.to_string(), std::time::UNIX_EPOCH.elapsed()?.as_secs().to_string());
-    let request = reqwest::Client::new()
+    let client = reqwest::Client::builder().redirect(Policy::none()).no_proxy().timeout(Duration::from_secs(10));
+    let request = client
+        .build()?
         .post(format!("http://{}/v1/hooks/shop", town.orchestrator.address()))
-        .timeout(Duration::from_secs(10))
         .header("content-type", "application/cloudevents+json")
         .header("webhook-id", "msg_1")
         .header("webhook-signature", signature("msg_1", &timestamp, body.as_bytes()))

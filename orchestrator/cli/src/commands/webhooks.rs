@@ -34,7 +34,8 @@ enum Command {
 #[derive(Debug, clap::Args)]
 struct Add {
     /// Where
-    url: String,
+    #[arg(value_name = "URL")]
+    address: String,
     /// What signs the requests: a secret of the server's configuration, by name; two while one replaces the other
     #[arg(long, value_name = "NAME", required = true)]
     secret: Vec<String>,
@@ -71,7 +72,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
     match args.command {
         Command::Add(add) => {
             let request = WebhookRequest {
-                url: add.url,
+                url: add.address,
                 secrets: add.secret.into_iter().map(reference).collect(),
                 names: add.name,
                 types: add.types,
