@@ -12,11 +12,16 @@ const MAY_IMPORT: &[(&str, &[&str], &str)] = &[
     ("amends-protocol", &[], "protocol → nobody of ours"),
     ("amends-store", &["amends-core"], "cli → api → engine → store → core"),
     ("amends-engine", &["amends-core", "amends-protocol", "amends-store"], "engine → store, core, protocol"),
+    (
+        "amends-events",
+        &["amends-core", "amends-protocol", "amends-store"],
+        "api → events → store → core: it reads and words, and drives nothing",
+    ),
     ("amends-explore", &["amends-core"], "cli → explore → core"),
     (
         "amends-api",
-        &["amends-core", "amends-protocol", "amends-store", "amends-engine"],
-        "api → engine, store (read side), core, protocol",
+        &["amends-core", "amends-protocol", "amends-store", "amends-engine", "amends-events"],
+        "api → engine, events, store (read side), core, protocol",
     ),
     ("amends-client", &["amends-protocol"], "cli → client → protocol"),
     (
@@ -26,6 +31,7 @@ const MAY_IMPORT: &[(&str, &[&str], &str)] = &[
             "amends-client",
             "amends-core",
             "amends-engine",
+            "amends-events",
             "amends-explore",
             "amends-inventory",
             "amends-orders",

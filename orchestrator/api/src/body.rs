@@ -68,6 +68,17 @@ impl<S: Send + Sync> FromRequest<S> for Yaml {
     }
 }
 
+/// A body whose very bytes count, because somebody signed them.
+pub(crate) struct RawBody(pub(crate) Bytes);
+
+impl<S: Send + Sync> FromRequest<S> for RawBody {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
+        read(request, JSON_BYTES).await.map(Self)
+    }
+}
+
 fn check_json(headers: &HeaderMap) -> Result<(), ApiError> {
     let is_json =
         |media: &str| media == "application/json" || (media.starts_with("application/") && media.ends_with("+json"));

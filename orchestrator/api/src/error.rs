@@ -11,6 +11,7 @@ use amends_core::{
     ids::SagaId,
 };
 use amends_engine::{CallbackError, CancelError, RegisterError, SignalError, StartError};
+use amends_events::{NotReceived, WebhookError};
 use amends_protocol::problem::{Problem, ProblemError, ProblemType};
 use amends_store::StoreError;
 use axum::{
@@ -79,6 +80,14 @@ pub(crate) enum ApiError {
     /// A journal or a definition that this version cannot read.
     #[error("{0}")]
     Unreadable(String),
+    #[error(transparent)]
+    NotReceived(#[from] NotReceived),
+    #[error(transparent)]
+    Webhook(#[from] WebhookError),
+    #[error("at most {max} streams are open at once")]
+    TooManyStreams { max: usize },
+    #[error("{0}")]
+    NotACursor(#[from] amends_events::NotACursor),
     #[error("the server is shutting down")]
     ShuttingDown,
     #[error("a request panicked: {0}")]
@@ -171,6 +180,32 @@ impl ApiError {
             },
             Self::Store(error) => store(error),
             Self::Unreadable(_) => hidden(StatusCode::INTERNAL_SERVER_ERROR, Kind::UnreadableRow),
+            Self::NotReceived(error) => match error {
+                NotReceived::UnknownSource(_) => plain(StatusCode::NOT_FOUND, Kind::UnknownEventSource, text),
+                NotReceived::Unsigned(_) => plain(StatusCode::UNAUTHORIZED, Kind::Unsigned, text),
+                NotReceived::NotACloudEvent => {
+                    plain(StatusCode::UNSUPPORTED_MEDIA_TYPE, Kind::UnsupportedMediaType, text)
+                }
+                NotReceived::Invalid { pointer, message } => {
+                    plain(StatusCode::UNPROCESSABLE_ENTITY, Kind::InvalidEvent, text)
+                        .with(vec![at(pointer.clone(), message.clone())])
+                }
+            },
+            Self::Webhook(error) => match error {
+                WebhookError::Invalid { pointer, message } => {
+                    plain(StatusCode::UNPROCESSABLE_ENTITY, Kind::InvalidWebhook, text)
+                        .with(vec![at((*pointer).to_owned(), message.clone())])
+                }
+                WebhookError::NotAllowed { .. } => plain(StatusCode::UNPROCESSABLE_ENTITY, Kind::InvalidWebhook, text)
+                    .with(vec![at("/url".to_owned(), error.to_string())]),
+                WebhookError::Unknown(_) => plain(StatusCode::NOT_FOUND, Kind::UnknownWebhook, text),
+                WebhookError::TooMany => plain(StatusCode::CONFLICT, Kind::TooManyWebhooks, text),
+                WebhookError::Store(error) => store(error),
+            },
+            Self::TooManyStreams { .. } => {
+                plain(StatusCode::TOO_MANY_REQUESTS, Kind::TooManyStreams, text).again_after(RETRY_ELSEWHERE_AFTER)
+            }
+            Self::NotACursor(_) => plain(StatusCode::BAD_REQUEST, Kind::InvalidCursor, text),
             Self::ShuttingDown => {
                 plain(StatusCode::SERVICE_UNAVAILABLE, Kind::ShuttingDown, text).again_after(RETRY_ELSEWHERE_AFTER)
             }

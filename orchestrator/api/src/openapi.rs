@@ -30,6 +30,8 @@ use utoipa_axum::router::OpenApiRouter;
         (name = "sagas", description = "Runs of definitions"),
         (name = "callbacks", description = "What participants say later of calls that they accepted"),
         (name = "definitions", description = "What sagas are made from"),
+        (name = "events", description = "What happens to sagas, told as it happens"),
+        (name = "webhooks", description = "Who is told what happens to sagas, by a request for each event"),
         (name = "locks", description = "What sagas have for themselves"),
         (name = "faults", description = "What goes wrong on purpose, in servers that were started for it"),
         (name = "nodes", description = "Processes that drive sagas"),
@@ -101,6 +103,7 @@ impl<const STATUS: u16> IntoResponses for ProblemWith<STATUS> {
     fn responses() -> BTreeMap<String, RefOr<openapi::Response>> {
         let description = match STATUS {
             400 => "A part of the request is malformed: path, query, header or the syntax of the body",
+            401 => "It is not signed as it should be",
             403 => "It is not allowed here",
             404 => "There is no such thing",
             409 => "It cannot be done, or not any more",
@@ -108,7 +111,7 @@ impl<const STATUS: u16> IntoResponses for ProblemWith<STATUS> {
             413 => "The body is too large",
             415 => "The body has another content type than is read here",
             422 => "The body can be read, but is not what it should be; `errors` says where",
-            429 => "As many sagas are live as may be; `Retry-After` says when to ask again",
+            429 => "As many sagas are live, or streams open, as may be; `Retry-After` says when to ask again",
             503 => "The server cannot do it now; `Retry-After` says when to ask again",
             _ => "A problem",
         };
@@ -121,6 +124,7 @@ impl<const STATUS: u16> IntoResponses for ProblemWith<STATUS> {
 }
 
 pub(crate) type BadRequest = ProblemWith<400>;
+pub(crate) type Unsigned = ProblemWith<401>;
 pub(crate) type Forbidden = ProblemWith<403>;
 pub(crate) type NotFound = ProblemWith<404>;
 pub(crate) type Conflict = ProblemWith<409>;

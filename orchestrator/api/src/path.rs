@@ -1,4 +1,4 @@
-//! Parts of a path: a saga's id, a definition's name and version.
+//! Parts of a path: a saga's or webhook's id, a definition's name and version.
 
 use amends_core::{
     definition::limits,
@@ -6,6 +6,7 @@ use amends_core::{
 };
 use axum::extract::{FromRequestParts, Path};
 use http::request::Parts;
+use uuid::Uuid;
 
 use crate::error::ApiError;
 
@@ -14,6 +15,9 @@ pub(crate) struct InPath(pub(crate) SagaId);
 
 /// `{id}` and `{name}` of a signal
 pub(crate) struct SignalInPath(pub(crate) SagaId, pub(crate) SignalName);
+
+/// `{id}` of a webhook
+pub(crate) struct WebhookInPath(pub(crate) Uuid);
 
 /// `{name}` of a lock
 pub(crate) struct LockInPath(pub(crate) LockName);
@@ -65,11 +69,26 @@ impl<S: Send + Sync> FromRequestParts<S> for LockInPath {
     }
 }
 
+impl<S: Send + Sync> FromRequestParts<S> for WebhookInPath {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let Path(text) = Path::<String>::from_request_parts(parts, state).await.map_err(refused)?;
+        let id = parse_uuid(&text);
+        id.map(Self).ok_or_else(|| ApiError::InvalidPath("a webhook's id is a UUID, 8-4-4-4-12 hex digits".to_owned()))
+    }
+}
+
 fn parse_id(text: &str) -> Result<SagaId, ApiError> {
+    parse_uuid(text)
+        .map(SagaId)
+        .ok_or_else(|| ApiError::InvalidPath("a saga's id is a UUID, 8-4-4-4-12 hex digits".to_owned()))
+}
+
+/// Uuid reads braces, URNs and bare digits too; one thing has one address.
+fn parse_uuid(text: &str) -> Option<Uuid> {
     const HYPHENATED_CHARS: usize = 36;
-    // Uuid reads braces, URNs and bare digits too; one saga has one address.
-    let id = Some(text).filter(|text| text.len() == HYPHENATED_CHARS).and_then(|text| text.parse().ok());
-    id.ok_or_else(|| ApiError::InvalidPath("a saga's id is a UUID, 8-4-4-4-12 hex digits".to_owned()))
+    Some(text).filter(|text| text.len() == HYPHENATED_CHARS).and_then(|text| text.parse().ok())
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for NameInPath {

@@ -211,7 +211,7 @@ fn attention(state: &State, calls: &Calls) -> Vec<v1::AttentionView> {
                     Op::Compensate => v1::Op::Compensate,
                 },
                 index: call.index,
-                reason: attention_reason(*reason),
+                reason: amends_events::attention_reason(*reason),
                 detail: raised.map(|raised| raised.detail.clone()).unwrap_or_default(),
                 since: time(raised.map_or(state.updated_at, |raised| raised.at)),
             }
@@ -219,21 +219,6 @@ fn attention(state: &State, calls: &Calls) -> Vec<v1::AttentionView> {
         .collect();
     views.sort_by_key(|view| view.since);
     views
-}
-
-fn attention_reason(reason: event::AttentionReason) -> v1::AttentionReason {
-    match reason {
-        event::AttentionReason::AttemptsExhausted => v1::AttentionReason::AttemptsExhausted,
-        event::AttentionReason::Rejected => v1::AttentionReason::Rejected,
-        event::AttentionReason::RefusedHere => v1::AttentionReason::RefusedHere,
-        event::AttentionReason::Unusable => v1::AttentionReason::Unusable,
-        event::AttentionReason::RejectedAfterUnknown => v1::AttentionReason::RejectedAfterUnknown,
-        event::AttentionReason::StaleEpoch => v1::AttentionReason::StaleEpoch,
-        event::AttentionReason::OtherBody => v1::AttentionReason::OtherBody,
-        event::AttentionReason::TimedOut => v1::AttentionReason::TimedOut,
-        event::AttentionReason::Unresolved => v1::AttentionReason::Unresolved,
-        event::AttentionReason::ChildCompensated => v1::AttentionReason::ChildCompensated,
-    }
 }
 
 fn output_error(journal: &[Recorded]) -> Option<String> {

@@ -21,6 +21,7 @@ mod log;
 mod output;
 mod planned;
 mod remote;
+mod secrets;
 mod separate;
 mod signals;
 mod snippet;

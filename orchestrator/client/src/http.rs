@@ -94,6 +94,21 @@ impl Request {
         if status.is_success() { Ok(()) } else { Err(refusal(status.as_u16(), &headers, &bytes)) }
     }
 
+    /// An answer whose body is read as it comes.
+    pub(crate) async fn open(self) -> Result<Response, ClientError> {
+        let sent = tokio::time::timeout(self.timeout, self.builder.send()).await;
+        let response = match sent {
+            Ok(response) => response.map_err(ClientError::Transport)?,
+            Err(_) => return Err(ClientError::Foreign { status: 0, why: "there was none in time".to_owned() }),
+        };
+        if response.status().is_success() {
+            return Ok(response);
+        }
+        let (status, headers) = (response.status(), response.headers().clone());
+        let bytes = read(response).await?;
+        Err(refusal(status.as_u16(), &headers, &bytes))
+    }
+
     pub(crate) async fn answer<T: DeserializeOwned>(self) -> Result<Answer<T>, ClientError> {
         let response = self.builder.timeout(self.timeout).send().await.map_err(ClientError::Transport)?;
         let (status, headers) = (response.status(), response.headers().clone());

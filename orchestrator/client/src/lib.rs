@@ -10,9 +10,11 @@
 mod callbacks;
 mod definitions;
 mod error;
+mod events;
 mod faults;
 mod http;
 mod sagas;
+mod webhooks;
 
 use std::time::Duration;
 
@@ -20,6 +22,7 @@ use amends_protocol::v1::{Live, Ready, Version};
 use reqwest::{Method, Url, redirect};
 
 pub use error::ClientError;
+pub use events::{EventStream, Events, Message};
 pub use sagas::{List, Signal, Start, StartAnswer};
 
 /// How long the client waits.

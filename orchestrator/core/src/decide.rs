@@ -133,8 +133,8 @@ pub fn begin_with(definition: &Definition, saga: SagaId, with: Begin, now: Time)
         draft.compensate_because(Cause::UndoneByParent);
     }
     draft.advance();
-    let Draft { events, requests, .. } = draft;
-    (state, Decision { events, requests })
+    let decision = draft.decision();
+    (state, decision)
 }
 
 pub(crate) fn started(definition: &Definition, with: Begin, now: Time) -> Started {
@@ -165,6 +165,8 @@ pub struct Decision {
     pub events: Vec<Recorded>,
     /// What the attempts send that these events intend: as [`crate::render`] would say, which has been asked already.
     pub requests: Vec<(CallId, Rendered)>,
+    /// `seq` of the last event after which nobody had to look any more, if there is one ([`crate::Lifecycle::AttentionCleared`]).
+    pub attention_cleared: Option<u64>,
 }
 
 /// [`decide`] and [`crate::evolve`] in one: the state becomes what it is with the events.
@@ -278,17 +280,19 @@ struct Draft<'d> {
     state: &'d mut State,
     events: Vec<Recorded>,
     requests: Vec<(CallId, Rendered)>,
+    attention_cleared: Option<u64>,
     now: Time,
 }
 
 impl<'d> Draft<'d> {
     fn new(definition: &'d Definition, state: &'d mut State, now: Time) -> Self {
-        Self { definition, state, events: Vec::new(), requests: Vec::new(), now }
+        Self { definition, state, events: Vec::new(), requests: Vec::new(), attention_cleared: None, now }
     }
 
     fn decision(self) -> Decision {
-        Decision { events: self.events, requests: self.requests }
+        Decision { events: self.events, requests: self.requests, attention_cleared: self.attention_cleared }
     }
+
     fn push(&mut self, event: Event) {
         let epoch = self.state.epoch;
         self.push_under(epoch, event);
@@ -296,7 +300,11 @@ impl<'d> Draft<'d> {
 
     fn push_under(&mut self, epoch: u64, event: Event) {
         let recorded = Recorded { seq: self.state.next_seq, epoch, at: self.now, event };
+        let attention = !self.state.attention.is_empty();
         evolve::apply(self.state, &recorded).expect("invariant: a decision only makes legal events");
+        if attention && self.state.attention.is_empty() {
+            self.attention_cleared = Some(recorded.seq);
+        }
         self.events.push(recorded);
     }
 

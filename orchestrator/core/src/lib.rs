@@ -22,6 +22,7 @@ pub mod faults;
 pub mod graph;
 pub mod ids;
 mod labels;
+mod lifecycle;
 mod locks;
 pub mod openapi;
 pub mod plan;
@@ -43,6 +44,7 @@ pub use decide::{
 pub use evolve::{Illegal, begin as begin_state, evolve, fold};
 pub use family::{Errand, Report, Settlement, child_begins, child_may_begin};
 pub use labels::labels;
+pub use lifecycle::Lifecycle;
 pub use locks::{locks, locks_declared_by};
 pub use render::{Rendered, render, render_probe};
 pub use reply::{Answer, Outcome, RefusedThere, Reply, Terms, classify};

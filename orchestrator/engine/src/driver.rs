@@ -51,6 +51,8 @@ pub(crate) struct Driver {
     state: State,
     /// Requests of attempts that were decided just now, so that they need not be rendered twice.
     rendered: Vec<(CallId, Rendered)>,
+    /// After which of the events that are not written yet nobody had to look any more.
+    attention_cleared: Option<u64>,
     /// Everything so far, if somebody waits for it and it began here.
     journal: Option<Vec<Recorded>>,
     mailbox: mpsc::Receiver<Message>,
@@ -162,6 +164,7 @@ impl Driver {
             definition,
             state,
             rendered: Vec::new(),
+            attention_cleared: None,
             journal: None,
             mailbox,
             post,
@@ -370,6 +373,7 @@ impl Driver {
         let now = self.engine.inner.clock.now();
         let decision = by(&self.definition, &mut self.state, input, now);
         self.rendered.extend(decision.requests);
+        self.attention_cleared = decision.attention_cleared.or(self.attention_cleared);
         events.extend(decision.events);
     }
 
@@ -407,6 +411,7 @@ impl Driver {
             epoch: self.state.epoch,
             events,
             summary: self.state.summary(),
+            attention_cleared: self.attention_cleared.take(),
             create: None,
             release,
             verdicts,

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use amends_core::{definition::Services, ids::SagaId, summary::Status};
+use amends_core::{definition::Services, ids::SagaId, summary::Status, time::Time};
 use amends_store::Store;
 use serde_json::Value;
 use tokio::{
@@ -190,6 +190,16 @@ impl Engine {
     /// `false` once a shutdown has begun.
     pub fn accepting(&self) -> bool {
         self.inner.accepting.load(Ordering::Acquire)
+    }
+
+    /// Returns when a shutdown has begun.
+    pub async fn until_stopping(&self) {
+        self.inner.stopping.cancelled().await;
+    }
+
+    /// What time it is by the clock that sagas live by.
+    pub fn now(&self) -> Time {
+        self.inner.clock.now()
     }
 
     /// What is in flight is finished and let go of.

@@ -118,6 +118,7 @@ impl Engine {
             epoch: state.epoch,
             events,
             summary: state.summary(),
+            attention_cleared: None,
             release: true,
             verdicts: Vec::new(),
             create: Some(Create {

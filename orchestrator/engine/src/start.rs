@@ -143,6 +143,7 @@ impl Engine {
             epoch: state.epoch,
             events: decision.events,
             summary: state.summary(),
+            attention_cleared: None,
             release: false,
             verdicts: Vec::new(),
             create: Some(Create {

@@ -103,7 +103,14 @@ pub enum ProblemType {
     FaultsNotAllowed,
     InvalidFaults,
     VersionTaken,
+    UnknownEventSource,
+    Unsigned,
+    InvalidEvent,
+    UnknownWebhook,
+    InvalidWebhook,
+    TooManyWebhooks,
     Overloaded,
+    TooManyStreams,
     ShuttingDown,
     StoreUnavailable,
     UnreadableRow,
@@ -111,7 +118,7 @@ pub enum ProblemType {
 }
 
 /// The type, the last word of its URN, and its title.
-const TYPES: [(ProblemType, &str, &str); 34] = [
+const TYPES: [(ProblemType, &str, &str); 41] = [
     (ProblemType::UnknownRoute, "unknown-route", "There is nothing at this path"),
     (ProblemType::MethodNotAllowed, "method-not-allowed", "This path does not have this method"),
     (ProblemType::InvalidPath, "invalid-path", "A part of the path is not what it should be"),
@@ -145,7 +152,14 @@ const TYPES: [(ProblemType, &str, &str); 34] = [
     (ProblemType::InvalidFaults, "invalid-faults", "The plan of faults is not valid"),
     (ProblemType::InvalidDefinition, "invalid-definition", "The definition is not valid"),
     (ProblemType::VersionTaken, "version-taken", "Another text stands under this name and version"),
+    (ProblemType::UnknownEventSource, "unknown-event-source", "There is no such source of events"),
+    (ProblemType::Unsigned, "unsigned", "The request is not signed as it should be"),
+    (ProblemType::InvalidEvent, "invalid-event", "The event is no CloudEvent that is read here"),
+    (ProblemType::UnknownWebhook, "unknown-webhook", "There is no such webhook"),
+    (ProblemType::InvalidWebhook, "invalid-webhook", "The webhook is not what it should be, or not allowed here"),
+    (ProblemType::TooManyWebhooks, "too-many-webhooks", "There are as many webhooks as there may be"),
     (ProblemType::Overloaded, "overloaded", "As many sagas are live as may be"),
+    (ProblemType::TooManyStreams, "too-many-streams", "As many streams are open as may be"),
     (ProblemType::ShuttingDown, "shutting-down", "The server is shutting down"),
     (ProblemType::StoreUnavailable, "store-unavailable", "The store is not available"),
     (ProblemType::UnreadableRow, "unreadable-row", "A stored row cannot be read"),

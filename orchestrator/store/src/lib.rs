@@ -7,6 +7,7 @@
 //! refuses those of a writer who is no longer the owner.
 
 mod append;
+mod batch;
 #[cfg(any(test, feature = "testing"))]
 pub mod conformance;
 pub mod fsck;
@@ -27,6 +28,7 @@ use amends_core::{
 use async_trait::async_trait;
 use uuid::Uuid;
 
+pub use batch::{Batch, DROPPED_REMEMBERED, Places, Turn};
 pub use secret::Secret;
 
 /// Durable state of every saga. All sides pass `conformance`.
@@ -150,6 +152,51 @@ pub trait Store: Send + Sync + 'static {
     /// many were purged.
     async fn purge(&self, sagas: Vec<SagaId>, at: Time) -> Result<u64, StoreError>;
 
+    /// What brought turns of sagas ([`amends_core::Lifecycle`]) beyond `after`, at most `limit` transactions. Of each writer they come
+    /// in its order and without holes (but for what was dropped), and all turns of one saga come in theirs, whoever wrote them: none
+    /// is answered as long as one that came before it in its saga is beyond `after` and was not.
+    async fn batches(&self, after: &Places, limit: u32) -> Result<Vec<Batch>, StoreError>;
+
+    /// The place behind everything that has been written so far.
+    async fn places(&self) -> Result<Places, StoreError>;
+
+    /// Up to where batches were dropped: whoever has not passed these places has missed something.
+    async fn dropped(&self) -> Result<Places, StoreError>;
+
+    /// Rows of journals by saga and seq, in order of `wanted`; `None` of one that is not kept. One that cannot be read is an error of
+    /// its own.
+    async fn rows(&self, wanted: &[(SagaId, u64)]) -> Result<Vec<Result<Option<Recorded>, StoreError>>, StoreError>;
+
+    /// Deletes batches of before `before`, of each writer at most those that `passed` has passed (`None`: any), at most `limit` of
+    /// each. Up to where is kept for `remember` longer. Answers how many.
+    async fn drop_batches(
+        &self,
+        before: Time,
+        passed: Option<&Places>,
+        now: Time,
+        remember: Duration,
+        limit: u32,
+    ) -> Result<u64, StoreError>;
+
+    /// Keeps somebody to be told, under an id that nobody has. `false`: there is one with this id, and nothing was written.
+    async fn add_subscription(&self, new: NewSubscription) -> Result<bool, StoreError>;
+
+    /// All of them, by id.
+    async fn subscriptions(&self) -> Result<Vec<Subscription>, StoreError>;
+
+    /// Deletes one. `false`: there is none.
+    async fn delete_subscription(&self, id: Uuid) -> Result<bool, StoreError>;
+
+    /// It is told nothing from now on (one that was told nothing already keeps its time), or is again (`None`). `false`: there is none.
+    async fn pause_subscription(&self, id: Uuid, at: Option<Time>) -> Result<bool, StoreError>;
+
+    /// `owner` is the one who tells it, for `lease` from now by the database's time; nobody else can claim it until then. Answers the
+    /// epoch, which rises with each new owner; `None`: somebody else has it, or there is none.
+    async fn claim_subscription(&self, id: Uuid, owner: Uuid, lease: Duration) -> Result<Option<u64>, StoreError>;
+
+    /// Writes down what it has been told, if `epoch` is the last that was given out. `false`: it is not, and nothing was written.
+    async fn record_told(&self, id: Uuid, epoch: u64, told: Told) -> Result<bool, StoreError>;
+
     /// Every saga, stubs too, above `after` by id, in order of id, at most `limit`. A row that cannot be read is an error
     /// of its own, with the id to go on from. For `fsck` and `export`.
     async fn scan(
@@ -217,6 +264,8 @@ pub struct Append {
     pub events: Vec<Recorded>,
     /// What the journal folds to with these events.
     pub summary: Summary,
+    /// `seq` of the event after which nobody has to look at the saga any more, if one of these is that.
+    pub attention_cleared: Option<u64>,
     /// Set in the append that makes the saga, whose first event has `seq` 1.
     pub create: Option<Create>,
     /// The owner lets go in this very commit: the row has no owner from then on, and is due ([`Store::due`]) at the summary's
@@ -387,6 +436,42 @@ pub struct HeldLock {
     pub holder: Queued,
     /// How many are behind it.
     pub waiting: u64,
+}
+
+/// Somebody to be told of turns of sagas.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewSubscription {
+    pub id: Uuid,
+    /// What it wants to hear, and where. The store does not read it.
+    pub body: Arc<str>,
+    pub created_at: Time,
+    /// From where on.
+    pub told: Told,
+}
+
+/// Somebody who is told of turns of sagas.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Subscription {
+    pub id: Uuid,
+    pub body: Arc<str>,
+    pub created_at: Time,
+    /// Since when it is told nothing, because somebody said so.
+    pub paused_at: Option<Time>,
+    pub told: Told,
+    /// Who tells it, or did last.
+    pub owner: Option<Uuid>,
+    pub epoch: u64,
+}
+
+/// What somebody has been told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Told {
+    /// Everything up to there, but for what the report says.
+    pub places: Places,
+    /// Every turn of before.
+    pub until: Time,
+    /// How it goes. The store does not read it.
+    pub report: Arc<str>,
 }
 
 /// Something for the owner of a saga, from whoever was asked.

@@ -69,7 +69,7 @@ impl Town {
         let address = port::free()?;
         let scene = Scene::start(plan, folder, Reader::of_file(&database), address).await?;
         let config = scene.folder().join("amends.toml");
-        fs::write(&config, scene.catalogue())?;
+        fs::write(&config, scene.catalogue() + &scene.plan.config)?;
         let [config, database] = [config, database].map(|path| path.display().to_string());
         let mut arguments = ["serve", "--config", &config, "--database", &database].map(str::to_owned).to_vec();
         arguments.extend(scene.plan.allows_faults.then(|| "--allow-faults".to_owned()));

@@ -45,6 +45,8 @@ pub struct Plan {
     pub(crate) allows_faults: bool,
     /// One service, and how many processes it has on its store; every other has one.
     pub(super) replicas: Option<(&'static str, usize)>,
+    /// More of the orchestrator's configuration.
+    pub(super) config: String,
 }
 
 /// What one step does to a balance.
@@ -92,6 +94,7 @@ impl Plan {
             later: None,
             allows_faults: false,
             replicas: None,
+            config: String::new(),
         }
     }
 
@@ -183,6 +186,7 @@ impl Plan {
             later: None,
             allows_faults: false,
             replicas: None,
+            config: String::new(),
         }
     }
 
@@ -205,6 +209,7 @@ impl Plan {
             later: None,
             allows_faults: false,
             replicas: None,
+            config: String::new(),
         }
     }
 
@@ -274,6 +279,11 @@ impl Plan {
     /// The orchestrator injects faults when it is told to.
     pub fn allowing_faults(self) -> Self {
         Self { allows_faults: true, ..self }
+    }
+
+    /// With this in the orchestrator's configuration.
+    pub fn with_config(self, config: &str) -> Self {
+        Self { config: config.to_owned(), ..self }
     }
 
     /// What programs log.

@@ -9,29 +9,7 @@ use amends_core::{
 use amends_protocol::v1;
 
 pub(super) fn view(cause: &Cause, deadline_at: Option<Time>, definition: &Definition) -> v1::CauseView {
-    v1::CauseView { summary: summary(cause, deadline_at, definition), kind: kind(cause) }
-}
-
-fn kind(cause: &Cause) -> v1::CauseKind {
-    match cause {
-        Cause::StepFailed { step, index, failure, reason } => v1::CauseKind::StepFailed {
-            step: step.to_string(),
-            index: *index,
-            failure: match failure {
-                Failure::Rejected => v1::Failure::Rejected,
-                Failure::Unusable => v1::Failure::Unusable,
-                Failure::AttemptsExhausted => v1::Failure::AttemptsExhausted,
-                Failure::RefusedHere => v1::Failure::RefusedHere,
-                Failure::TimedOut => v1::Failure::TimedOut,
-                Failure::Unresolved => v1::Failure::Unresolved,
-                Failure::ChildCompensated => v1::Failure::ChildCompensated,
-            },
-            reason: reason.clone(),
-        },
-        Cause::Cancelled { reason } => v1::CauseKind::Cancelled { reason: reason.clone() },
-        Cause::DeadlinePassed => v1::CauseKind::DeadlinePassed,
-        Cause::UndoneByParent => v1::CauseKind::UndoneByParent,
-    }
+    v1::CauseView { summary: summary(cause, deadline_at, definition), kind: amends_events::cause(cause) }
 }
 
 fn summary(cause: &Cause, deadline_at: Option<Time>, definition: &Definition) -> String {

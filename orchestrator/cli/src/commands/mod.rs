@@ -11,6 +11,7 @@ mod demo;
 mod diff;
 #[cfg(test)]
 mod documented;
+mod events;
 mod explain;
 mod explore;
 mod export;
@@ -29,6 +30,7 @@ mod signal;
 mod start;
 mod test;
 mod verify_participant;
+mod webhooks;
 
 use clap::{Parser, Subcommand};
 
@@ -75,6 +77,8 @@ enum Command {
     Locks(locks::Args),
     /// Show a saga's journal
     History(history::Args),
+    /// Show what has happened to sagas, and follow what happens
+    Events(events::Args),
     /// Ask for a saga to be undone
     Cancel(cancel::Args),
     /// Give a saga a signal that one of its steps awaits
@@ -84,6 +88,8 @@ enum Command {
     /// Register definitions and look at them
     #[command(alias = "defs")]
     Definitions(definitions::Args),
+    /// Have events told to a URL, and look how that goes
+    Webhooks(webhooks::Args),
     /// Run many sagas under a plan of faults, and audit what is left
     Chaos(chaos::Args),
     /// Let things go wrong on purpose, in a server that was started with `--allow-faults`
@@ -124,10 +130,12 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::List(args) => list::run(args).await,
         Command::Locks(args) => locks::run(args).await,
         Command::History(args) => history::run(args).await,
+        Command::Events(args) => events::run(args).await,
         Command::Cancel(args) => cancel::run(args).await,
         Command::Signal(args) => signal::run(args).await,
         Command::Callback(args) => callback::run(args).await,
         Command::Definitions(args) => definitions::run(args).await,
+        Command::Webhooks(args) => webhooks::run(args).await,
         Command::Chaos(args) => chaos::run(args).await,
         Command::Faults(args) => faults::run(args).await,
         Command::Config(args) => config::run(&args),

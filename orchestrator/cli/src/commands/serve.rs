@@ -2,21 +2,22 @@
 
 use std::{fs, path::Path, path::PathBuf, sync::Arc, time::Duration};
 
-use amends_api::Door;
+use amends_api::{Door, Outside, Streams};
 use amends_engine::{
     Engine, Faults, HttpParticipant, Limits, Participant, RegisterError, Retention, Setup, SystemClock,
 };
+use amends_events::{Allowed, Secrets, Source, Sources, WebhookTerms, Webhooks};
 use amends_store::Store;
 use anyhow::{Context, bail};
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    config::{self, Config, Flags},
+    config::{self, Config, EventSource, Flags},
     documents,
     exit::Exit,
     log::{self, LogFormat},
-    output,
+    output, secrets,
     signals::Signals,
     snippet::{self, Finding},
     store::{self, Opened},
@@ -43,6 +44,8 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
     log::init(args.log_format, "info")?;
     let mut config = loaded.config;
     documents::read(&mut config.services)?;
+    let secrets = secrets::read(&config.secrets)?;
+    Allowed::parse(&config.webhooks.allow).map_err(anyhow::Error::msg).context("webhooks.allow")?;
     let stop = stop_on_signals()?;
 
     let listen = config.server.listen;
@@ -69,7 +72,9 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
         return Err(error);
     }
 
-    let router = amends_api::router(engine.clone());
+    let outside = outside(&config, &engine, secrets)?;
+    let telling = tokio::spawn(outside.webhooks.clone().run(stop.clone()));
+    let router = amends_api::router_with(engine.clone(), outside);
     if matches!(front, Front::Listening(_)) {
         output::print(&format!("listening on http://{address}"))?;
     }
@@ -97,6 +102,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
         }
     };
     let ((), served) = tokio::join!(shutdown, serve);
+    telling.await?;
     drop(engine);
     opened.close().await;
     served?;
@@ -185,10 +191,35 @@ async fn open_engine(
         limits: Limits { max_live_sagas: config.limits.max_live_sagas, release_after: config.limits.release_after },
         name: node_name(address).into(),
         lease: config.lease.terms().map_err(anyhow::Error::msg)?,
-        retention: Retention { keep: config.retention.keep, look_every: config.retention.look_every },
+        retention: Retention {
+            keep: config.retention.keep,
+            keep_events: config.events.keep,
+            hold_events: config.events.hold,
+            look_every: config.retention.look_every,
+        },
         faults,
     };
     Ok(Engine::open(setup).await?)
+}
+
+/// How the world outside hears of sagas.
+fn outside(config: &Config, engine: &Engine, secrets: Secrets) -> anyhow::Result<Outside> {
+    let source: Arc<str> = config.events.source.as_str().into();
+    let sources = config.event_sources.iter().map(|(name, source)| {
+        let EventSource { saga, version, secrets, types, input } = source.clone();
+        (name.clone(), Source { saga, version, secrets, types, input })
+    });
+    let sources = Sources::new(sources.collect(), secrets.clone()).map_err(anyhow::Error::msg)?;
+    let terms = WebhookTerms {
+        source: source.clone(),
+        allowed: Allowed::parse(&config.webhooks.allow).map_err(anyhow::Error::msg)?,
+        secrets,
+        hold: config.events.hold,
+    };
+    let clock = engine.clone();
+    let webhooks =
+        Webhooks::new(engine.store().clone(), terms, move || clock.now()).context("HTTP towards webhooks")?;
+    Ok(Outside { streams: Streams::new(source, config.events.max_streams), webhooks, sources })
 }
 
 /// For people: where this process is.

@@ -11,5 +11,5 @@ mod model;
 mod show;
 
 pub(crate) use load::{DEFAULT_FILE, Flags, load};
-pub(crate) use model::{Config, Store};
+pub(crate) use model::{Config, EventSource, Secret, Store};
 pub(crate) use show::show;

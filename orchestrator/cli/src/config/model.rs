@@ -1,9 +1,15 @@
 //! The sections and their defaults.
 
-use std::{fmt, net::SocketAddr, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    net::SocketAddr,
+    time::Duration,
+};
 
 use amends_core::definition::parse_duration;
 use amends_engine::{Catalogue, LeaseTerms};
+use amends_events::InputFrom;
 use figment2::value::magic::RelativePathBuf;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -16,6 +22,12 @@ pub(crate) struct Config {
     pub(crate) lease: Lease,
     pub(crate) limits: Limits,
     pub(crate) retention: Retention,
+    pub(crate) events: Events,
+    pub(crate) webhooks: Webhooks,
+    /// By name: where each is. What they are stands in no configuration.
+    pub(crate) secrets: BTreeMap<String, Secret>,
+    /// By name: whose events start sagas.
+    pub(crate) event_sources: BTreeMap<String, EventSource>,
     pub(crate) definitions: Definitions,
     /// By name: what a definition's `call` may name.
     pub(crate) services: Catalogue,
@@ -110,8 +122,82 @@ pub(crate) struct Retention {
 
 impl Default for Retention {
     fn default() -> Self {
-        let amends_engine::Retention { keep, look_every } = amends_engine::Retention::default();
+        let amends_engine::Retention { keep, look_every, .. } = amends_engine::Retention::default();
         Self { keep, look_every }
+    }
+}
+
+/// `[events]`: what happens to sagas, told to whoever wants to know
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Events {
+    /// What every event says of who tells it: a URI reference, the same for all nodes of a store.
+    #[serde(deserialize_with = "source")]
+    pub(crate) source: String,
+    /// How long an event can be told again, if its saga is kept as long.
+    #[serde(serialize_with = "duration_text", deserialize_with = "some_age")]
+    pub(crate) keep: Duration,
+    /// Streams (`/v1/events`) at once; one more is refused.
+    #[serde(deserialize_with = "at_least_one")]
+    pub(crate) max_streams: usize,
+    /// How long events, and the sagas that they are of, are held for a webhook that is behind. Then it is told no more until it is
+    /// resumed.
+    #[serde(serialize_with = "duration_text", deserialize_with = "some_age")]
+    pub(crate) hold: Duration,
+}
+
+/// `[webhooks]`
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Webhooks {
+    /// Where events may be told: addresses below which a webhook's must be. None by itself.
+    pub(crate) allow: Vec<String>,
+}
+
+/// `[event_sources.NAME]`: `POST /v1/hooks/NAME`
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct EventSource {
+    /// The definition of which each event starts a saga.
+    pub(crate) saga: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) version: Option<u32>,
+    /// What events are signed with: `secret:NAME`, one or two.
+    pub(crate) secrets: Vec<String>,
+    /// Only events of these types; without it, all.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub(crate) types: BTreeSet<String>,
+    /// What of an event is the input: its `data`, or all of it (`event`).
+    #[serde(default)]
+    pub(crate) input: InputFrom,
+}
+
+/// `[secrets.NAME]`: where a secret is; one of the two
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Secret {
+    /// In a variable of the environment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) env: Option<String>,
+    /// In a file. A relative path in a file is relative to that file.
+    #[serde(default, skip_serializing_if = "Option::is_none", serialize_with = "relative")]
+    pub(crate) file: Option<RelativePathBuf>,
+}
+
+impl Default for Events {
+    fn default() -> Self {
+        let amends_engine::Retention { keep_events, hold_events, .. } = amends_engine::Retention::default();
+        Self { source: "/amends".to_owned(), keep: keep_events, max_streams: 64, hold: hold_events }
+    }
+}
+
+fn source<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    // CloudEvents wants a URI reference that is not empty; what cannot stand in one is mostly a slip.
+    if !text.is_empty() && text.len() <= 256 && text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        Ok(text)
+    } else {
+        Err(serde::de::Error::custom("write a URI reference of 1 to 256 visible characters, e.g. \"/amends\""))
     }
 }
 
@@ -238,6 +324,10 @@ enum DurationText {
 
 fn age<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
     read_duration(deserializer, AGE_MAX, "100 years").map(Some)
+}
+
+fn some_age<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    read_duration(deserializer, AGE_MAX, "100 years")
 }
 
 fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {

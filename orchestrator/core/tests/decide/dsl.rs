@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use amends_core::{
     Answer, Begin, Callback, CanCallBack, CanCancel, CanSignal, Command, Errand, Input, RefusedThere, Reply, Said,
-    Signal, Terms, begin, can_call_back, can_cancel, can_signal, decide,
+    Signal, Terms, begin, can_call_back, can_cancel, can_signal, decide_in_place,
     definition::Definition,
     event::{Event, Recorded},
     evolve, fold,
@@ -53,6 +53,8 @@ pub(crate) struct Run {
     pub(crate) now: Time,
     /// Events of the last input.
     last: Vec<Recorded>,
+    /// After which of them nobody had to look any more.
+    pub(crate) cleared: Option<u64>,
     terms: Terms,
     pub(crate) commits: usize,
 }
@@ -125,7 +127,7 @@ impl Run {
         let journal = begin(&definition, saga, with, now);
         let state = fold(saga, &journal).expect("a start folds");
         let last = journal.clone();
-        Self { definition, state, journal, now, last, terms: Terms::default(), commits: 1 }
+        Self { definition, state, journal, now, last, cleared: None, terms: Terms::default(), commits: 1 }
     }
 
     /// From here on answers come from a service with a barrier.
@@ -135,13 +137,21 @@ impl Run {
     }
 
     pub(crate) fn input(mut self, input: Input) -> Self {
-        self.last = decide(&self.definition, &self.state, input, self.now);
+        let decision = decide_in_place(&self.definition, &mut self.state.clone(), input, self.now);
+        self.last = decision.events;
+        let mut cleared = None;
         for event in &self.last {
+            let attention = !self.state.attention.is_empty();
             self.state = evolve(self.state, event).expect("what is decided folds");
+            if attention && self.state.attention.is_empty() {
+                cleared = Some(event.seq);
+            }
             // What is stored is read back equal.
             let stored = serde_json::to_string(&event.event).expect("an event is JSON");
             assert_eq!(serde_json::from_str::<Event>(&stored).expect("and read back"), event.event);
         }
+        assert_eq!(decision.attention_cleared, cleared, "where nobody has to look any more");
+        self.cleared = cleared;
         self.journal.extend(self.last.iter().cloned());
         assert_eq!(fold(self.state.saga, &self.journal).expect("the journal folds"), self.state);
         self.commits += usize::from(!self.last.is_empty());

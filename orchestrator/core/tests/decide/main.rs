@@ -8,6 +8,7 @@ mod conditions;
 mod dsl;
 mod forward;
 mod items;
+mod lifecycle;
 mod locks;
 mod pivot;
 mod probes;

@@ -8,8 +8,9 @@ use amends_core::{
     time::Time,
 };
 use amends_store::{
-    Append, AppendError, Claim, Counts, Cursor, Deleted, Filter, Head, HeldLock, Lease, NewDefinition, NewNode, Node,
-    Note, Noted, Page, Place, Poisoned, Put, Queued, Secret, Store, StoreError, StoredDefinition, Verdict, Written,
+    Append, AppendError, Batch, Claim, Counts, Cursor, Deleted, Filter, Head, HeldLock, Lease, NewDefinition, NewNode,
+    NewSubscription, Node, Note, Noted, Page, Place, Places, Poisoned, Put, Queued, Secret, Store, StoreError,
+    StoredDefinition, Subscription, Told, Verdict, Written,
 };
 use async_trait::async_trait;
 use uuid::Uuid;
@@ -156,6 +157,57 @@ impl Store for Mortal {
 
     async fn ended(&self, before: Time, after: Option<Cursor>, limit: u32) -> Asked<Page> {
         self.store.ended(before, after, limit).await
+    }
+
+    async fn batches(&self, after: &Places, limit: u32) -> Asked<Vec<Batch>> {
+        self.store.batches(after, limit).await
+    }
+
+    async fn places(&self) -> Asked<Places> {
+        self.store.places().await
+    }
+
+    async fn dropped(&self) -> Asked<Places> {
+        self.store.dropped().await
+    }
+
+    async fn rows(&self, wanted: &[(SagaId, u64)]) -> Asked<Vec<Asked<Option<Recorded>>>> {
+        self.store.rows(wanted).await
+    }
+
+    async fn drop_batches(
+        &self,
+        before: Time,
+        passed: Option<&Places>,
+        now: Time,
+        remember: Duration,
+        limit: u32,
+    ) -> Asked<u64> {
+        self.write("drop_batches", self.store.drop_batches(before, passed, now, remember, limit)).await
+    }
+
+    async fn add_subscription(&self, new: NewSubscription) -> Asked<bool> {
+        self.write("add_subscription", self.store.add_subscription(new)).await
+    }
+
+    async fn subscriptions(&self) -> Asked<Vec<Subscription>> {
+        self.store.subscriptions().await
+    }
+
+    async fn delete_subscription(&self, id: Uuid) -> Asked<bool> {
+        self.write("delete_subscription", self.store.delete_subscription(id)).await
+    }
+
+    async fn pause_subscription(&self, id: Uuid, at: Option<Time>) -> Asked<bool> {
+        self.write("pause_subscription", self.store.pause_subscription(id, at)).await
+    }
+
+    async fn claim_subscription(&self, id: Uuid, owner: Uuid, lease: Duration) -> Asked<Option<u64>> {
+        self.write("claim_subscription", self.store.claim_subscription(id, owner, lease)).await
+    }
+
+    async fn record_told(&self, id: Uuid, epoch: u64, told: Told) -> Asked<bool> {
+        self.write("record_told", self.store.record_told(id, epoch, told)).await
     }
 
     async fn scan(&self, after: Option<SagaId>, limit: u32) -> Asked<Vec<(SagaId, Asked<Head>)>> {

@@ -408,6 +408,7 @@ async fn pinned_and_not_made(store: &MemoryStore, town: &Town, cancelled: bool) 
         epoch: 1,
         events,
         summary: state.summary(),
+        attention_cleared: None,
         create: Some(create),
         release: false,
         verdicts: vec![],

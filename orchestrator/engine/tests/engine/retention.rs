@@ -9,8 +9,9 @@ use std::{
 };
 
 use amends_core::{ids::SagaId, summary::Status};
-use amends_engine::{Retention, Setup, StartError};
-use amends_store::{Store, memory::MemoryStore};
+use amends_engine::{Clock as _, Retention, Setup, StartError};
+use amends_store::{NewSubscription, Places, Store, Told, memory::MemoryStore};
+use uuid::Uuid;
 
 use crate::town::{Does, HandClock, SOON, Services, THREE, Town, memory, start};
 
@@ -22,7 +23,7 @@ async fn keeping_a_day() -> Town {
 
 async fn keeping_a_day_in(store: Arc<dyn Store>) -> Town {
     let services = Services::new(&store);
-    let retention = Retention { keep: Some(DAY), look_every: Duration::from_millis(100) };
+    let retention = Retention { keep: Some(DAY), look_every: Duration::from_millis(100), ..Retention::default() };
     let town = Town::open(store, services, HandClock::new(), |setup| Setup { retention, ..setup }).await;
     town.register(THREE).await;
     town
@@ -231,4 +232,45 @@ async fn a_child_is_forgotten_and_purged_after_its_parent_and_not_before() {
     gone(&town, parent).await;
     gone(&town, child).await;
     assert!(town.services.forgotten().contains(&format!("a {child}")));
+}
+
+/// Somebody who has been told everything of before, and nothing since.
+async fn subscribed(town: &Town) -> Uuid {
+    let told =
+        Told { places: town.store.places().await.expect("readable"), until: town.clock.now(), report: "{}".into() };
+    let new = NewSubscription { id: Uuid::from_u128(7), body: "{}".into(), created_at: town.clock.now(), told };
+    assert!(town.store.add_subscription(new.clone()).await.expect("kept"));
+    new.id
+}
+
+#[tokio::test]
+async fn what_somebody_was_not_told_is_held_until_he_is() {
+    let town = keeping_a_day().await;
+    let before = ended(&town, None).await;
+    town.clock.pass(Duration::from_secs(7_200));
+    let id = subscribed(&town).await;
+    let untold = ended(&town, None).await;
+    town.clock.pass(DAY * 4);
+    gone(&town, before).await;
+    assert!(!town.journal(untold).await.is_empty());
+    let batches = town.store.batches(&Places::default(), 100).await.expect("readable");
+    let kept = |saga| batches.iter().flat_map(|batch| &batch.turns).any(|turn| turn.saga == saga);
+    assert!(kept(untold) && !kept(before), "what points to it is held as well, and nothing else");
+    let epoch = town.store.claim_subscription(id, id, DAY).await.expect("claims").expect("free");
+    let told =
+        Told { places: town.store.places().await.expect("readable"), until: town.clock.now(), report: "{}".into() };
+    assert!(town.store.record_told(id, epoch, told).await.expect("recorded"));
+    gone(&town, untold).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_held_for_ever_for_somebody_who_is_never_told() {
+    let town = keeping_a_day().await;
+    subscribed(&town).await;
+    let untold = ended(&town, None).await;
+    town.clock.pass(DAY * 8);
+    tokio::time::sleep(Duration::from_secs(300)).await;
+    assert!(!town.journal(untold).await.is_empty(), "a process that has just begun lets him catch up");
+    tokio::time::sleep(Duration::from_secs(600)).await;
+    gone(&town, untold).await;
 }

@@ -9,9 +9,9 @@ use amends_core::{
     time::Time,
 };
 use amends_store::{
-    Append, AppendError, Claim, Counts, Cursor, Deleted, Filter, Head, HeldLock, Lease, NewDefinition, NewNode,
-    Node as Row, Note, Noted, Page, Place, Poisoned, Put, Queued, Secret, Store, StoreError, StoredDefinition, Verdict,
-    Written, memory::MemoryStore,
+    Append, AppendError, Batch, Claim, Counts, Cursor, Deleted, Filter, Head, HeldLock, Lease, NewDefinition, NewNode,
+    NewSubscription, Node as Row, Note, Noted, Page, Place, Places, Poisoned, Put, Queued, Secret, Store, StoreError,
+    StoredDefinition, Subscription, Told, Verdict, Written, memory::MemoryStore,
 };
 use async_trait::async_trait;
 use uuid::Uuid;
@@ -271,6 +271,57 @@ impl Store for Database {
 
     async fn ended(&self, before: Time, after: Option<Cursor>, limit: u32) -> Read<Page> {
         self.read(self.rows().ended(before, after, limit)).await
+    }
+
+    async fn batches(&self, after: &Places, limit: u32) -> Read<Vec<Batch>> {
+        self.read(self.rows().batches(after, limit)).await
+    }
+
+    async fn places(&self) -> Read<Places> {
+        self.read(self.rows().places()).await
+    }
+
+    async fn dropped(&self) -> Read<Places> {
+        self.read(self.rows().dropped()).await
+    }
+
+    async fn rows(&self, wanted: &[(SagaId, u64)]) -> Read<Vec<Read<Option<Recorded>>>> {
+        self.read(Database::rows(self).rows(wanted)).await
+    }
+
+    async fn drop_batches(
+        &self,
+        before: Time,
+        passed: Option<&Places>,
+        now: Time,
+        remember: Duration,
+        limit: u32,
+    ) -> Read<u64> {
+        self.write(Database::rows(self).drop_batches(before, passed, now, remember, limit)).await
+    }
+
+    async fn add_subscription(&self, new: NewSubscription) -> Read<bool> {
+        self.write(Database::rows(self).add_subscription(new)).await
+    }
+
+    async fn subscriptions(&self) -> Read<Vec<Subscription>> {
+        self.read(Database::rows(self).subscriptions()).await
+    }
+
+    async fn delete_subscription(&self, id: Uuid) -> Read<bool> {
+        self.write(Database::rows(self).delete_subscription(id)).await
+    }
+
+    async fn pause_subscription(&self, id: Uuid, at: Option<Time>) -> Read<bool> {
+        self.write(Database::rows(self).pause_subscription(id, at)).await
+    }
+
+    async fn claim_subscription(&self, id: Uuid, owner: Uuid, lease: Duration) -> Read<Option<u64>> {
+        self.write(Database::rows(self).claim_subscription(id, owner, lease)).await
+    }
+
+    async fn record_told(&self, id: Uuid, epoch: u64, told: Told) -> Read<bool> {
+        self.write(Database::rows(self).record_told(id, epoch, told)).await
     }
 
     async fn scan(&self, after: Option<SagaId>, limit: u32) -> Read<Vec<(SagaId, Read<Head>)>> {

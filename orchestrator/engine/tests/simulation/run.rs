@@ -141,7 +141,7 @@ fn setup(node: &Arc<Node>) -> Setup {
         limits: Limits { max_live_sagas: 64, release_after: Duration::from_millis(300) },
         name: format!("node {}", node.slot).into(),
         lease: LEASE,
-        retention: Retention { keep: None, look_every: Duration::from_secs(5) },
+        retention: Retention { look_every: Duration::from_secs(5), ..Retention::default() },
         faults: None,
     }
 }

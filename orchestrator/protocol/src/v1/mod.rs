@@ -4,6 +4,7 @@
 
 mod callback;
 mod definition;
+mod event;
 mod family;
 mod fault;
 mod health;
@@ -13,11 +14,13 @@ mod page;
 mod saga;
 mod start;
 mod step;
+mod webhook;
 
 pub use callback::CallbackRequest;
 pub use definition::{
     CheckAnswer, DefinitionChange, DefinitionView, Diagnostic, DiffAnswer, RegisterAnswer, Severity, StartChange,
 };
+pub use event::{EventAttention, EventData, EventGap, EventType, EventView, GapReason, SPEC_VERSION};
 pub use family::{ChildStatus, ChildView, ChildrenView, ParentView};
 pub use fault::{FaultRuleView, FaultsView};
 pub use health::{Live, Ready, Version};
@@ -33,6 +36,7 @@ pub use step::{
     AttemptOutcome, AttemptView, CallView, ItemView, ProbeVerdict, ProbeView, StepStatus, StepView, WaitOutcome,
     WaitView,
 };
+pub use webhook::{HookAnswer, WebhookErrorView, WebhookFrom, WebhookList, WebhookRequest, WebhookStatus, WebhookView};
 
 use http::HeaderName;
 

@@ -41,6 +41,7 @@ pub fn create_with_id(saga: SagaId, at: i64) -> Append {
             Recorded { seq: 2, epoch: 1, at: Time(at + 1), event: withdrawn("open") },
         ],
         summary: summary(Status::Running),
+        attention_cleared: None,
         create: Some(Create {
             owner: Uuid::nil(),
             name: "place-order".into(),
@@ -83,6 +84,7 @@ pub fn next(before: &Append, status: Status, events: Vec<Event>) -> Append {
         epoch: before.epoch,
         events: events.collect(),
         summary: summary(status),
+        attention_cleared: None,
         create: None,
         release: false,
         verdicts: Vec::new(),

@@ -23,8 +23,11 @@ mod poisoned;
 mod reads;
 mod retention;
 mod side;
+mod subscriptions;
+mod turns;
 
 pub use side::Side;
+pub use turns::assert_all_is_told;
 
 /// Hands the list of cases to a macro: the one place where they are named.
 #[doc(hidden)]
@@ -110,6 +113,14 @@ macro_rules! conformance_cases {
             reads::a_scan_sees_every_saga_once,
             reads::a_big_batch_takes_few_statements_and_they_are_counted,
             reads::a_saga_always_goes_the_same_way,
+            turns::the_turns_of_sagas_are_told_and_their_steps_are_not,
+            turns::that_nobody_has_to_look_any_more_is_told_where_it_stands,
+            turns::what_was_not_made_is_not_told_and_what_is_made_again_is_told_once,
+            turns::a_reader_beside_many_writers_hears_of_each_turn_once_and_of_each_saga_in_order,
+            turns::rows_are_read_by_saga_and_seq,
+            turns::what_was_told_goes_after_its_time_and_whoever_missed_it_can_tell,
+            subscriptions::subscriptions_are_kept_paused_and_deleted,
+            subscriptions::who_was_replaced_writes_nothing_down,
             lists::lists_are_newest_first,
             lists::filters_by_status_find_those_and_no_others,
             lists::filters_by_name_attention_and_time_combine,

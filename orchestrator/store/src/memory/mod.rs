@@ -5,12 +5,14 @@
 //!
 //! **What it must never know:** anything the durable sides do not; `conformance` holds all of them to one behaviour.
 
+mod batches;
 mod definitions;
 mod inbox;
 mod locks;
 mod nodes;
 mod poisoned;
 mod rows;
+mod subscriptions;
 #[cfg(test)]
 mod tests;
 
@@ -35,8 +37,9 @@ use uuid::Uuid;
 
 use self::rows::{Rows, Saga};
 use crate::{
-    Append, AppendError, Claim, Counts, Cursor, Deleted, Filter, Head, HeldLock, Lease, NewDefinition, NewNode, Node,
-    Note, Noted, Page, Place, Poisoned, Put, Queued, Secret, Store, StoreError, StoredDefinition, Verdict, Written,
+    Append, AppendError, Batch, Claim, Counts, Cursor, Deleted, Filter, Head, HeldLock, Lease, NewDefinition, NewNode,
+    NewSubscription, Node, Note, Noted, Page, Place, Places, Poisoned, Put, Queued, Secret, Store, StoreError,
+    StoredDefinition, Subscription, Told, Verdict, Written,
 };
 
 /// A store that ends with the process.
@@ -207,10 +210,8 @@ impl Store for MemoryStore {
             tokio::spawn(async move {
                 tokio::time::sleep(by).await;
                 let mut rows = rows.lock().expect("invariant: nothing panics while it holds the rows");
-                for append in batch {
-                    // Nobody hears the answer, which was given before.
-                    drop(rows.apply(append));
-                }
+                // Nobody hears the answer, which was given before.
+                drop(rows.apply_all(batch));
             });
             return acknowledged;
         }
@@ -218,7 +219,7 @@ impl Store for MemoryStore {
             rows.failing_commits -= 1;
             return batch.iter().map(|_| Err(away().into())).collect();
         }
-        let made: Vec<Result<bool, AppendError>> = batch.into_iter().map(|append| rows.apply(append)).collect();
+        let made = rows.apply_all(batch);
         let applied = made.iter().filter(|made| matches!(made, Ok(true))).count();
         if applied > 0 {
             rows.written.commits += 1;
@@ -369,6 +370,70 @@ impl Store for MemoryStore {
 
     async fn purge(&self, sagas: Vec<SagaId>, at: Time) -> Result<u64, StoreError> {
         Ok(self.rows().purge(sagas, at))
+    }
+
+    async fn batches(&self, after: &Places, limit: u32) -> Result<Vec<Batch>, StoreError> {
+        self.readable()?;
+        Ok(self.rows().batches.beyond(after, limit))
+    }
+
+    async fn places(&self) -> Result<Places, StoreError> {
+        self.readable()?;
+        Ok(self.rows().batches.places())
+    }
+
+    async fn dropped(&self) -> Result<Places, StoreError> {
+        self.readable()?;
+        Ok(self.rows().batches.dropped())
+    }
+
+    async fn rows(&self, wanted: &[(SagaId, u64)]) -> Result<Vec<Result<Option<Recorded>, StoreError>>, StoreError> {
+        self.readable()?;
+        let rows = self.rows();
+        let row = |(saga, seq): &(SagaId, u64)| {
+            let journal = rows.sagas.get(saga).map_or(&[][..], |saga| &saga.journal);
+            Ok(journal.iter().find(|recorded| recorded.seq == *seq).cloned())
+        };
+        Ok(wanted.iter().map(row).collect())
+    }
+
+    async fn drop_batches(
+        &self,
+        before: Time,
+        passed: Option<&Places>,
+        now: Time,
+        remember: Duration,
+        limit: u32,
+    ) -> Result<u64, StoreError> {
+        Ok(self.rows().batches.drop_before(before, passed, now, remember, limit))
+    }
+
+    async fn add_subscription(&self, new: NewSubscription) -> Result<bool, StoreError> {
+        Ok(self.rows().subscriptions.add(new))
+    }
+
+    async fn subscriptions(&self) -> Result<Vec<Subscription>, StoreError> {
+        self.readable()?;
+        Ok(self.rows().subscriptions.all())
+    }
+
+    async fn delete_subscription(&self, id: Uuid) -> Result<bool, StoreError> {
+        Ok(self.rows().subscriptions.delete(id))
+    }
+
+    async fn pause_subscription(&self, id: Uuid, at: Option<Time>) -> Result<bool, StoreError> {
+        Ok(self.rows().subscriptions.pause(id, at))
+    }
+
+    async fn claim_subscription(&self, id: Uuid, owner: Uuid, lease: Duration) -> Result<Option<u64>, StoreError> {
+        let now = self.now();
+        let mut rows = self.rows();
+        let shared = rows.nodes.shared;
+        Ok(rows.subscriptions.claim(id, owner, now, lease, shared))
+    }
+
+    async fn record_told(&self, id: Uuid, epoch: u64, told: Told) -> Result<bool, StoreError> {
+        Ok(self.rows().subscriptions.record(id, epoch, told))
     }
 
     async fn scan(

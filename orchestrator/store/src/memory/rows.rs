@@ -9,10 +9,10 @@ use std::{
 use amends_core::{event::Recorded, ids::SagaId, time::Time};
 use uuid::Uuid;
 
-use super::{locks::Locks, nodes::Nodes, poisoned::Words};
+use super::{batches::Batches, locks::Locks, nodes::Nodes, poisoned::Words, subscriptions::Subscriptions};
 use crate::{
     Append, AppendError, Claim, Create, Cursor, Filter, Head, Note, Page, Secret, StoredDefinition, Verdict, Written,
-    append::Standing,
+    append::Standing, batch::push_turns,
 };
 
 use super::at_most;
@@ -26,6 +26,8 @@ pub(super) struct Rows {
     pub(super) inbox: BTreeMap<(SagaId, Uuid), Posted>,
     pub(super) locks: Locks,
     pub(super) poisoned: Words,
+    pub(super) batches: Batches,
+    pub(super) subscriptions: Subscriptions,
     pub(super) written: Written,
     pub(super) failing_commits: usize,
     pub(super) losing_answer: bool,
@@ -46,8 +48,26 @@ pub(super) struct Saga {
 }
 
 impl Rows {
-    /// Whether it wrote something.
-    pub(super) fn apply(&mut self, append: Append) -> Result<bool, AppendError> {
+    /// Which of them wrote something.
+    pub(super) fn apply_all(&mut self, batch: Vec<Append>) -> Vec<Result<bool, AppendError>> {
+        let mut turns = Vec::new();
+        let mut last_at = Time(i64::MIN);
+        let made = batch.into_iter().map(|append| {
+            let (mut of_this, at) = (Vec::new(), append.events.last().map(|event| event.at));
+            push_turns(&append, &mut of_this);
+            let made = self.apply(append);
+            if matches!(made, Ok(true)) {
+                turns.append(&mut of_this);
+                last_at = last_at.max(at.unwrap_or(last_at));
+            }
+            made
+        });
+        let made = made.collect();
+        self.batches.push(last_at, &turns);
+        made
+    }
+
+    fn apply(&mut self, append: Append) -> Result<bool, AppendError> {
         append.check()?;
         let (saga, verdicts) = (append.saga, append.verdicts.clone());
         let deleted = append.create.as_ref().is_some_and(|create| self.is_deleted(&create.name, create.version));

@@ -7,13 +7,14 @@ use sqlx::{PgConnection, Row};
 use uuid::Uuid;
 
 use super::{
+    batches,
     legible::legible,
     read::head_columns,
     readers::Readers,
     rows::{self, signed},
     writer::{Writer, repeatable},
 };
-use crate::{Claim, Head, StoreError};
+use crate::{Claim, Head, StoreError, batch::Above};
 
 /// From node to node that has ended, and of each its live sagas: what lives in others' hands is not looked at.
 pub(super) const ORPHANS: &str = concat!(
@@ -93,7 +94,12 @@ pub(super) async fn owned(
     .await
 }
 
-pub(super) async fn adopt(writer: &Arc<Writer>, claims: Vec<Claim>, owner: Uuid) -> Result<Vec<bool>, StoreError> {
+pub(super) async fn adopt(
+    writer: &Arc<Writer>,
+    above: &Above,
+    claims: Vec<Claim>,
+    owner: Uuid,
+) -> Result<Vec<bool>, StoreError> {
     let mut seen = HashSet::new();
     // A saga that was claimed once is not as claimed any more, so of two claims of one the first counts. Those that differ
     // cannot both be right. And of the last number there is no next one.
@@ -108,10 +114,19 @@ pub(super) async fn adopt(writer: &Arc<Writer>, claims: Vec<Claim>, owner: Uuid)
     }
     let asked: Arc<[(usize, Claim)]> = asked.into();
     let work = {
-        let asked = Arc::clone(&asked);
+        let (asked, above) = (Arc::clone(&asked), above.clone());
         repeatable(move |connection, again| {
-            let asked = Arc::clone(&asked);
-            Box::pin(async move { adopt_sagas(connection, &asked, owner, again).await })
+            let (asked, above) = (Arc::clone(&asked), above.clone());
+            Box::pin(async move {
+                let adopted = adopt_sagas(connection, &asked, owner, again).await?;
+                // From here on nothing more is written under the epochs before: what was, is seen now, and what follows is above it.
+                if !adopted.is_empty()
+                    && let Some(latest) = batches::latest(connection).await?
+                {
+                    above.lift(latest);
+                }
+                Ok(adopted)
+            })
         })
     };
     for place in writer.run(work).await.map_err(StoreError::of_postgres)? {

@@ -22,6 +22,7 @@ use super::{
 use crate::{
     Append, AppendError, StoreError, Written,
     append::{Standing, rounds},
+    batch::{Above, Numbering},
     lane_of,
 };
 
@@ -29,20 +30,35 @@ type Answer = Result<(), AppendError>;
 
 /// The writers of appends, one per lane, and what they did so far.
 pub(super) struct Lanes {
-    writers: Vec<Arc<Writer>>,
+    writers: Vec<Lane>,
+    above: Above,
     commits: AtomicU64,
     appends: AtomicU64,
     statements: AtomicU64,
 }
 
+/// A connection, over which one batch is committed after another, and what they are called.
+struct Lane {
+    writer: Arc<Writer>,
+    numbering: Arc<Numbering>,
+}
+
 impl Lanes {
     pub(super) fn new(writers: Vec<Arc<Writer>>) -> Self {
         assert!(!writers.is_empty(), "invariant: there is a lane");
-        Self { writers, commits: AtomicU64::new(0), appends: AtomicU64::new(0), statements: AtomicU64::new(0) }
+        let above = Above::default();
+        let lane = |writer| Lane { writer, numbering: Arc::new(Numbering::above(above.clone())) };
+        let writers = writers.into_iter().map(lane).collect();
+        Self { writers, above, commits: AtomicU64::new(0), appends: AtomicU64::new(0), statements: AtomicU64::new(0) }
     }
 
     pub(super) fn number(&self) -> usize {
         self.writers.len()
+    }
+
+    /// What batches of this process are above.
+    pub(super) fn above(&self) -> &Above {
+        &self.above
     }
 
     pub(super) fn written(&self) -> Written {
@@ -60,8 +76,8 @@ impl Lanes {
     }
 
     pub(super) async fn close(&self) {
-        for writer in &self.writers {
-            writer.close().await;
+        for lane in &self.writers {
+            lane.writer.close().await;
         }
     }
 }
@@ -161,11 +177,13 @@ async fn write_some(
     batch: Arc<[Ready]>,
     range: Range<usize>,
 ) -> Result<Vec<Answer>, sqlx::Error> {
+    let Lane { writer, numbering } = &lanes.writers[lane];
+    let numbering = Arc::clone(numbering);
     let work = repeatable(move |connection, _again| {
-        let (batch, range) = (Arc::clone(&batch), range.clone());
-        Box::pin(async move { apply(connection, &batch[range]).await })
+        let (batch, range, numbering) = (Arc::clone(&batch), range.clone(), Arc::clone(&numbering));
+        Box::pin(async move { apply(connection, &batch[range], &numbering).await })
     });
-    let done = lanes.writers[lane].run(work).await?;
+    let done = writer.run(work).await?;
     if done.appends > 0 {
         let appends = u64::try_from(done.appends).expect("invariant: a batch fits into memory");
         lanes.count(appends, done.statements);
@@ -174,7 +192,7 @@ async fn write_some(
 }
 
 /// Everything of a batch. The same append again finds that it was made, so this may be run twice.
-async fn apply(connection: &mut PgConnection, batch: &[Ready]) -> Result<Done, sqlx::Error> {
+async fn apply(connection: &mut PgConnection, batch: &[Ready], numbering: &Numbering) -> Result<Done, sqlx::Error> {
     let mut rounds = rounds(0..batch.len(), |index| batch[*index].append.saga);
     // Sorted, so that rows are locked in the same order by everybody.
     rounds.iter_mut().for_each(|round| round.sort_unstable_by_key(|index| batch[*index].append.saga));
@@ -182,14 +200,16 @@ async fn apply(connection: &mut PgConnection, batch: &[Ready]) -> Result<Done, s
     let statements = match rounds.as_slice() {
         [] => 0,
         [round] => {
-            applied.extend(one_round(connection, batch, round, &HashSet::new()).await?);
+            applied.extend(one_round(connection, batch, round, &HashSet::new(), numbering).await?);
             1
         }
         // A saga has at most one append under way, so no engine makes such a batch; but all sides of the store take it.
         _ => {
             connection.execute("begin").await?;
-            let done = all_rounds(connection, batch, &rounds).await;
-            let (all, statements) = close_transaction(connection, done).await?;
+            let done = all_rounds(connection, batch, &rounds, numbering).await;
+            let closed = close_transaction(connection, done).await;
+            // Some rounds may have taken a number, and the transaction may be gone or not.
+            let (all, statements) = closed.inspect_err(|_| numbering.doubt())?;
             applied.extend(all);
             statements
         }
@@ -202,12 +222,13 @@ async fn all_rounds(
     connection: &mut PgConnection,
     batch: &[Ready],
     rounds: &[Vec<usize>],
+    numbering: &Numbering,
 ) -> Result<(Vec<usize>, u64), sqlx::Error> {
     let mut applied = Vec::new();
     let mut made = HashSet::new();
     let mut statements = 0;
     for round in rounds {
-        applied.extend(one_round(connection, batch, round, &made).await?);
+        applied.extend(one_round(connection, batch, round, &made, numbering).await?);
         let creates = round.iter().filter(|index| batch[**index].append.create.is_some());
         made.extend(creates.map(|index| batch[*index].append.saga));
         statements += 1;
@@ -222,6 +243,7 @@ async fn one_round(
     batch: &[Ready],
     round: &[usize],
     made: &HashSet<SagaId>,
+    numbering: &Numbering,
 ) -> Result<Vec<usize>, sqlx::Error> {
     let tried = round.iter().copied().filter(|index| {
         let append = &batch[*index].append;
@@ -232,7 +254,7 @@ async fn one_round(
         return Ok(tried);
     }
     let all: Vec<&Ready> = tried.iter().map(|index| &batch[*index]).collect();
-    let (sagas, events) = write(connection, &all).await?;
+    let (sagas, events) = write(connection, &all, numbering).await?;
     let applied: Vec<usize> = tried.into_iter().filter(|index| sagas.contains(&batch[*index].append.saga)).collect();
     assert_eq!(applied.len(), sagas.len(), "invariant: a write touches rows of its own batch only");
     let expected: usize = applied.iter().map(|index| batch[*index].events.len()).sum();

@@ -8,6 +8,7 @@
 
 mod adopt;
 mod asleep;
+mod batches;
 mod commit;
 mod definitions;
 mod error;
@@ -26,6 +27,7 @@ mod rows;
 mod scan;
 mod session;
 mod statements;
+mod subscriptions;
 #[cfg(test)]
 mod tests;
 mod write;
@@ -44,8 +46,9 @@ use uuid::Uuid;
 pub use self::open::Options;
 use self::{commit::Lanes, readers::Readers, writer::Writer};
 use crate::{
-    Append, AppendError, Claim, Counts, Cursor, Deleted, Filter, Head, HeldLock, Lease, NewDefinition, NewNode, Node,
-    Note, Noted, Page, Place, Poisoned, Put, Queued, Secret, Store, StoreError, StoredDefinition, Verdict, Written,
+    Append, AppendError, Batch, Claim, Counts, Cursor, Deleted, Filter, Head, HeldLock, Lease, NewDefinition, NewNode,
+    NewSubscription, Node, Note, Noted, Page, Place, Places, Poisoned, Put, Queued, Secret, Store, StoreError,
+    StoredDefinition, Subscription, Told, Verdict, Written,
 };
 
 /// A store in one PostgreSQL database.
@@ -139,7 +142,8 @@ impl Store for PostgresStore {
     }
 
     async fn adopt(&self, sagas: Vec<Claim>, owner: Uuid) -> Result<Vec<bool>, StoreError> {
-        adopt::adopt(&self.writers()?.aside, sagas, owner).await
+        let writers = self.writers()?;
+        adopt::adopt(&writers.aside, writers.lanes.above(), sagas, owner).await
     }
 
     async fn post(&self, note: Note) -> Result<(), StoreError> {
@@ -192,6 +196,57 @@ impl Store for PostgresStore {
 
     async fn purge(&self, sagas: Vec<SagaId>, at: Time) -> Result<u64, StoreError> {
         retention::purge(&self.writers()?.aside, sagas, at).await
+    }
+
+    async fn batches(&self, after: &Places, limit: u32) -> Result<Vec<Batch>, StoreError> {
+        batches::batches(&self.readers, after, limit).await
+    }
+
+    async fn places(&self) -> Result<Places, StoreError> {
+        batches::places(&self.readers).await
+    }
+
+    async fn dropped(&self) -> Result<Places, StoreError> {
+        batches::dropped(&self.readers).await
+    }
+
+    async fn rows(&self, wanted: &[(SagaId, u64)]) -> Result<Vec<Result<Option<Recorded>, StoreError>>, StoreError> {
+        read::rows(&self.readers, wanted).await
+    }
+
+    async fn drop_batches(
+        &self,
+        before: Time,
+        passed: Option<&Places>,
+        now: Time,
+        remember: Duration,
+        limit: u32,
+    ) -> Result<u64, StoreError> {
+        batches::drop_batches(&self.writers()?.aside, before, passed.cloned(), now, remember, limit).await
+    }
+
+    async fn add_subscription(&self, new: NewSubscription) -> Result<bool, StoreError> {
+        subscriptions::add(&self.writers()?.aside, new).await
+    }
+
+    async fn subscriptions(&self) -> Result<Vec<Subscription>, StoreError> {
+        subscriptions::all(&self.readers).await
+    }
+
+    async fn delete_subscription(&self, id: Uuid) -> Result<bool, StoreError> {
+        subscriptions::delete(&self.writers()?.aside, id).await
+    }
+
+    async fn pause_subscription(&self, id: Uuid, at: Option<Time>) -> Result<bool, StoreError> {
+        subscriptions::pause(&self.writers()?.aside, id, at).await
+    }
+
+    async fn claim_subscription(&self, id: Uuid, owner: Uuid, lease: Duration) -> Result<Option<u64>, StoreError> {
+        subscriptions::claim(&self.writers()?.aside, id, owner, lease).await
+    }
+
+    async fn record_told(&self, id: Uuid, epoch: u64, told: Told) -> Result<bool, StoreError> {
+        subscriptions::record(&self.writers()?.aside, id, epoch, told).await
     }
 
     async fn scan(

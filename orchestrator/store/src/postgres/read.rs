@@ -101,6 +101,33 @@ pub(super) async fn journals(
     Ok(sagas.iter().map(|saga| journals.get(saga).cloned().unwrap_or(Ok(Vec::new()))).collect())
 }
 
+pub(super) const ROWS: &str = "-- rows
+    select event.id, event.seq, event.epoch, event.at, event.event
+    from unnest($1::uuid[], $2::bigint[]) as wanted (id, seq)
+        cross join lateral (
+            select saga as id, seq, epoch, at, event
+            from journal
+            where saga = wanted.id and seq = wanted.seq
+            -- Keeps this a look into the primary key for each.
+            limit 1
+        ) as event";
+
+/// Rows by saga and seq.
+pub(super) async fn rows(
+    readers: &Readers,
+    wanted: &[(SagaId, u64)],
+) -> Result<Vec<Result<Option<Recorded>, StoreError>>, StoreError> {
+    let distinct: BTreeSet<(SagaId, u64)> = wanted.iter().copied().collect();
+    let (sagas, seqs): (Vec<Uuid>, Vec<i64>) = distinct.iter().map(|(saga, seq)| (saga.0, signed(*seq))).unzip();
+    let rows = readers.rows(|| sqlx::query(ROWS).bind(sagas.clone()).bind(seqs.clone())).await?;
+    let mut found: HashMap<(SagaId, u64), Result<Recorded, StoreError>> = HashMap::with_capacity(rows.len());
+    for row in &rows {
+        let (saga, seq) = (touched(row)?, unsigned(row, "seq", "journal")?);
+        found.insert((saga, seq), rows::recorded(saga, row));
+    }
+    Ok(wanted.iter().map(|place| found.get(place).cloned().transpose()).collect())
+}
+
 /// Rows of one saga in order, none missing between them.
 fn dense(saga: SagaId, from: u64, rows: &[PgRow]) -> Result<Vec<Recorded>, StoreError> {
     let mut journal = Vec::with_capacity(rows.len());

@@ -1,6 +1,7 @@
-//! The one statement that writes a batch: sagas made, sagas gone on with, their events, the notes they answer.
+//! The one statement that writes a batch: sagas made, sagas gone on with, their events, which of these are turns in the life of a
+//! saga, the notes they answer.
 //!
-//! It commits itself, so a batch of any size is one trip to the server, and so is a lone append. It is put together from four
+//! It commits itself, so a batch of any size is one trip to the server, and so is a lone append. It is put together from five
 //! parts, of which a batch uses those it needs.
 //!
 //! **The plan cannot flip.** Rows are found by `id = any (array[…])` and not by `id = …`: over such a condition no join can
@@ -19,17 +20,21 @@ pub(super) struct Parts {
     pub(super) creates: bool,
     pub(super) advances: bool,
     pub(super) verdicts: bool,
+    pub(super) turns: bool,
 }
 
 impl Parts {
-    pub(super) const ALL: [Self; 6] = [
-        Self { creates: true, advances: false, verdicts: false },
-        Self { creates: false, advances: true, verdicts: false },
-        Self { creates: true, advances: true, verdicts: false },
-        Self { creates: true, advances: false, verdicts: true },
-        Self { creates: false, advances: true, verdicts: true },
-        Self { creates: true, advances: true, verdicts: true },
-    ];
+    pub(super) const ALL: [Self; 12] = {
+        let mut all = [Self { creates: true, advances: false, verdicts: false, turns: false }; 12];
+        let mut place = 0;
+        while place < all.len() {
+            let sagas = place % 3;
+            all[place] =
+                Self { creates: sagas != 1, advances: sagas != 0, verdicts: place % 6 >= 3, turns: place >= 6 };
+            place += 1;
+        }
+        all
+    };
 }
 
 /// The statement. Its parameters are arrays: of [`EVENTS`], then of each part in order.
@@ -49,6 +54,7 @@ const CREATES: &[&str] = &[
 const ADVANCES: &[&str] =
     &["uuid", "bigint", "bigint", "text", "boolean", "bigint", "bigint", "bigint", "bigint", "uuid", "boolean"];
 const VERDICTS: &[&str] = &["uuid", "uuid", "text"];
+const TURNS: &[&str] = &["uuid", "bytea"];
 
 fn text(parts: Parts) -> String {
     let mut parameters = 0;
@@ -147,10 +153,29 @@ fn text(parts: Parts) -> String {
             unnest(VERDICTS)
         ));
     }
+    let mut numbered = "0::bigint";
+    if parts.turns {
+        let turns = unnest(TURNS);
+        let next = parameters + 1;
+        with.push(format!(
+            "batched as (
+                insert into batches (writer, number, at, entries)
+                select ${next}::uuid, ${}::bigint, ${}::bigint, string_agg(turn.entries, ''::bytea)
+                from {turns} as turn (saga, entries)
+                    -- Only of sagas whose row was written just now.
+                    join touched on touched.id = turn.saga
+                having count(*) > 0
+                returning 1
+            )",
+            next + 1,
+            next + 2
+        ));
+        numbered = "(select count(*) from batched)";
+    }
     format!(
         "-- write_batch
         with {}
-        select id, (select count(*) from kept) as events
+        select id, (select count(*) from kept) as events, {numbered} as numbered
         from touched",
         with.join(",\n        ")
     )

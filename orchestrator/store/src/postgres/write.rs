@@ -7,7 +7,7 @@ use std::{
     sync::Arc,
 };
 
-use amends_core::ids::SagaId;
+use amends_core::{ids::SagaId, time::Time};
 use sqlx::{PgConnection, Postgres, Row, postgres::PgArguments, query::Query};
 use uuid::Uuid;
 
@@ -15,12 +15,17 @@ use super::{
     rows::{signed, touched},
     statements::{self, Parts},
 };
-use crate::{Append, AppendError, Create, StoreError};
+use crate::{
+    Append, AppendError, Create, StoreError,
+    batch::{Numbered, Numbering, push_turns},
+};
 
 /// An append that was checked, with its events as the journal keeps them.
 pub(super) struct Ready {
     pub(super) append: Append,
     pub(super) events: Vec<String>,
+    /// Which of them are turns in the life of the saga.
+    pub(super) turns: Vec<u8>,
 }
 
 type Asked<'q> = Query<'q, Postgres, PgArguments>;
@@ -31,7 +36,11 @@ impl Ready {
         let texts: Result<Vec<String>, _> =
             append.events.iter().map(|recorded| serde_json::to_string(&recorded.event)).collect();
         match texts {
-            Ok(events) => Ok(Self { append, events }),
+            Ok(events) => {
+                let mut turns = Vec::new();
+                push_turns(&append, &mut turns);
+                Ok(Self { append, events, turns })
+            }
             Err(error) => {
                 let reason = format!("an event of saga {} has no text: {error}", append.saga);
                 Err(StoreError::Corrupt { reason }.into())
@@ -44,6 +53,7 @@ impl Ready {
 pub(super) async fn write(
     connection: &mut PgConnection,
     batch: &[&Ready],
+    numbering: &Numbering,
 ) -> Result<(HashSet<SagaId>, usize), sqlx::Error> {
     let creates: Vec<(&Append, &Create)> =
         batch.iter().filter_map(|ready| Some((&ready.append, ready.append.create.as_ref()?))).collect();
@@ -53,6 +63,7 @@ pub(super) async fn write(
         creates: !creates.is_empty(),
         advances: !advances.is_empty(),
         verdicts: batch.iter().any(|ready| !ready.append.verdicts.is_empty()),
+        turns: batch.iter().any(|ready| !ready.turns.is_empty()),
     };
     let mut asked = events(sqlx::query(statements::write(parts)), batch);
     if parts.creates {
@@ -64,9 +75,17 @@ pub(super) async fn write(
     if parts.verdicts {
         asked = bind_verdicts(asked, batch);
     }
+    if parts.turns {
+        let latest = batch.iter().map(|ready| ready.append.last_at()).max().unwrap_or(Time(i64::MIN));
+        asked = bind_turns(asked, batch, numbering.next(latest));
+    }
     let rows = asked.fetch_all(connection).await?;
     let sagas = rows.iter().map(touched).collect::<Result<HashSet<SagaId>, _>>()?;
     assert_eq!(sagas.len(), rows.len(), "invariant: a write touches each row once");
+    if parts.turns {
+        let numbered: i64 = rows.first().map_or(Ok(0), |row| row.try_get("numbered"))?;
+        if numbered > 0 { numbering.written() } else { numbering.unwritten() }
+    }
     let events: i64 = rows.first().map_or(Ok(0), |row| row.try_get("events"))?;
     Ok((sagas, usize::try_from(events).unwrap_or(usize::MAX)))
 }
@@ -147,4 +166,14 @@ fn bind_verdicts<'q>(asked: Asked<'q>, batch: &[&Ready]) -> Asked<'q> {
         .bind(column(&rows, |((saga, _), _)| *saga))
         .bind(column(&rows, |((_, note), _)| *note))
         .bind(column(&rows, |(_, body)| &***body))
+}
+
+fn bind_turns<'q>(asked: Asked<'q>, batch: &[&'q Ready], next: Numbered) -> Asked<'q> {
+    let turns: Vec<&Ready> = batch.iter().copied().filter(|ready| !ready.turns.is_empty()).collect();
+    asked
+        .bind(column(&turns, |ready| ready.append.saga.0))
+        .bind(turns.iter().map(|ready| ready.turns.as_slice()).collect::<Vec<&'q [u8]>>())
+        .bind(next.writer)
+        .bind(signed(next.number))
+        .bind(next.at.0)
 }

@@ -66,10 +66,17 @@ fn broken(error: rusqlite::Error, saga: SagaId) -> AppendError {
 
 async fn write(writer: &Writer, batch: &Arc<[Ready]>, range: Range<usize>) -> rusqlite::Result<Vec<Answer>> {
     let batch = Arc::clone(batch);
+    let numbering = Arc::clone(writer.numbering());
     let done: Done = writer
         .transaction(move |connection| {
-            let done = write::write(connection, &batch[range])?;
-            Ok(if done.applied == 0 { Work::Untouched(done) } else { Work::Wrote(done) })
+            let done = write::write(connection, &batch[range], &numbering)
+                // Nothing that failed before the commit is committed.
+                .inspect_err(|_| numbering.unwritten())?;
+            Ok(match done.applied {
+                0 => Work::Untouched(done),
+                _ if done.numbered => Work::WroteBatch(done),
+                _ => Work::Wrote(done),
+            })
         })
         .await?;
     if done.applied > 0 {

@@ -9,6 +9,7 @@
 
 mod adopt;
 mod asleep;
+mod batches;
 mod commit;
 mod definitions;
 mod error;
@@ -26,6 +27,7 @@ mod read;
 mod retention;
 mod rows;
 mod scan;
+mod subscriptions;
 #[cfg(test)]
 mod tests;
 mod write;
@@ -43,8 +45,9 @@ use sqlx::SqlitePool;
 use uuid::Uuid;
 
 use crate::{
-    Append, AppendError, Claim, Counts, Cursor, Deleted, Filter, Head, HeldLock, Lease, NewDefinition, NewNode, Node,
-    Note, Noted, Page, Place, Poisoned, Put, Queued, Secret, Store, StoreError, StoredDefinition, Verdict, Written,
+    Append, AppendError, Batch, Claim, Counts, Cursor, Deleted, Filter, Head, HeldLock, Lease, NewDefinition, NewNode,
+    NewSubscription, Node, Note, Noted, Page, Place, Places, Poisoned, Put, Queued, Secret, Store, StoreError,
+    StoredDefinition, Subscription, Told, Verdict, Written,
 };
 
 use self::writer::Writer;
@@ -181,6 +184,57 @@ impl Store for SqliteStore {
 
     async fn purge(&self, sagas: Vec<SagaId>, at: Time) -> Result<u64, StoreError> {
         retention::purge(self.writer()?, sagas, at).await
+    }
+
+    async fn batches(&self, after: &Places, limit: u32) -> Result<Vec<Batch>, StoreError> {
+        batches::batches(&self.readers, after, limit).await
+    }
+
+    async fn places(&self) -> Result<Places, StoreError> {
+        batches::places(&self.readers).await
+    }
+
+    async fn dropped(&self) -> Result<Places, StoreError> {
+        batches::dropped(&self.readers).await
+    }
+
+    async fn rows(&self, wanted: &[(SagaId, u64)]) -> Result<Vec<Result<Option<Recorded>, StoreError>>, StoreError> {
+        read::rows(&self.readers, wanted).await
+    }
+
+    async fn drop_batches(
+        &self,
+        before: Time,
+        passed: Option<&Places>,
+        now: Time,
+        remember: Duration,
+        limit: u32,
+    ) -> Result<u64, StoreError> {
+        batches::drop_batches(self.writer()?, before, passed.cloned(), now, remember, limit).await
+    }
+
+    async fn add_subscription(&self, new: NewSubscription) -> Result<bool, StoreError> {
+        subscriptions::add(self.writer()?, new).await
+    }
+
+    async fn subscriptions(&self) -> Result<Vec<Subscription>, StoreError> {
+        subscriptions::all(&self.readers).await
+    }
+
+    async fn delete_subscription(&self, id: Uuid) -> Result<bool, StoreError> {
+        subscriptions::delete(self.writer()?, id).await
+    }
+
+    async fn pause_subscription(&self, id: Uuid, at: Option<Time>) -> Result<bool, StoreError> {
+        subscriptions::pause(self.writer()?, id, at).await
+    }
+
+    async fn claim_subscription(&self, id: Uuid, owner: Uuid, lease: Duration) -> Result<Option<u64>, StoreError> {
+        subscriptions::claim(self.writer()?, id, owner, lease).await
+    }
+
+    async fn record_told(&self, id: Uuid, epoch: u64, told: Told) -> Result<bool, StoreError> {
+        subscriptions::record(self.writer()?, id, epoch, told).await
     }
 
     async fn scan(

@@ -11,7 +11,7 @@ use sqlx::{Row, SqlitePool, sqlite::SqliteRow};
 
 use super::{
     multirow::MultiRow,
-    rows::{self, corrupt, signed, touched},
+    rows::{self, corrupt, signed, touched, unsigned},
 };
 use crate::{Counts, Head, StoreError};
 
@@ -109,6 +109,38 @@ pub(super) async fn journals(
         }
     }
     Ok(sagas.iter().map(|saga| journals.get(saga).cloned().unwrap_or(Ok(Vec::new()))).collect())
+}
+
+pub(super) static ROWS: LazyLock<MultiRow> = LazyLock::new(|| {
+    MultiRow::new(
+        "-- rows
+        with wanted (id, seq) as (
+            values",
+        2,
+        ")
+        select journal.saga as id, journal.seq, journal.epoch, journal.at, journal.event
+        from wanted cross join journal on journal.saga = wanted.id and journal.seq = wanted.seq",
+    )
+});
+
+/// Rows by saga and seq.
+pub(super) async fn rows(
+    readers: &SqlitePool,
+    wanted: &[(SagaId, u64)],
+) -> Result<Vec<Result<Option<Recorded>, StoreError>>, StoreError> {
+    let distinct: Vec<(SagaId, u64)> = wanted.iter().copied().collect::<BTreeSet<_>>().into_iter().collect();
+    let mut found: HashMap<(SagaId, u64), Result<Recorded, StoreError>> = HashMap::with_capacity(distinct.len());
+    for (statement, chunk) in ROWS.chunks(&distinct) {
+        let mut query = sqlx::query(statement);
+        for (saga, seq) in chunk {
+            query = query.bind(saga.0).bind(signed(*seq));
+        }
+        for row in &query.fetch_all(readers).await? {
+            let (saga, seq) = (touched(row)?, unsigned(row, "seq", "journal")?);
+            found.insert((saga, seq), rows::recorded(saga, row));
+        }
+    }
+    Ok(wanted.iter().map(|place| found.get(place).cloned().transpose()).collect())
 }
 
 /// Rows of one saga in order, none missing between them.

@@ -133,7 +133,11 @@ pub(super) fn get<'r, T: Decode<'r, Sqlite> + Type<Sqlite>>(
     row.try_get(column).map_err(|error| corrupt(place, error))
 }
 
-fn unsigned<T: TryFrom<i64>>(row: &SqliteRow, column: &str, place: impl fmt::Display + Copy) -> Result<T, StoreError> {
+pub(super) fn unsigned<T: TryFrom<i64>>(
+    row: &SqliteRow,
+    column: &str,
+    place: impl fmt::Display + Copy,
+) -> Result<T, StoreError> {
     let number: i64 = get(row, column, place)?;
     T::try_from(number).map_err(|_| corrupt(place, format_args!("{column} is {number}")))
 }

@@ -3,11 +3,15 @@
 //! Who calls it: `commit`, within its transaction. One row per statement: SQLite runs in this very thread, so there is no trip
 //! to be shared, and an append knows at once whether it applied. Many rows in one statement have not been measured here.
 
-use amends_core::ids::SagaId;
+use amends_core::{ids::SagaId, time::Time};
 use rusqlite::{CachedStatement, Connection, OptionalExtension, Row, Statement, params};
 
-use super::{inbox, rows::signed};
-use crate::{Append, AppendError, Create, StoreError, append::Standing};
+use super::{batches, inbox, rows::signed};
+use crate::{
+    Append, AppendError, Create, StoreError,
+    append::Standing,
+    batch::{Numbered, Numbering, push_turns},
+};
 
 /// An append that was checked, with its events as the journal keeps them.
 pub(super) struct Ready {
@@ -36,18 +40,25 @@ pub(super) struct Done {
     /// Appends that wrote something.
     pub(super) applied: u64,
     pub(super) statements: u64,
+    /// Among them are turns of sagas: the batch has a number.
+    pub(super) numbered: bool,
 }
 
-pub(super) fn write(connection: &Connection, batch: &[Ready]) -> rusqlite::Result<Done> {
+/// Writes a batch. The caller commits, and then says to `numbering` what came of it.
+pub(super) fn write(connection: &Connection, batch: &[Ready], numbering: &Numbering) -> rusqlite::Result<Done> {
     let mut statements = Statements::of(connection);
-    let mut done = Done { answers: vec![Ok(()); batch.len()], applied: 0, statements: 0 };
+    let mut done = Done { answers: vec![Ok(()); batch.len()], applied: 0, statements: 0, numbered: false };
     // Sorted, so that rows are touched in the order of their pages; those of one saga stay in theirs.
     let mut order: Vec<usize> = (0..batch.len()).collect();
     order.sort_by_key(|index| batch[*index].append.saga);
+    let mut turns = Vec::new();
+    let mut last_at = Time(i64::MIN);
     for index in order {
         let ready = &batch[index];
         if apply(&mut statements, ready)? {
             done.applied += 1;
+            push_turns(&ready.append, &mut turns);
+            last_at = last_at.max(ready.append.last_at());
         } else {
             let standing = standing(&mut statements, ready.append.saga)?;
             // One that was made before, and whose answer was lost, is found to be there.
@@ -55,7 +66,19 @@ pub(super) fn write(connection: &Connection, batch: &[Ready]) -> rusqlite::Resul
         }
     }
     done.statements = statements.used();
+    if !turns.is_empty() {
+        done.numbered = true;
+        done.statements += 1;
+        insert_batch(connection, numbering.next(last_at), &turns)?;
+    }
     Ok(done)
+}
+
+fn insert_batch(connection: &Connection, next: Numbered, turns: &[u8]) -> rusqlite::Result<()> {
+    let row = params![next.writer.as_bytes(), signed(next.number), next.at.0, turns];
+    let inserted = connection.prepare_cached(batches::INSERT_BATCH)?.execute(row)?;
+    assert_eq!(inserted, 1, "invariant: an insert is a row");
+    Ok(())
 }
 
 /// The statements of a batch: each is fetched from the cache when it is first needed, and then used for every row.

@@ -10,15 +10,21 @@ use std::{
     io,
     panic::{self, AssertUnwindSafe},
     path::{Path, PathBuf},
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     thread,
 };
 
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
-use super::{lock::ServerLock, open::connect};
-use crate::{StoreError, Written};
+use super::{batches, lock::ServerLock, open::connect};
+use crate::{
+    StoreError, Written,
+    batch::{Above, Numbering},
+};
 
 /// More callers than this wait for a place in the queue; the engine's group commit is one of them.
 const JOBS_MAX: usize = 64;
@@ -27,6 +33,8 @@ const JOBS_MAX: usize = 64;
 pub(super) enum Work<T> {
     /// It wrote: commit, then answer.
     Wrote(T),
+    /// The same, and a batch with a number is part of it.
+    WroteBatch(T),
     /// It wrote nothing: no sync is due.
     Untouched(T),
 }
@@ -37,6 +45,7 @@ pub(super) struct Writer {
     jobs: mpsc::Sender<Job>,
     /// Hears when the thread has let go of the file.
     ended: oneshot::Receiver<()>,
+    numbering: Arc<Numbering>,
     commits: AtomicU64,
     appends: AtomicU64,
     statements: AtomicU64,
@@ -55,8 +64,13 @@ impl Writer {
         };
         thread::Builder::new().name("amends-sqlite-writer".to_owned()).spawn(serving).map_err(no_thread)?;
         let [commits, appends, statements] = [const { AtomicU64::new(0) }; 3];
-        let writer = Self { jobs, ended, commits, appends, statements };
-        writer.on_its_thread(|place| place.connection().map(drop)).await?;
+        let above = Above::default();
+        let numbering = Arc::new(Numbering::above(above.clone()));
+        let writer = Self { jobs, ended, numbering, commits, appends, statements };
+        // Whoever had the file before has written all that it will.
+        if let Some(latest) = writer.on_its_thread(|place| batches::latest(place.connection()?)).await? {
+            above.lift(latest);
+        }
         Ok(writer)
     }
 
@@ -66,12 +80,19 @@ impl Writer {
         &self,
         work: impl FnOnce(&Connection) -> rusqlite::Result<Work<T>> + Send + 'static,
     ) -> rusqlite::Result<T> {
+        let numbering = Arc::clone(&self.numbering);
         self.on_its_thread(move |place| {
             let connection = place.connection()?;
             connection.prepare_cached("begin immediate")?.execute([])?;
             match work(connection)? {
                 Work::Wrote(answer) => {
                     connection.prepare_cached("commit")?.execute([])?;
+                    Ok(answer)
+                }
+                Work::WroteBatch(answer) => {
+                    connection.prepare_cached("commit")?.execute([])?;
+                    // Here, and not where the caller waits: the next job may be a batch, too.
+                    numbering.written();
                     Ok(answer)
                 }
                 Work::Untouched(answer) => Ok(answer),
@@ -98,6 +119,11 @@ impl Writer {
             Ok(result) => result,
             Err(panic) => panic::resume_unwind(panic),
         }
+    }
+
+    /// Who says what the next batch is called.
+    pub(super) fn numbering(&self) -> &Arc<Numbering> {
+        &self.numbering
     }
 
     /// One transaction with appends was committed.
@@ -179,5 +205,5 @@ impl Place {
 
 fn no_thread(error: io::Error) -> StoreError {
     let reason = format!("no thread to write from: {error}");
-    StoreError::Unavailable { reason, source: Some(std::sync::Arc::new(error)) }
+    StoreError::Unavailable { reason, source: Some(Arc::new(error)) }
 }

@@ -339,7 +339,7 @@ pub(crate) fn setup(store: &Arc<dyn Store>, services: &Arc<Services>) -> Setup {
         limits: Limits::default(),
         name: "town".into(),
         lease: LeaseTerms { renew_every: Duration::from_millis(10), ..LeaseTerms::default() },
-        retention: Retention { keep: None, look_every: Duration::from_millis(100) },
+        retention: Retention { look_every: Duration::from_millis(100), ..Retention::default() },
         faults: None,
     }
 }

@@ -19,7 +19,10 @@ use uuid::Uuid;
 use super::{asked, connect, created, database, server, tamper};
 use crate::{
     Append, Claim, Lease, NewNode, Note, Store, StoreError,
-    conformance::given::{create, end, step, words},
+    conformance::{
+        assert_all_is_told,
+        given::{create, end, step, words},
+    },
     postgres::{Options, PostgresStore},
 };
 
@@ -100,6 +103,7 @@ async fn a_server_that_crashes_under_load_loses_nothing_that_was_acknowledged_an
         let journal = store.journal(first.saga, 0..100, 100).await.unwrap();
         assert_eq!(journal, [first.events.clone(), second.events.clone()].concat());
     }
+    assert_all_is_told(&*store).await;
     println!("{} sagas, {retried} appends tried again", sagas.len());
 }
 

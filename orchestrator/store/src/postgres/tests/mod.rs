@@ -2,6 +2,7 @@
 //!
 //! A server takes seconds to start, so cases that only need an empty store share one and have a database each.
 
+mod batches;
 mod conflicts;
 mod conformance;
 mod faults;

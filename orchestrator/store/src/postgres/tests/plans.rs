@@ -13,12 +13,13 @@ use crate::{
         PostgresStore,
         adopt::{ADOPT_SAGAS, ORPHANS, OWNED},
         asleep::DUE,
+        batches::{BATCHES, DROP_BATCHES, LAST_TO_DROP, LATEST, PLACES},
         inbox::{GIVE_VERDICTS, NOTES, TIDY_NOTES},
         list::select,
         locks::{INSERT_PLACE, IS_FIRST, LEAVE_QUEUES, LOCK_QUEUE, NEXT_PLACE, TIDY_LOCKS, TIDY_PLACES},
         nodes::ADD_UNKNOWN_OWNERS,
         poisoned::POISON,
-        read::{COUNTS, JOURNALS, LATEST_AT},
+        read::{COUNTS, JOURNALS, LATEST_AT, ROWS},
         retention::{ENDED, PURGE},
         scan::SCAN,
         session::{self, Purpose},
@@ -52,6 +53,9 @@ fn more(number: u32) -> String {
         insert into lock_queue (lock, saga, arrived_at)
         select (started_at % 1000)::text, id, started_at from sagas
         on conflict do nothing;
+        insert into batches (writer, number, at, entries)
+        select md5((n % 5)::text)::uuid, n, n, '' from generate_series(1, {number}) as n
+        on conflict do nothing;
         insert into nodes (id, name, joined_at, lease_until)
         select distinct owner, 'a', 0, case when owner < '10000000-0000-0000-0000-000000000000' then 0 else {} end
         from sagas where owner is not null
@@ -81,6 +85,9 @@ fn writes() -> Vec<(String, Vec<&'static str>)> {
     ));
     writes.push((TIDY_NOTES.to_owned(), vec!["Index Scan using inbox_done", "Index Scan using inbox_pkey"]));
     writes.push((POISON.to_owned(), vec!["Index Scan using sagas_pkey"]));
+    writes.push((LATEST.to_owned(), vec!["using batches_at"]));
+    writes.push((LAST_TO_DROP.to_owned(), vec!["Index Scan using batches_pkey"]));
+    writes.push((DROP_BATCHES.to_owned(), vec!["Index Scan using batches_pkey"]));
     writes.push((NEXT_PLACE.to_owned(), vec!["using lock_queue_order"]));
     writes.push((INSERT_PLACE.to_owned(), vec![]));
     writes.push((IS_FIRST.to_owned(), vec!["Index Scan using lock_queue_order", "Index Scan using sagas_pkey"]));
@@ -104,8 +111,11 @@ async fn lines(connection: &mut PgConnection, explain: String) -> String {
 }
 
 async fn plan(connection: &mut PgConnection, name: &str, sql: &str) -> String {
-    let nulls = vec!["null"; parameters(sql)].join(", ");
-    lines(connection, format!("explain execute {name}({nulls})")).await
+    let nulls = match parameters(sql) {
+        0 => String::new(),
+        number => format!("({})", vec!["null"; number].join(", ")),
+    };
+    lines(connection, format!("explain execute {name}{nulls}")).await
 }
 
 fn assert_by_keys(plan: &str, sql: &str, keys: &[&str]) {
@@ -140,7 +150,7 @@ async fn writes_find_their_rows_by_a_key_whatever_the_tables_hold() {
         more(10) + "analyze",
         more(MANY),
         "analyze".to_owned(),
-        "delete from sagas; delete from journal; delete from inbox; delete from locks; delete from lock_queue; analyze"
+        "delete from sagas; delete from journal; delete from inbox; delete from locks; delete from lock_queue; delete from batches; analyze"
             .to_owned(),
     ];
     for stage in stages {
@@ -163,7 +173,8 @@ async fn writes_find_their_rows_by_a_key_whatever_the_tables_hold() {
     }
     // The check can fail: by `=` and in a session like any other PostgreSQL reads the whole table while it is small.
     // Small on disk too, whether or not a vacuum has come by since the rows were deleted.
-    tamper(&url, "truncate sagas, journal, inbox, locks, lock_queue; ".to_owned() + &more(10) + "analyze").await;
+    tamper(&url, "truncate sagas, journal, inbox, locks, lock_queue, batches; ".to_owned() + &more(10) + "analyze")
+        .await;
     let mut other = connect(&url).await;
     let (sql, keys) = &writes[1];
     let naive = sql.replace("sagas.id = any (array[advance.id])", "sagas.id = advance.id");
@@ -236,6 +247,9 @@ async fn lists_and_sweeps_walk_an_index_in_their_order() {
         ("counts", COUNTS, String::new(), "sagas_live"),
         ("latest_at", LATEST_AT, String::new(), "sagas_live"),
         ("journals", JOURNALS, format!("'{{{0}}}', 10", Uuid::nil()), "journal_pkey"),
+        ("rows", ROWS, format!("'{{{0}}}', '{{1}}'", Uuid::nil()), "journal_pkey"),
+        ("batches", BATCHES, format!("'{{{0}}}', '{{1}}', 10", Uuid::nil()), "batches_pkey"),
+        ("places", PLACES, String::new(), "batches_pkey"),
         ("owners", ADD_UNKNOWN_OWNERS, String::new(), "sagas_live"),
     ] {
         prepare(&mut connection, name, sql).await;

@@ -8,7 +8,10 @@ use sqlx::{ConnectOptions, Connection, sqlite::SqliteConnectOptions};
 use super::{asked, created, file, open, opening::assert_writer_rules, tamper};
 use crate::{
     Append, Claim, NewDefinition, Put, Store, StoreError,
-    conformance::given::{create, step, words},
+    conformance::{
+        assert_all_is_told,
+        given::{create, step, words},
+    },
     sqlite::{SqliteStore, writer::Work},
 };
 use amends_core::{ids::Digest, time::Time};
@@ -49,6 +52,7 @@ async fn a_full_disk_takes_nothing_of_a_batch_and_all_of_it_once_there_is_room()
     for append in &batch[10..] {
         assert_eq!(store.journal(append.saga, 0..100, 100).await.unwrap(), append.events);
     }
+    assert_all_is_told(&store).await;
     assert_eq!(asked(&store, "select integrity_check from pragma_integrity_check").await, "ok");
 }
 
@@ -92,6 +96,7 @@ async fn a_write_that_the_file_system_refuses_is_never_acknowledged() {
     }
     assert_eq!(asked(&store, "select integrity_check from pragma_integrity_check").await, "ok");
     created(&store, 100).await;
+    assert_all_is_told(&store).await;
 }
 
 #[tokio::test]

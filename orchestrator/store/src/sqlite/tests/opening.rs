@@ -12,7 +12,7 @@ use rusqlite::Connection;
 
 use super::{asked, created, empty, file, open, tamper};
 use crate::{
-    Append, Claim, NewDefinition, NewNode, Note, Store, StoreError,
+    Append, Claim, NewDefinition, NewNode, Note, Places, Store, StoreError,
     conformance::given::{create, end, step, words},
     sqlite::{SqliteStore, open::is_safe},
 };
@@ -265,4 +265,19 @@ async fn opened_in_a_moment(path: &Path) -> SqliteStore {
         }
     };
     tokio::time::timeout(Duration::from_secs(30), opened).await.unwrap()
+}
+
+#[tokio::test]
+async fn what_is_told_goes_on_above_what_those_before_have_told_whatever_the_clock_says() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut told = Vec::new();
+    for at in [3_000, 2_000, 1_000] {
+        let store = open(&file(&folder)).await;
+        let saga = create(at);
+        assert_eq!(words(&store.commit(vec![saga.clone()]).await), ["ok"]);
+        told.push(saga.saga);
+        let read = store.batches(&Places::default(), 10).await.unwrap();
+        assert_eq!(read.iter().map(|batch| batch.turns[0].saga).collect::<Vec<_>>(), told);
+        store.close().await;
+    }
 }
