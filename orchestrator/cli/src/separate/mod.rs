@@ -28,13 +28,11 @@ const CONTRACT: u32 = 1;
 /// No requests can be made from this machine.
 pub(crate) async fn check(catalogue: &Catalogue, credentials: &Credentials) -> anyhow::Result<Report> {
     let http = card::client()?;
-    let asked = join_all(catalogue.services.values().map(|service| card::ask(&http, &service.url))).await;
-    let mut rows: Vec<Row> = catalogue
-        .services
-        .iter()
-        .zip(asked)
-        .map(|((name, service), asked)| row(name, service.url.as_str(), service.contract, asked))
-        .collect();
+    let asking = catalogue.services.iter().map(async |(name, service)| {
+        let asked = join_all(service.url.all().iter().map(|address| card::ask(&http, address))).await;
+        row(name, service.url.all().iter().map(|url| url.to_string()).zip(asked).collect(), service.contract)
+    });
+    let mut rows: Vec<Row> = join_all(asking).await;
     shared(&mut rows);
     for found in reach::tried(credentials, &rows).await {
         match rows.iter_mut().find(|row| row.service == found.0) {
@@ -46,34 +44,53 @@ pub(crate) async fn check(catalogue: &Catalogue, credentials: &Credentials) -> a
     Ok(Report::new(rows, credentials.pairs()))
 }
 
-fn row(name: &str, url: &str, contract: Contract, asked: Asked) -> Row {
-    let mut row = Row { service: name.to_owned(), url: Some(url.to_owned()), ..Row::default() };
-    match asked {
-        Asked::Answered(card) => {
-            if !card.barrier {
-                row.findings.push(without_barrier(contract, "its card says that it has no barrier".to_owned()));
+/// What the replicas of one service, each at its address, have answered.
+fn row(name: &str, replicas: Vec<(String, Asked)>, contract: Contract) -> Row {
+    let several = replicas.len() > 1;
+    let mut row = Row { service: name.to_owned(), ..Row::default() };
+    for (url, asked) in replicas {
+        let mut say = |severity, code, detail: String| {
+            let detail = if several { format!("{url}: {detail}") } else { detail };
+            row.findings.push(Finding::new(severity, code, detail));
+        };
+        match asked {
+            Asked::Answered(card) => {
+                if !card.barrier {
+                    let (severity, detail) = without_barrier(contract, "its card says that it has no barrier");
+                    say(severity, "no-barrier", detail);
+                }
+                if card.contract != CONTRACT {
+                    let detail =
+                        format!("it keeps version {} of the contract; this program speaks {CONTRACT}", card.contract);
+                    say(Severity::Error, "other-contract", detail);
+                }
+                if row.fingerprint.as_ref().is_some_and(|first| *first != card.fingerprint) {
+                    let detail = "it has another store than the replica before it: each would do every call once more";
+                    say(Severity::Error, "split-store", detail.to_owned());
+                }
+                let Card { kind, barrier, fingerprint, .. } = card;
+                row.kind.get_or_insert(kind);
+                row.barrier = Some(barrier && row.barrier.unwrap_or(true));
+                row.fingerprint.get_or_insert(fingerprint);
             }
-            if card.contract != CONTRACT {
-                let detail =
-                    format!("it keeps version {} of the contract; this program speaks {CONTRACT}", card.contract);
-                row.findings.push(Finding::new(Severity::Error, "other-contract", detail));
+            Asked::NoCard(what) => {
+                let (severity, detail) = without_barrier(contract, &what);
+                say(severity, "no-barrier", detail);
             }
-            let Card { kind, barrier, fingerprint, .. } = card;
-            (row.kind, row.barrier, row.fingerprint) = (Some(kind), Some(barrier), Some(fingerprint));
+            Asked::Unreachable(why) => say(Severity::Error, "unreachable", why),
         }
-        Asked::NoCard(what) => row.findings.push(without_barrier(contract, what)),
-        Asked::Unreachable(why) => row.findings.push(Finding::new(Severity::Error, "unreachable", why)),
+        row.urls.push(url);
     }
     row
 }
 
 /// A `plain` service need not have one; what that means is for whoever reads the warning.
-fn without_barrier(contract: Contract, what: String) -> Finding {
+fn without_barrier(contract: Contract, what: &str) -> (Severity, String) {
     match contract {
-        Contract::Barrier => Finding::new(Severity::Error, "no-barrier", what),
+        Contract::Barrier => (Severity::Error, what.to_owned()),
         Contract::Plain => {
-            let detail = format!("{what}; it is used as `plain`, so repeated and late calls are its own affair");
-            Finding::new(Severity::Warning, "no-barrier", detail)
+            let rest = "it is used as `plain`, so repeated and late calls are its own affair";
+            (Severity::Warning, format!("{what}; {rest}"))
         }
     }
 }
@@ -84,7 +101,9 @@ fn shared(rows: &mut [Row]) {
     for row in rows.iter_mut().filter(|row| row.fingerprint.is_some()) {
         let others: Vec<&str> = stores
             .iter()
-            .filter(|other| other.url != row.url && other.fingerprint == row.fingerprint)
+            .filter(|other| {
+                !other.urls.iter().any(|url| row.urls.contains(url)) && other.fingerprint == row.fingerprint
+            })
             .map(|other| other.service.as_str())
             .collect();
         if !others.is_empty() {
@@ -103,17 +122,21 @@ mod tests {
         Asked::Answered(Card { kind, contract: CONTRACT, barrier: true, fingerprint })
     }
 
+    fn one(name: &str, url: &str, contract: Contract, asked: Asked) -> Row {
+        row(name, vec![(url.to_owned(), asked)], contract)
+    }
+
     fn codes(row: &Row) -> Vec<(Severity, &str)> {
         row.findings.iter().map(|finding| (finding.severity, finding.code)).collect()
     }
 
     #[test]
     fn two_services_on_one_store_are_both_told_so() {
-        let mut rows: Vec<Row> =
-            [("a", "1", "http://a"), ("b", "2", "http://b"), ("c", "1", "http://c"), ("d", "2", "http://b")]
-                .into_iter()
-                .map(|(name, fingerprint, url)| row(name, url, Contract::Barrier, answered("sqlite", fingerprint)))
-                .collect();
+        let services = [("a", "1", "http://a"), ("b", "2", "http://b"), ("c", "1", "http://c"), ("d", "2", "http://b")];
+        let mut rows: Vec<Row> = services
+            .into_iter()
+            .map(|(name, fingerprint, url)| one(name, url, Contract::Barrier, answered("sqlite", fingerprint)))
+            .collect();
         shared(&mut rows);
         let shares = (Severity::Error, "shared-store");
         assert_eq!(rows.iter().map(codes).collect::<Vec<_>>(), [vec![shares], vec![], vec![shares], vec![]]);
@@ -121,20 +144,33 @@ mod tests {
     }
 
     #[test]
+    fn replicas_are_on_one_store() {
+        let replicas = |second| {
+            let first = ("http://a".to_owned(), answered("postgres", "1"));
+            row("a", vec![first, ("http://b".to_owned(), second)], Contract::Barrier)
+        };
+        assert!(replicas(answered("postgres", "1")).findings.is_empty());
+        let split = replicas(answered("postgres", "2"));
+        assert_eq!(codes(&split), [(Severity::Error, "split-store")]);
+        assert!(split.findings[0].detail.starts_with("http://b: "), "{split:?}");
+        assert_eq!(codes(&replicas(Asked::Unreachable("refused".into()))), [(Severity::Error, "unreachable")]);
+    }
+
+    #[test]
     fn who_has_no_barrier_is_wrong_only_if_one_is_relied_upon() {
         let none = || Asked::NoCard("it has no card (404)".to_owned());
-        assert_eq!(codes(&row("a", "http://h", Contract::Barrier, none())), [(Severity::Error, "no-barrier")]);
-        assert_eq!(codes(&row("a", "http://h", Contract::Plain, none())), [(Severity::Warning, "no-barrier")]);
+        assert_eq!(codes(&one("a", "http://h", Contract::Barrier, none())), [(Severity::Error, "no-barrier")]);
+        assert_eq!(codes(&one("a", "http://h", Contract::Plain, none())), [(Severity::Warning, "no-barrier")]);
     }
 
     #[test]
     fn another_version_of_the_contract_and_silence_are_errors() {
         let mut other = Card { kind: "x".into(), contract: 2, barrier: true, fingerprint: "1".into() };
-        let found = codes(&row("a", "http://h", Contract::Barrier, Asked::Answered(other.clone()))).len();
+        let found = codes(&one("a", "http://h", Contract::Barrier, Asked::Answered(other.clone()))).len();
         assert_eq!(found, 1);
         other.contract = CONTRACT;
-        assert!(row("a", "http://h", Contract::Barrier, Asked::Answered(other)).findings.is_empty());
-        let silent = row("a", "http://h", Contract::Plain, Asked::Unreachable("refused".into()));
+        assert!(one("a", "http://h", Contract::Barrier, Asked::Answered(other)).findings.is_empty());
+        let silent = one("a", "http://h", Contract::Plain, Asked::Unreachable("refused".into()));
         assert_eq!(codes(&silent), [(Severity::Error, "unreachable")]);
     }
 }

@@ -31,7 +31,7 @@ impl Finding {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct Row {
     pub(super) service: String,
-    pub(super) url: Option<String>,
+    pub(super) urls: Vec<String>,
     pub(super) kind: Option<String>,
     pub(super) barrier: Option<bool>,
     pub(super) fingerprint: Option<String>,
