@@ -76,8 +76,8 @@ async fn a_saga_whose_definition_is_gone_is_left_as_it_is_and_holds_up_nobody_un
     let said = |line: &str| line.contains(&older.to_string()) && line.contains("cannot be read and is not driven");
     until("it is told", SOON, async || Ok(town.orchestrator.log()?.lines().any(said).then_some(()))).await?;
     assert_eq!(town.journal(older).await?, rows, "nobody wrote behind what he could not read");
-    let refused = town.client()?.saga(older, None).await.expect_err("nobody can show it");
-    assert_eq!(refused.problem().map(|problem| problem.status), Some(500), "{refused}");
+    let shown = town.client()?.saga(older, None).await?.unreadable.expect("it cannot be read");
+    assert!(shown.reason.contains("definition place-order version 1"), "{shown:?}");
     let fresh = town.begin(Town::order(1, 100)).await?;
     assert_eq!(town.ended(fresh).await?.status, SagaStatus::Completed, "new ones are served as ever");
 
