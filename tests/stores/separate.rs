@@ -23,11 +23,11 @@ impl Checked {
     /// Each finding as `service code`.
     fn findings(&self) -> Vec<String> {
         let report: Value = serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {}", self.text));
+        let word = |value: &Value| value.as_str().expect("a text").to_owned();
         let rows = report["services"].as_array().expect("a list").iter();
         rows.flat_map(|row| {
             let findings = row["findings"].as_array().expect("a list").iter();
-            findings
-                .map(|finding| format!("{} {}", row["service"].as_str().unwrap(), finding["code"].as_str().unwrap()))
+            findings.map(|finding| format!("{} {}", word(&row["service"]), word(&finding["code"])))
         })
         .collect()
     }
