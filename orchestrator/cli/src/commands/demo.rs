@@ -1,7 +1,7 @@
 //! `amends demo`: see `crate::demo`.
 
 use crate::{
-    demo::{self, Options},
+    demo::{self, Options, Stores},
     exit::Exit,
 };
 
@@ -14,11 +14,14 @@ pub(crate) struct Args {
     /// How many sagas the burst runs
     #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     sagas: u32,
+    /// Where the services keep what they know
+    #[arg(long, value_enum, default_value_t)]
+    stores: Stores,
 }
 
 /// # Errors
 /// It could not be played to its end.
 pub(crate) async fn run(args: Args) -> anyhow::Result<Exit> {
-    let passed = demo::run(Options { keep: args.keep, sagas: args.sagas }).await?;
+    let passed = demo::run(Options { keep: args.keep, sagas: args.sagas, stores: args.stores }).await?;
     Ok(if passed { Exit::Success } else { Exit::Failure })
 }

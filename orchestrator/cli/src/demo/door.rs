@@ -23,6 +23,8 @@ use tower::ServiceExt as _;
 pub(super) struct Door {
     pub(super) name: &'static str,
     pub(super) url: String,
+    /// Its store, in words.
+    pub(super) store: String,
     mischief: Arc<Mischief>,
     stop: CancellationToken,
     task: JoinHandle<()>,
@@ -49,6 +51,7 @@ impl Door {
     /// Serves on a free port; `close` runs when it is closed.
     pub(super) async fn open(
         name: &'static str,
+        store: String,
         router: Router,
         close: impl Future<Output = ()> + Send + 'static,
     ) -> anyhow::Result<Self> {
@@ -67,7 +70,7 @@ impl Door {
             told.run_until_cancelled(accept(listener, router, doing)).await;
             close.await;
         });
-        Ok(Self { name, url, mischief, stop, task })
+        Ok(Self { name, url, store, mischief, stop, task })
     }
 
     /// The reply to the next call of a saga is lost: the work is done, the connection dies.

@@ -11,6 +11,7 @@ mod audit;
 mod books;
 mod burst;
 mod door;
+mod engines;
 mod fetch;
 mod keep;
 mod orchestrator;
@@ -19,6 +20,7 @@ mod talk;
 
 use anyhow::bail;
 
+pub(crate) use self::engines::Stores;
 use self::{stage::Stage, talk::Talk};
 use crate::{log, signals::Signals, style::Style};
 
@@ -27,6 +29,7 @@ use crate::{log, signals::Signals, style::Style};
 pub(crate) struct Options {
     pub(crate) keep: bool,
     pub(crate) sagas: u32,
+    pub(crate) stores: Stores,
 }
 
 /// Plays it; whether the audit passed.
@@ -37,7 +40,7 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<bool> {
     log::init(log::LogFormat::Text, "error")?;
     let talk = Talk::new(Style::of_stdout());
     let mut signals = Signals::listen()?;
-    let mut stage = Stage::set_up().await?;
+    let mut stage = Stage::set_up(options.stores).await?;
     let played = tokio::select! {
         played = play(&mut stage, &talk, options) => Some(played),
         () = signals.next() => None,

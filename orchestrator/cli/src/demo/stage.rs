@@ -1,13 +1,18 @@
 //! Six services on six ports with six stores, a catalogue that names them, an orchestrator.
 
-use std::{collections::BTreeMap, fmt::Write as _, path::Path};
+use std::{collections::BTreeMap, fmt::Write as _};
 
 use amends_client::Client;
 use anyhow::Context;
 use serde_json::json;
 use tempfile::TempDir;
 
-use super::{books::Seeded, door::Door, orchestrator::Orchestrator};
+use super::{
+    books::Seeded,
+    door::Door,
+    engines::{self, Engines, Place, Stores},
+    orchestrator::Orchestrator,
+};
 
 /// What everybody has at the beginning. Money in cents.
 pub(super) const RICH: i64 = 1_000_000_000;
@@ -26,29 +31,36 @@ pub(super) struct Stage {
     pub(super) orchestrator: Orchestrator,
     pub(super) http: reqwest::Client,
     pub(super) seeded: Seeded,
+    engines: Option<Engines>,
 }
 
 impl Stage {
-    pub(super) async fn set_up() -> anyhow::Result<Self> {
+    pub(super) async fn set_up(stores: Stores) -> anyhow::Result<Self> {
         let folder = tempfile::Builder::new().prefix("amends-demo-").tempdir()?;
         let at = folder.path();
+        let engines = Engines::start(stores).await?;
+        let place = |service| engines::place(engines.as_ref(), service, at);
         let orders = {
-            let barrier = amends_orders::open(&at.join("orders.db").as_path().into()).await?;
-            Door::open("orders", amends_orders::router(barrier.clone()), async move { barrier.close().await }).await?
+            let place = place("orders")?;
+            let barrier = amends_orders::open(&place.address.parse()?).await?;
+            let router = amends_orders::router(barrier.clone());
+            Door::open("orders", place.shown, router, async move { barrier.close().await }).await?
         };
         let inventory = {
-            let barrier = amends_inventory::open(&at.join("inventory.db").as_path().into()).await?;
+            let place = place("inventory")?;
+            let barrier = amends_inventory::open(&place.address.parse()?).await?;
             let router = amends_inventory::router(barrier.clone());
-            Door::open("inventory", router, async move { barrier.close().await }).await?
+            Door::open("inventory", place.shown, router, async move { barrier.close().await }).await?
         };
         let shipping = {
-            let barrier = amends_shipping::open(&at.join("shipping.db").as_path().into()).await?;
+            let place = place("shipping")?;
+            let barrier = amends_shipping::open(&place.address.parse()?).await?;
             let router = amends_shipping::router(barrier.clone());
-            Door::open("shipping", router, async move { barrier.close().await }).await?
+            Door::open("shipping", place.shown, router, async move { barrier.close().await }).await?
         };
-        let payments = money("payments", at).await?;
-        let bank_a = money("bank-a", at).await?;
-        let bank_b = money("bank-b", at).await?;
+        let payments = money("payments", place("payments")?).await?;
+        let bank_a = money("bank-a", place("bank-a")?).await?;
+        let bank_b = money("bank-b", place("bank-b")?).await?;
 
         let doors = [&orders, &inventory, &payments, &shipping, &bank_a, &bank_b];
         std::fs::write(at.join("amends.toml"), catalogue(&doors))?;
@@ -61,7 +73,7 @@ impl Stage {
         let http = reqwest::Client::builder().no_proxy().build()?;
         let seeded = seed(&http, &inventory, &payments, &bank_a, &bank_b).await?;
         let orchestrator = Orchestrator::start(at).await?;
-        Ok(Self { folder, orders, inventory, payments, shipping, bank_a, bank_b, orchestrator, http, seeded })
+        Ok(Self { folder, orders, inventory, payments, shipping, bank_a, bank_b, orchestrator, http, seeded, engines })
     }
 
     pub(super) fn services(&self) -> [&Door; 6] {
@@ -80,15 +92,18 @@ impl Stage {
         for door in [self.orders, self.inventory, self.payments, self.shipping, self.bank_a, self.bank_b] {
             door.close().await;
         }
+        if let Some(engines) = self.engines {
+            engines.stop().await;
+        }
         if let Err(error) = self.folder.close() {
             tracing::error!(%error, "the temporary folder could not be removed");
         }
     }
 }
 
-async fn money(name: &'static str, at: &Path) -> anyhow::Result<Door> {
-    let barrier = amends_payments::open(&at.join(format!("{name}.db")).as_path().into()).await?;
-    Door::open(name, amends_payments::router(barrier.clone()), async move { barrier.close().await }).await
+async fn money(name: &'static str, place: Place) -> anyhow::Result<Door> {
+    let barrier = amends_payments::open(&place.address.parse()?).await?;
+    Door::open(name, place.shown, amends_payments::router(barrier.clone()), async move { barrier.close().await }).await
 }
 
 fn catalogue(doors: &[&Door]) -> String {

@@ -26,15 +26,19 @@ impl Talk {
         self.headline(
             "Six services, six databases, and nobody may look into another's",
             "Orders, inventory, shipping, and payments three times: for the shop and as two banks. Each has a port and a \
-             SQLite file of its own; no transaction can span them. What crosses them, the orchestrator runs as sagas: \
+             store of its own; no transaction can span them. What crosses them, the orchestrator runs as sagas: \
              step by step, each with a way back.",
         )?;
         let mut rows: Vec<Vec<String>> = stage
             .services()
             .iter()
-            .map(|door| vec![format!("  {}", door.name), door.url.clone(), format!("{}.db", door.name)])
+            .map(|door| vec![format!("  {}", door.name), door.url.clone(), door.store.clone()])
             .collect();
-        rows.push(vec!["  orchestrator".to_owned(), stage.orchestrator.url.clone(), "orchestrator.db".to_owned()]);
+        rows.push(vec![
+            "  orchestrator".to_owned(),
+            stage.orchestrator.url.clone(),
+            "SQLite, orchestrator.db".to_owned(),
+        ]);
         output::print(&output::table(&["  SERVICE", "URL", "STORE"], rows))
     }
 

@@ -41,6 +41,20 @@ fn it_plays_to_its_end_and_everything_adds_up() {
 }
 
 #[test]
+fn its_services_may_have_the_engines_that_they_have_in_real_life() {
+    let ran = Shell::new().amends(&["demo", "--stores", "real", "--sagas", "20"]);
+    ran.expect(0)
+        .prints("PostgreSQL, database orders")
+        .prints("MariaDB, database payments")
+        .prints("MariaDB, database bank_b")
+        .prints("Redis, all of it")
+        .prints("SQLite, shipping.db")
+        .prints("the ledger of payments says: applied once")
+        .prints("30 sagas")
+        .prints("Everything adds up");
+}
+
+#[test]
 fn interrupted_it_stops_its_orchestrator_and_removes_its_folder() {
     let (shell, tmp) = shell();
     let mut child = shell.command(&["demo", "--sagas", "100000"]).spawn().expect("amends starts");
