@@ -9,7 +9,7 @@ use crate::verify::bench::{Bench, Checked, broken, not_tested, promise};
 pub(super) const RULE: Rule = Rule {
     name: "description",
     title: "/.well-known/amends-participant describes the service and its store",
-    promise: "which kind of store, which version of this contract, and a random id kept in the store",
+    promise: "which kind of store, which version of this contract, and what the store is known by",
     hint: "answer {\"kind\": \"…\", \"contract\": 1, \"barrier\": true, \"fingerprint\": \"…\"}, the fingerprint made once and kept \
            in the store",
     after: &[],
