@@ -19,6 +19,7 @@ compile_error!("crash points are for tests: a release has none");
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
 };
 
 use amends_core::{Reply, ids::ServiceName};
@@ -95,10 +96,29 @@ impl CrashPoints {
         }
         if self.halting.is(point, &kind, nth) {
             tracing::error!(point, nth, "stood still at crash point `{kind}`");
-            kill_process(getpid(), Signal::STOP).expect("invariant: a process may stop itself");
+            stand_still();
             tracing::error!(point, nth, "went on from crash point `{kind}`");
         }
         tracing::info!(point, nth, "passed crash point `{kind}`");
+    }
+}
+
+/// Longer than a thread waits for a core, and shorter than anybody lets a process stand still.
+const STOOD_STILL: Duration = Duration::from_millis(500);
+
+/// Returns when this process has been stopped and somebody let it go on, later than [`STOOD_STILL`]. All its threads stop, but not at one
+/// moment: the one that asked for it may come back from there first, and must not go on from here.
+fn stand_still() {
+    kill_process(getpid(), Signal::STOP).expect("invariant: a process may stop itself");
+    let mut seen = Instant::now();
+    loop {
+        let now = Instant::now();
+        if now.duration_since(seen) >= STOOD_STILL {
+            return;
+        }
+        seen = now;
+        #[expect(clippy::disallowed_methods, reason = "the thread itself is to stand still")]
+        std::thread::sleep(Duration::from_millis(1));
     }
 }
 
