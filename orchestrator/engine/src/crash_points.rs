@@ -109,8 +109,9 @@ const STOOD_STILL: Duration = Duration::from_millis(500);
 /// Returns when this process has been stopped and somebody let it go on, later than [`STOOD_STILL`]. All its threads stop, but not at one
 /// moment: the one that asked for it may come back from there first, and must not go on from here.
 fn stand_still() {
-    kill_process(getpid(), Signal::STOP).expect("invariant: a process may stop itself");
+    // Before the signal: it may as well take effect before the call returns.
     let mut seen = Instant::now();
+    kill_process(getpid(), Signal::STOP).expect("invariant: a process may stop itself");
     loop {
         let now = Instant::now();
         if now.duration_since(seen) >= STOOD_STILL {
