@@ -23,6 +23,8 @@
 //! Its rows stay until the orchestrator names their saga as ended (`forget`) and a grace is over.
 //!
 //! **What it must never know:** what the service does, what the saga is, and any address. It calls nobody.
+// Futures over four kinds of stores lie one in the other deeper than the default of 128 when they are optimised.
+#![recursion_limit = "256"]
 
 pub mod call;
 pub mod clock;

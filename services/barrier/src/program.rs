@@ -84,9 +84,9 @@ pub async fn run(options: &Options, barrier: impl Into<Guard>, router: Router) -
     tracing::info!(%address, database = %options.database, "listening");
     tokio::select! {
         () = serve(listener, router, stop) => {}
-        never = guard.keep_letting_go(LET_GO_EVERY) => match never {},
+        never = Box::pin(guard.keep_letting_go(LET_GO_EVERY)) => match never {},
     }
-    guard.close().await;
+    Box::pin(guard.close()).await;
     tracing::info!("stopped");
     Ok(())
 }
